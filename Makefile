@@ -1,0 +1,47 @@
+# make demo | test | check | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := demo
+WORKERS := 2
+
+.PHONY: help demo test check wheel bench clean
+
+help:
+	@echo "make demo    compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
+	@echo "make test    every test"
+	@echo "make check   format, lint, types, import contracts"
+	@echo "make wheel   build the wheel, install it elsewhere and run its demo"
+	@echo "make bench   time the machine models and compare with recorded times"
+	@echo "make clean   remove what the others made"
+
+# The interpreter is looked for only when the environment has to be made; PYTHON=... overrides.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+		|| { python=$$(PYTHON='$(PYTHON)' .ci/python) && "$$python" -m venv --clear $(VENV); }
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/escalate demo --out $(DEMO)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: $(READY)
+	.ci/wheel
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .venv-wheel build dist $(DEMO) *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,72 @@
+"""Section 7, layout in DRAM: tensors stored compressed, one plane per k-tile of their producer."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTensor:
+    """Compressed sizes of one image's tensor.
+
+    A pixel of a plane takes ceil(channels/8) mask bytes and one value per non-zero.
+
+    ``rows`` : int64 (planes, H+1), bytes of all rows before each row
+    ``columns`` : int64 (planes, H, W+1), bytes of a row's pixels before each column
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def full_width(self, first: int, last: int) -> np.ndarray:
+        """Bytes of one run per plane, whole rows ``first`` to ``last`` inclusive."""
+        return self.rows[:, last + 1] - self.rows[:, first]
+
+    def strip(self, rows: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Bytes of one run per plane and row, columns ``first`` to ``last`` inclusive."""
+        part: np.ndarray = self.columns[:, rows, last + 1] - self.columns[:, rows, first]
+        return part
+
+    def whole(self) -> np.ndarray:
+        """Bytes of one run per plane, all rows."""
+        return self.rows[:, -1]
+
+
+def bursts(runs: np.ndarray, burst: int) -> int:
+    """Bytes of all runs, each rounded up to whole bursts."""
+    return int((-(-runs // burst) * burst).sum())
+
+
+def store(
+    nonzero: np.ndarray, planes: tuple[int, ...], value_bytes: int = 1
+) -> tuple[StoredTensor, ...]:
+    """Lay out a tensor given where it is non-zero.
+
+    Parameters
+    ----------
+    nonzero : bool, shape (N, C, H, W)
+    planes : channels of each plane, adding up to C
+
+    Examples
+    --------
+    >>> image, = store(np.ones((1, 9, 1, 2), bool), (9,))
+    >>> image.whole().tolist()
+    [22]
+    """
+    images, _, height, width = nonzero.shape
+    edges = np.concatenate([[0], np.cumsum(planes)])
+    stored = []
+    for n in range(images):
+        sizes = np.stack(
+            [
+                nonzero[n, a:b].sum(axis=0, dtype=np.int64) * value_bytes + -(-(b - a) // 8)
+                for a, b in pairwise(edges.tolist())
+            ]
+        )
+        columns = np.zeros((len(planes), height, width + 1), np.int64)
+        np.cumsum(sizes, axis=2, out=columns[:, :, 1:])
+        rows = np.zeros((len(planes), height + 1), np.int64)
+        np.cumsum(columns[:, :, -1], axis=1, out=rows[:, 1:])
+        stored.append(StoredTensor(rows, columns))
+    return tuple(stored)

@@ -1,0 +1,239 @@
+"""Section 7, orders and requests: the steps of a layer and what each asks of the DRAM."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from arch.basis_first.layout import bursts
+from arch.basis_first.modes import KTile, Pass
+from arch.basis_first.tiling import (
+    Tile,
+    TilingProblem,
+    coefficient_outer_tiles,
+    grid,
+    input_outer_tiles,
+    why_infeasible,
+)
+from arch.errors import OperandError
+from workloads.tensors import LayerTensors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One pass of one k-tile over one tile, or over one row group of it.
+
+    ``rows`` are the input rows broadcast, ``completed`` the output rows finished (start, stop);
+    ``last`` marks the last step of the (k-tile, image, tile).  Bytes are whole bursts.
+    """
+
+    k_tile: int
+    pass_: int
+    image: int
+    tile: Tile
+    rows: np.ndarray
+    completed: tuple[int, int]
+    last: bool
+    coefficient_bytes: int = 0
+    basis_bytes: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+
+    @property
+    def load_bytes(self) -> int:
+        """The step's one load request."""
+        return self.coefficient_bytes + self.basis_bytes + self.input_bytes
+
+    @property
+    def broadcast_pixels(self) -> int:
+        """Pixels broadcast in the step."""
+        return int(self.rows.size) * int(self.tile.columns.needed.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All steps of a layer in one loop order."""
+
+    order: str
+    tile_height: int
+    tile_width: int
+    tiles: int
+    steps: tuple[Step, ...]
+
+    @property
+    def dram_bytes(self) -> int:
+        """Bytes of all requests."""
+        return sum(step.load_bytes + step.output_bytes for step in self.steps)
+
+    @property
+    def broadcast_pixels(self) -> int:
+        """Pixels broadcast in all steps."""
+        return sum(step.broadcast_pixels for step in self.steps)
+
+
+def coefficient_bytes(tensors: LayerTensors, part: Pass) -> int:
+    """Stored size of the coefficients of one (k-tile, pass), before burst rounding.
+
+    Bitmap and sign bits, and a byte for the alpha of every slice; in bypass a byte per weight.
+    """
+    slots = part.assigned
+    if tensors.coefficients is None:
+        return slots.size * tensors.layer.R * tensors.layer.S
+    low, high = part.tile
+    channel, basis = part.channel.ravel()[slots], part.basis.ravel()[slots]
+    chosen = tensors.coefficients[channel, low:high, basis]
+    bits = slots.size * (high - low) + int(np.count_nonzero(chosen))
+    return -(-bits // 8) + (0 if tensors.alpha is None else slots.size)
+
+
+def _completion(tile: Tile) -> np.ndarray:
+    """Input row whose broadcast completes each output row of the tile, -1 for none (reading 6)."""
+    if not tile.columns.needed.size:
+        return np.full(tile.rows.last.size, -1)
+    return np.maximum.accumulate(tile.rows.last)
+
+
+def _input_edges(problem: TilingProblem, tile: Tile, image: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes before and behind each needed row, so that a run's bytes are a difference."""
+    rows, stored = tile.needed_rows, problem.images[image]
+    if tile.full_width:
+        before = stored.rows.sum(axis=0)
+        return before[rows], before[rows + 1]
+    each = tile.row_bytes(stored, rows)
+    behind = np.cumsum(each)
+    return behind - each, behind
+
+
+def _row_groups(
+    problem: TilingProblem, tile: Tile, k_tile: int, image: int, last_pass: bool
+) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+    """Consecutive needed rows that fit, with the output rows each group completes."""
+    needed, top = tile.needed_rows, tile.box[0]
+    if needed.size == 0:
+        yield needed, (top, tile.box[1] if last_pass else top)
+        return
+    half_in, half_out = problem.spec.input_glb_bytes // 2, problem.spec.output_glb_bytes // 2
+    before, behind = _input_edges(problem, tile, image)
+    # Output rows complete once each needed row was broadcast, and their bytes.
+    done = np.searchsorted(_completion(tile), needed, side="right")
+    done[-1] = tile.box[1] - top
+    stored = np.append(0, np.cumsum(tile.output_row_bytes(problem.outputs[k_tile][image])))
+    at = finished = 0
+    while at < needed.size:
+        stop = np.searchsorted(behind, before[at] + half_in, side="right")
+        if last_pass:
+            limit = stored[finished] + half_out
+            stop = min(stop, np.searchsorted(stored[done], limit, side="right"))
+        stop = max(int(stop), at + 1)
+        now = int(done[stop - 1]) if last_pass else finished
+        yield needed[at:stop], (top + finished, top + now)
+        at, finished = stop, now
+
+
+def _coefficient_outer(problem: TilingProblem, tiles: tuple[Tile, ...]) -> Iterator[Step]:
+    passes = problem.passes
+    for k in range(len(problem.k_tiles)):
+        for image in range(len(problem.images)):
+            for tile in tiles:
+                for number in range(passes):
+                    final = number == passes - 1
+                    groups = list(_row_groups(problem, tile, k, image, final))
+                    for at, (rows, completed) in enumerate(groups):
+                        last = final and at == len(groups) - 1
+                        yield Step(k, number, image, tile, rows, completed, last)
+
+
+def _input_outer(problem: TilingProblem, tiles: tuple[Tile, ...]) -> Iterator[Step]:
+    passes = problem.passes
+    for image in range(len(problem.images)):
+        for tile in tiles:
+            for k in range(len(problem.k_tiles)):
+                for number in range(passes):
+                    last = number == passes - 1
+                    completed = (tile.box[0], tile.box[1] if last else tile.box[0])
+                    yield Step(k, number, image, tile, tile.needed_rows, completed, last)
+
+
+def _input_loads(problem: TilingProblem, steps: list[Step], order: str) -> list[int]:
+    """Bytes each step fetches of the input: nothing where it is on chip already."""
+    half, burst = problem.spec.input_glb_bytes // 2, problem.spec.dram_burst_bytes
+    held: tuple[object, ...] | None = None
+    loads = []
+    for step in steps:
+        image = problem.images[step.image]
+        if step.rows.size == 0:
+            loads.append(0)
+            continue
+        tile_runs = step.tile.runs(image, step.tile.needed_rows)
+        wanted: tuple[object, ...] | None
+        if int(image.whole().sum()) <= half:
+            wanted, runs = ("image", step.image), image.whole()
+        elif int(tile_runs.sum()) <= half:
+            owner = step.k_tile if order == "coefficient_outer" else -1
+            wanted, runs = ("tile", owner, step.image, step.tile.box), tile_runs
+        else:
+            wanted, runs = None, step.tile.runs(image, step.rows)
+        loads.append(0 if wanted is not None and wanted == held else bursts(runs, burst))
+        held = wanted
+    return loads
+
+
+def _with_bytes(
+    problem: TilingProblem, tensors: LayerTensors, steps: list[Step], order: str
+) -> Iterator[Step]:
+    """Attach the DRAM bytes of every step."""
+    burst = problem.spec.dram_burst_bytes
+    sizes = {
+        (k, n): bursts(np.array([coefficient_bytes(tensors, part)]), burst)
+        for k, k_tile in enumerate(problem.k_tiles)
+        for n, part in enumerate(k_tile.passes)
+    }
+    basis = 0 if tensors.basis is None else bursts(np.array([tensors.basis.size]), burst)
+    held: list[tuple[int, int]] = []
+    inputs = _input_loads(problem, steps, order)
+    for number, step in enumerate(steps):
+        key = (step.k_tile, step.pass_)
+        plane = problem.outputs[step.k_tile][step.image]
+        yield replace(
+            step,
+            coefficient_bytes=0 if key in held else sizes[key],
+            basis_bytes=basis if number == 0 else 0,
+            input_bytes=inputs[number],
+            output_bytes=bursts(step.tile.output_runs(plane, np.arange(*step.completed)), burst),
+        )
+        held = [*held[-1:], key]
+
+
+def _plan(problem: TilingProblem, tensors: LayerTensors, order: str) -> Plan | None:
+    """The layer in one loop order, or None where the buffers do not allow it."""
+    outer = order == "coefficient_outer"
+    size = coefficient_outer_tiles(problem) if outer else input_outer_tiles(problem)
+    if size is None:
+        return None
+    tiles = tuple(grid(problem.layer, *size))
+    steps = list((_coefficient_outer if outer else _input_outer)(problem, tiles))
+    return Plan(order, *size, len(tiles), tuple(_with_bytes(problem, tensors, steps, order)))
+
+
+def plan(problem: TilingProblem, tensors: LayerTensors) -> Plan:
+    """The steps in the order that the spec asks for, or in the cheaper one.
+
+    Raises
+    ------
+    OperandError
+        If no permitted order is feasible; names layer, buffer and bytes.
+    """
+    wanted = problem.spec.loop_order
+    orders = ("coefficient_outer", "input_outer") if wanted == "auto" else (wanted,)
+    plans = [found for o in orders if (found := _plan(problem, tensors, o)) is not None]
+    if not plans:
+        raise OperandError(f"{problem.layer.name}: {why_infeasible(problem)}")
+    return min(plans, key=lambda found: (found.dram_bytes, found.broadcast_pixels))
+
+
+def streams(tensors: LayerTensors, k_tiles: tuple[KTile, ...]) -> int:
+    """Psums that a block keeps per output position."""
+    widest = max(part.slices for k_tile in k_tiles for part in k_tile.passes)
+    if tensors.mode == "pointwise":
+        return widest if len(k_tiles[0].passes) > 1 else 0
+    return widest if tensors.mode == "bypass" and tensors.layer.is_depthwise else 1

@@ -1,0 +1,53 @@
+"""The tables in arch/tables: rows of published numbers, and an energy as published."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Picojoules of one action before any scaling or rounding, and where they come from."""
+
+    pj: Fraction
+    source: str
+
+    def times(self, factor: int | Fraction) -> "Figure":
+        """``factor`` such actions, or the action scaled by it."""
+        return Figure(self.pj * factor, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFigures:
+    """One memory: an access of each kind, and one cycle of leakage."""
+
+    read: Figure
+    write: Figure
+    leak: Figure
+
+
+@cache
+def rows(file: str) -> tuple[Mapping[str, str], ...]:
+    """The rows of one table; lines that start with ``#`` are remarks.
+
+    Examples
+    --------
+    >>> rows("aladdin_40nm.csv")[0]["component"]
+    'adder'
+    """
+    text = resources.files("arch").joinpath("tables", file).read_text("utf-8")
+    return tuple(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+def row(file: str, column: str, key: str) -> Mapping[str, str]:
+    """The first row whose ``column`` holds ``key``.
+
+    Examples
+    --------
+    >>> row("dram.csv", "kind", "HBM2")["pJ_per_bit"]
+    '3.9'
+    """
+    return next(entry for entry in rows(file) if entry[column] == key)

@@ -1,0 +1,111 @@
+"""Counters and LayerResult: integers only; everything else is a function of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from arch.errors import InvariantError
+from arch.spec import MachineSpec
+from workloads.layer import ConvLayer
+
+# (memory level, tensor, "read" or "write") -> bytes
+Traffic = Mapping[tuple[str, str, str], int]
+# (component, action, tensor) -> number of actions; an energy table prices (component, action)
+Events = Mapping[tuple[str, str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What one layer did on one machine.
+
+    Parameters
+    ----------
+    cycles : the layer's total
+    compute_cycles, drain_cycles, pipeline_cycles, memory_stall_cycles : add up to ``cycles``
+    macs : dense multiply-accumulates of the original layer, all images
+    effectual_ops : operand pairs that are both non-zero, where the machine looks at values
+    multiplies : multiplications performed
+    units : number of units whose time ``causes`` explains
+    causes : unit-cycles by cause; add up to units x cycles
+    traffic : bytes by (level, tensor, direction)
+    events : actions by (component, action, tensor)
+    peak_bandwidth : bytes/s, the busiest aligned microsecond of the DRAM
+    """
+
+    cycles: int
+    compute_cycles: int
+    drain_cycles: int
+    pipeline_cycles: int
+    memory_stall_cycles: int
+    macs: int
+    effectual_ops: int
+    multiplies: int
+    units: int
+    causes: Mapping[str, int]
+    traffic: Traffic
+    events: Events
+    peak_bandwidth: Fraction = Fraction(0)
+
+    def __post_init__(self) -> None:
+        parts = self.compute_cycles + self.drain_cycles + self.pipeline_cycles
+        if parts + self.memory_stall_cycles != self.cycles:
+            raise InvariantError(
+                f"compute, drain, pipeline and stall cycles add up to "
+                f"{parts + self.memory_stall_cycles}, not to {self.cycles}"
+            )
+        if sum(self.causes.values()) != self.units * self.cycles:
+            raise InvariantError(
+                f"causes add up to {sum(self.causes.values())}, not to {self.units} units x "
+                f"{self.cycles} cycles"
+            )
+        for table in (self.causes, self.traffic, self.events):
+            for key, value in table.items():
+                if value < 0:
+                    raise InvariantError(f"{key} counts {value}")
+        for name in ("causes", "traffic", "events"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def traffic_bytes(
+        self, level: str, *, tensor: str | None = None, direction: str | None = None
+    ) -> int:
+        """Bytes that crossed one level, optionally of one tensor or direction only."""
+        return sum(
+            count
+            for (at, what, way), count in self.traffic.items()
+            if at == level and tensor in (None, what) and direction in (None, way)
+        )
+
+    @property
+    def dram_bytes(self) -> int:
+        """All bytes read from and written to DRAM."""
+        return self.traffic_bytes("dram")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult:
+    """One layer on one machine: counts and what they were counted from.
+
+    ``extras`` holds the machine's own integers and choices (tiles, loop order, packing …);
+    ``provenance`` says what the tensors were (origin, digest, notes for the row).
+    """
+
+    layer: ConvLayer
+    images: int
+    machine: str
+    spec: MachineSpec
+    mode: str
+    counters: Counters
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the first request to the last byte written."""
+        return self.counters.cycles / self.spec.clock_hz
+
+    @property
+    def mean_bandwidth_bytes_per_s(self) -> float:
+        """DRAM bytes over the latency."""
+        return self.counters.dram_bytes / self.latency_s

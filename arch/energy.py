@@ -1,0 +1,84 @@
+"""Counts x price per action = integer attojoules, by component and by tensor.
+
+The prices are made in :mod:`arch.prices`; 1 pJ = 1,000,000 aJ.  Every price is rounded once to
+whole attojoules, so that any grouping of the charges adds up exactly to the total.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from arch.counters import Counters
+from arch.errors import InvariantError
+
+AJ_PER_PJ = 1_000_000
+AJ_PER_J = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Energy of one action, with where it comes from."""
+
+    attojoules: int
+    source: str
+
+    def __add__(self, other: "Price") -> "Price":
+        """Both actions at once."""
+        return Price(self.attojoules + other.attojoules, f"{self.source}; {other.source}")
+
+
+# (component, action) -> price
+EnergyTable = Mapping[tuple[str, str], Price]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One line of the bill: ``count`` actions at ``price``."""
+
+    component: str
+    action: str
+    tensor: str
+    count: int
+    price: Price
+
+    @property
+    def attojoules(self) -> int:
+        """Energy of the line."""
+        return self.count * self.price.attojoules
+
+
+def charges(counters: Counters, table: EnergyTable) -> tuple[Charge, ...]:
+    """Price every counted event.
+
+    Raises
+    ------
+    InvariantError
+        If the machine counted an action that its table does not price.
+    """
+    lines = []
+    for (component, action, tensor), count in counters.events.items():
+        price = table.get((component, action))
+        if price is None:
+            raise InvariantError(f"no price for {component} {action}")
+        lines.append(Charge(component, action, tensor, count, price))
+    return tuple(lines)
+
+
+def total_attojoules(lines: Iterable[Charge]) -> int:
+    """The bill's total."""
+    return sum(line.attojoules for line in lines)
+
+
+def by_component(lines: Iterable[Charge]) -> dict[str, int]:
+    """Attojoules per component; adds up to the total exactly."""
+    totals: dict[str, int] = {}
+    for line in lines:
+        totals[line.component] = totals.get(line.component, 0) + line.attojoules
+    return totals
+
+
+def by_tensor(lines: Iterable[Charge]) -> dict[str, int]:
+    """Attojoules per tensor; adds up to the total exactly."""
+    totals: dict[str, int] = {}
+    for line in lines:
+        totals[line.tensor] = totals.get(line.tensor, 0) + line.attojoules
+    return totals

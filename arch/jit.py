@@ -1,0 +1,57 @@
+"""The one compile decorator: Numba, cached under a digest of this package's sources."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import platformdirs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _source_digest() -> str:
+    """Digest of all kernel sources: an edited helper makes every cached kernel stale."""
+    sha = hashlib.sha256(f"{numba.__version__}".encode())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        sha.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """Where compiled kernels are kept; one folder per state of the sources."""
+    chosen = os.environ.get("ESCALATE_CACHE")
+    base = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("escalate-sim"))
+    folder = base / f"kernels-{_source_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:  # a read-only home: compile afresh each time rather than fail
+        return Path(tempfile.mkdtemp(prefix="escalate-kernels-"))
+    return folder
+
+
+def kernel(*, parallel: bool = False) -> Callable[[F], F]:
+    """Compile a function of plain arrays; no fastmath, no Python objects.
+
+    The cache folder is set just while decorating, so that other users of Numba in the same
+    process keep theirs.
+    """
+
+    def decorate(function: F) -> F:
+        settings: Any = numba.config  # a module that fills itself at run time
+        before = settings.CACHE_DIR
+        settings.CACHE_DIR = str(cache_folder())
+        try:
+            compiled: Any = numba.njit(cache=True, parallel=parallel, fastmath=False)(function)
+            return cast(F, compiled)
+        finally:
+            settings.CACHE_DIR = before
+
+    return decorate

@@ -1,0 +1,125 @@
+"""Machine: what every simulated machine offers, and the registry of machines by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from arch.area import NM2_PER_MM2, Area
+from arch.counters import LayerResult
+from arch.energy import EnergyTable
+from arch.errors import SpecError
+from arch.spec import MachineSpec
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a machine is made of, printed beside every comparison.
+
+    ``area`` is in square nanometres by component, empty where a model gives none.
+
+    Examples
+    --------
+    >>> Resources(1, 1, 0, {"pe": 2_000_000_000, "buffer": 500_000_000}).area_mm2
+    0.0025
+    """
+
+    multipliers: int
+    adders: int
+    sram_bytes: int
+    area: Area = field(default_factory=dict, hash=False)
+
+    @property
+    def area_mm2(self) -> float:
+        """All components together, 0 where the model gives no area."""
+        return sum(self.area.values()) / NM2_PER_MM2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerRun:
+    """One simulated layer: the counts, and the psums the machine computed.
+
+    ``psums`` is int32 (N, K, P, Q), or None where only a shape was simulated.
+    ``output_planes`` are the channels of each plane in which the output lies in DRAM.
+    """
+
+    result: LayerResult
+    psums: np.ndarray | None
+    output_planes: tuple[int, ...]
+
+
+class Machine(Protocol):
+    """One machine model.  ``name``, ``summary`` and ``source`` describe it in listings."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    spec_type: ClassVar[type[MachineSpec]]
+    presets: ClassVar[Mapping[str, MachineSpec]]
+    eats_shapes: ClassVar[bool]
+
+    def run(
+        self,
+        tensors: LayerTensors,
+        spec: MachineSpec,
+        input_planes: tuple[int, ...] | None = None,
+    ) -> LayerRun:
+        """Simulate one layer on real integers; refuse what the machine cannot take."""
+        ...
+
+    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
+        """Simulate one layer known by shape only (machines with ``eats_shapes``)."""
+        ...
+
+    def prices(self, spec: MachineSpec) -> EnergyTable:
+        """Energy of each (component, action) the machine counts."""
+        ...
+
+    def resources(self, spec: MachineSpec) -> Resources:
+        """Multipliers, adders, SRAM bytes and area."""
+        ...
+
+
+# name -> module that holds the constant MACHINE
+MACHINES: Mapping[str, str] = {
+    "basis_first": "arch.basis_first.model",
+    "systolic": "arch.systolic.model",
+}
+
+
+def machine(name: str) -> Machine:
+    """The machine of that name.
+
+    Raises
+    ------
+    SpecError
+        Listing the machines there are.
+
+    Examples
+    --------
+    >>> machine("abacus")
+    Traceback (most recent call last):
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic
+    """
+    if name not in MACHINES:
+        raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")
+    found: Machine = import_module(MACHINES[name]).MACHINE
+    return found
+
+
+def preset(of: Machine, name: str) -> MachineSpec:
+    """A machine's preset by name.
+
+    Raises
+    ------
+    SpecError
+        Listing the presets there are.
+    """
+    if name not in of.presets:
+        allowed = ", ".join(of.presets)
+        raise SpecError(f"{of.name}: unknown preset {name!r}, allowed are {allowed}")
+    return of.presets[name]

@@ -1,0 +1,34 @@
+"""What the systolic array is made of, in square nanometres by component."""
+
+from arch.area import Area, areas
+from arch.systolic.charges import REQUANTIZE_BITS, banks
+from arch.systolic.spec import SystolicSpec
+
+
+def area(spec: SystolicSpec) -> Area:
+    """Scratchpad banks, PEs and their registers, requantizers.
+
+    A PE holds a multiplier, an adder, registers for both operands and one for the psum.
+    Assumption: one requantizer (a multiplier of 32 x 32 bits) for each column; unless outputs
+    are stationary, also one adder for each column, which accumulates psums in the scratchpad.
+
+    Examples
+    --------
+    >>> area(SystolicSpec())["ofmap_scratchpad"]
+    215116800000
+    """
+    unit, bits = areas(spec), 8 * spec.operand_bytes
+    table = {}
+    for name in ("ifmap", "filter", "ofmap"):
+        size, count = banks(spec, getattr(spec, f"{name}_bytes"))
+        table[f"{name}_scratchpad"] = count * unit.memory(size, spec.port_bytes)
+    adder = unit.adder(spec.psum_bits)
+    table |= {
+        "pe": spec.units * (unit.multiplier(bits, bits) + adder),
+        "operand_register": 2 * spec.units * unit.register(bits),
+        "psum_register": spec.units * unit.register(spec.psum_bits),
+        "requantizer": spec.columns * unit.multiplier(REQUANTIZE_BITS, REQUANTIZE_BITS),
+    }
+    if spec.dataflow != "os":
+        table["accumulator"] = spec.columns * adder
+    return table

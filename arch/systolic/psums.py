@@ -1,0 +1,112 @@
+"""The numbers the array computes: fold by fold, exact integers."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from arch.errors import OperandError
+from arch.systolic.plan import Plan
+from arch.systolic.spec import SystolicSpec
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+PIXELS_AT_ONCE = 4096  # bounds the memory of unfolded inputs; no result depends on it
+
+
+def int8_weights(tensors: LayerTensors) -> np.ndarray:
+    """The dense weights, int32 (K, C/groups, R, S).
+
+    Raises
+    ------
+    OperandError
+        If a weight of a decomposed layer does not fit 8 bits; names layer, place and value.
+    """
+    weights = tensors.dense_weights()
+    outside = (weights < -128) | (weights > 127)
+    if outside.any():
+        where = tuple(int(at) for at in np.argwhere(outside)[0])
+        raise OperandError(
+            f"{tensors.layer.name}: the dense weight at {list(where)} is {weights[where]}, "
+            "wanted int8"
+        )
+    return weights
+
+
+def _windows(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
+    """View of the padded input, float64 (N, P, Q, C, R, S)."""
+    top, bottom, left, right = layer.padding
+    padded = np.pad(activations.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    reach = (layer.dilation * (layer.R - 1) + 1, layer.dilation * (layer.S - 1) + 1)
+    view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
+    view = view[:, :, :: layer.stride, :: layer.stride, :: layer.dilation, :: layer.dilation]
+    return view.transpose(0, 2, 3, 1, 4, 5)
+
+
+def _fits(name: str, psums: np.ndarray, bits: int) -> None:
+    limit = 1 << (bits - 1)
+    if psums.size and (psums.min() < -limit or psums.max() >= limit):
+        worst = int(psums.flat[np.abs(psums).argmax()])
+        raise OperandError(f"{name}: a psum of {worst} leaves the {bits} bits of psum_bits")
+
+
+def _blocks(plan: Plan, spec: SystolicSpec) -> np.ndarray:
+    """Output pixels handled together: whole tiles of the array's own axis where it has one."""
+    tile = {"os": spec.rows, "ws": PIXELS_AT_ONCE, "is": spec.columns}[spec.dataflow]
+    step = max(1, PIXELS_AT_ONCE // tile) * tile
+    return np.append(np.arange(0, plan.gemm.M, step), plan.gemm.M)
+
+
+def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray:
+    """Psums of the layer, int32 (N, K, P, Q): one matrix product per fold.
+
+    Products and sums of 8-bit integers stay far below 2^53, so float64 holds them exactly.
+
+    Raises
+    ------
+    OperandError
+        If weights exceed 8 bits or a psum (in ws and is also one between two folds) exceeds
+        ``psum_bits``.
+    """
+    layer, gemm = tensors.layer, plan.gemm
+    weights = int8_weights(tensors).reshape(layer.groups, gemm.N, gemm.K).astype(np.float64)
+    windows = _windows(layer, tensors.activations)
+    depth = layer.channels_per_group
+    psums = np.zeros((layer.groups, gemm.M, gemm.N))
+    blocks = _blocks(plan, spec)
+    for low, high in pairwise(blocks):
+        image, p, q = np.unravel_index(np.arange(low, high), windows.shape[:3])
+        for group in range(layer.groups):
+            taps = windows[image, p, q, group * depth : (group + 1) * depth].reshape(-1, gemm.K)
+            _product(taps, weights[group].T, plan, spec, psums[group, low:high], layer.name)
+    _fits(layer.name, psums, spec.psum_bits)
+    shaped = psums.astype(np.int32).reshape(layer.groups, tensors.images, layer.P, layer.Q, gemm.N)
+    return np.ascontiguousarray(shaped.transpose(1, 0, 4, 2, 3)).reshape(
+        tensors.images, layer.K, layer.P, layer.Q
+    )
+
+
+def _product(
+    taps: np.ndarray,
+    weights: np.ndarray,
+    plan: Plan,
+    spec: SystolicSpec,
+    out: np.ndarray,
+    name: str,
+) -> None:
+    """Add the folds of some output pixels to ``out`` in the order of the dataflow."""
+    n = [slice(a, b) for a, b in pairwise(plan.n)]
+    if spec.dataflow == "os":
+        rows = range(0, taps.shape[0], spec.rows)
+        for columns in n:
+            for row in rows:
+                part = slice(row, row + spec.rows)
+                out[part, columns] = taps[part] @ weights[:, columns]
+        return
+    k = [slice(a, b) for a, b in pairwise(plan.k)]
+    width = spec.columns if spec.dataflow == "is" else taps.shape[0]
+    for row in range(0, taps.shape[0], width):
+        part = slice(row, row + width)
+        for columns in n:
+            for depth in k:
+                out[part, columns] += taps[part, depth] @ weights[depth, columns]
+                _fits(name, out[part, columns], spec.psum_bits)

@@ -1,0 +1,219 @@
+"""What a machine did cycle by cycle: intervals and counts on named tracks, in cycles.
+
+A machine cuts a layer into parts, mostly its steps, that are worked out one at a time, so that a
+trace never has to fit memory.  How a trace is written is the business of ``reports.trace``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from arch.counters import LayerResult
+from arch.errors import SpecError
+from arch.memory import Request, StepTraffic, Timeline
+
+# machine -> module that holds ``trace`` and, if the machine eats shapes, ``trace_shape``
+TRACERS: Mapping[str, str] = {
+    "basis_first": "arch.basis_first.tracks",
+    "systolic": "arch.systolic.tracks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One line of the picture, in a named group; ``counter`` for counts instead of intervals."""
+
+    group: str
+    name: str
+    counter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an interval shows, and the cause or kind under which its cycles are summed."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Intervals of one track, none empty, none overlapping.
+
+    ``label`` int64 (n,) indexes ``labels``; ``start``, ``stop`` int64 (n,), cycles;
+    ``numbers`` int64 (n,) each, what else there is to say of every interval.
+    """
+
+    track: Track
+    labels: Sequence[Label]
+    label: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.start.size
+
+    def within(self, first: int, last: int) -> "Spans":
+        """The parts of the intervals in cycles ``first`` to ``last``; numbers stay whole."""
+        keep = (self.start < last) & (self.stop > first)
+        return replace(
+            self,
+            label=self.label[keep],
+            start=np.maximum(self.start[keep], first),
+            stop=np.minimum(self.stop[keep], last),
+            numbers={name: column[keep] for name, column in self.numbers.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """Counts of one track: the values from each cycle ``at`` on, int64 (n,), ascending."""
+
+    track: Track
+    at: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return self.at.size
+
+    def within(self, first: int, last: int) -> "Counts":
+        """The changes in cycles ``first`` to ``last``, after the values at ``first``."""
+        low = max(0, int(np.searchsorted(self.at, first, "right")) - 1)
+        high = int(np.searchsorted(self.at, last))
+        return replace(
+            self,
+            at=np.maximum(self.at[low:high], first),
+            values={name: column[low:high] for name, column in self.values.items()},
+        )
+
+
+Batch = Spans | Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Cycles ``start`` to ``stop`` of a layer; ``batches`` works out what happened in them."""
+
+    start: int
+    stop: int
+    batches: Callable[[], Iterable[Batch]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerTrace:
+    """One simulated layer with all tracks, in the order in which they are shown."""
+
+    result: LayerResult
+    tracks: tuple[Track, ...]
+    parts: tuple[Part, ...]
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """What happened in cycles ``first`` to ``last``, part by part."""
+        for part in self.parts:
+            yield from self.inside(part, first, last)
+
+    @staticmethod
+    def inside(part: Part, first: int, last: int) -> Iterator[Batch]:
+        """What of one part happened in cycles ``first`` to ``last``."""
+        if part.start < last and part.stop > first:
+            cut = (batch.within(first, last) for batch in part.batches())
+            yield from (batch for batch in cut if len(batch))
+
+
+def runs(label: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last interval of every run of equal ones that touch; empty ones are left out.
+
+    Examples
+    --------
+    >>> first, last = runs(np.array([1, 1, 0, 1]), np.array([0, 2, 5, 5]), np.array([2, 5, 5, 9]))
+    >>> first.tolist(), last.tolist()
+    ([0], [3])
+    """
+    there = np.flatnonzero(stop > start)
+    before, after = there[:-1], there[1:]
+    cut = (label[before] != label[after]) | (stop[before] != start[after])
+    edges = np.flatnonzero(cut) + 1
+    ends = np.append(edges, there.size) if there.size else edges
+    starts = np.append(0, edges) if there.size else edges
+    return there[starts], there[ends - 1]
+
+
+def single(track: Track, label: Label, start: int, stop: int, **numbers: int) -> Spans:
+    """One interval."""
+    columns = {name: np.array([value]) for name, value in numbers.items()}
+    zero = np.zeros(1, np.int64)
+    return Spans(track, (label,), zero, np.array([start]), np.array([stop]), columns)
+
+
+def changes(track: Track, at: np.ndarray, values: Mapping[str, np.ndarray]) -> Counts:
+    """Counts that start from 0, without the cycles at which nothing changes."""
+    fresh = np.zeros(at.size, bool)
+    for column in values.values():
+        fresh |= np.diff(column, prepend=0) != 0
+    return Counts(track, at[fresh], {name: column[fresh] for name, column in values.items()})
+
+
+def served(steps: Sequence[StepTraffic], timeline: Timeline) -> Iterator[tuple[int, bool, Request]]:
+    """Every request with its step and whether it is a store, in the order of ``memory.schedule``.
+
+    Examples
+    --------
+    >>> from arch.memory import schedule
+    >>> from arch.spec import MachineSpec
+    >>> steps = [StepTraffic(640, 64, 5), StepTraffic(0, 64, 5)]
+    >>> [(n, store) for n, store, _ in served(steps, schedule(steps, MachineSpec()))]
+    [(0, False), (0, True), (1, True)]
+    """
+    order = [(0, False), (1, False)]
+    for n in range(len(steps)):
+        order += [(n, True), (n + 2, False)]
+    asked = (
+        (n, store)
+        for n, store in order
+        if n < len(steps) and (steps[n].store_bytes if store else steps[n].load_bytes)
+    )
+    for (n, store), request in zip(asked, timeline.requests, strict=True):
+        yield n, store, request
+
+
+def dram_spans(
+    track: Track,
+    steps: Sequence[StepTraffic],
+    timeline: Timeline,
+    latency: int,
+    tensors: Callable[[int, bool], Mapping[str, int]],
+) -> Iterator[Spans]:
+    """Latency and transfer of every request; ``tensors`` gives the bytes by tensor of one."""
+    for n, store, request in served(steps, timeline):
+        parts = {name: size for name, size in tensors(n, store).items() if size}
+        assert sum(parts.values()) == request.size
+        way = "store" if store else "load"
+        if latency:
+            begin = request.first - latency
+            yield single(track, Label("latency", "latency"), begin, request.first, step=n)
+        label = Label(f"{way} {' + '.join(parts)}", way)
+        numbers = {"step": n, "bytes": request.size, **parts}
+        yield single(track, label, request.first, request.done, **numbers)
+
+
+def tracer(machine: str) -> Any:
+    """The module that traces a machine: ``trace(tensors, spec, planes) -> LayerTrace``.
+
+    Raises
+    ------
+    SpecError
+        Naming the machines that can be traced.
+
+    Examples
+    --------
+    >>> tracer("abacus")
+    Traceback (most recent call last):
+    arch.errors.SpecError: abacus cannot be traced, wanted one of basis_first, systolic
+    """
+    if machine not in TRACERS:
+        raise SpecError(f"{machine} cannot be traced, wanted one of {', '.join(TRACERS)}")
+    return import_module(TRACERS[machine])

@@ -1,0 +1,29 @@
+"""escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
+
+``escalate.compress``, ``escalate.simulate`` and ``escalate.compare`` are the commands of the same
+names; they are loaded when first used, so that importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from escalate.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from escalate.app.compare import compare
+    from escalate.app.compress import compress
+    from escalate.app.simulate import simulate
+
+__all__ = ["__version__", "compare", "compress", "simulate"]
+API = ("compare", "compress", "simulate")
+
+
+def __getattr__(name: str) -> Any:
+    """A function of the Python API, loaded at first use."""
+    if name in API:
+        return getattr(import_module(f"escalate.app.{name}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *API})

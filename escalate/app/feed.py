@@ -1,0 +1,75 @@
+"""feed: what a source without tensors of its own is given: images, or seeded tensors."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from escalate.app.machines import parsed
+from escalate.app.sources import ModelSource, ShapeSource, Source, SourceError, TensorSource
+from workloads.synthetic import DENSITIES, Synthetic
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a source without tensors of its own is given.
+
+    Parameters
+    ----------
+    images : as ``read_images`` understands it; None for the test images of the model's own data
+    count : how many images, the first ones
+    synthetic : seeded tensors for a network known by its shapes, where they were asked for
+    """
+
+    images: str | None = None
+    count: int = 1
+    synthetic: Synthetic | None = None
+
+
+def check_feed(source: Source, feed: Feed) -> None:
+    """Refuse what the source has no use for."""
+    if feed.images is not None and not isinstance(source, ModelSource):
+        raise SourceError(f"--images: {source.name} is no compressed model, it looks at no images")
+    if feed.count != 1 and isinstance(source, TensorSource):
+        raise SourceError(f"--count: {source.name} brings its own activations")
+    if feed.synthetic is not None and not isinstance(source, ShapeSource):
+        raise SourceError(f"--synthetic: {source.name} has tensors of its own")
+
+
+def parse_synthetic(
+    text: str | None, *, basis: int | None = None, seed: int | None = None, count: int = 1
+) -> Synthetic | None:
+    """The recipe that ``--synthetic`` spells; None if it was not given.
+
+    Raises
+    ------
+    SourceError, WorkloadError
+        For an unknown field, a density that is none, and a basis or seed without ``--synthetic``.
+
+    Examples
+    --------
+    >>> parse_synthetic("coefficients=0.1,activations=0.4", seed=3).coefficients
+    0.1
+    >>> parse_synthetic("colour=1")
+    Traceback (most recent call last):
+    escalate.app.sources.SourceError: --synthetic: 'colour=1': wanted coefficients=D, \
+activations=D, weights=D or kind=iid or channel
+    """
+    numbers = {"basis": basis, "seed": seed}
+    given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    if text is None:
+        for name in given:
+            raise SourceError(f"--{name}: goes with --synthetic, which was not given")
+        return None
+    fields: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        number = parsed(value)
+        if name in DENSITIES and not isinstance(number, str):
+            fields[name] = number
+        elif name == "kind":
+            fields[name] = value
+        else:
+            raise SourceError(
+                f"--synthetic: {part.strip()!r}: wanted coefficients=D, activations=D, weights=D "
+                "or kind=iid or channel"
+            )
+    return Synthetic(**fields, **given, images=count)

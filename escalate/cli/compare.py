@@ -1,0 +1,130 @@
+"""escalate compare: the same network on several machines."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
+
+if TYPE_CHECKING:
+    from arch.simulate import NetworkRun
+
+COLUMNS = (
+    "run",
+    "cycles",
+    "energy_j",
+    "dram_bytes",
+    "speedup",
+    "speedup_per_mm2",
+    "energy_efficiency",
+    "multipliers",
+    "adders",
+    "sram_bytes",
+    "area_mm2",
+)
+HEADINGS = {
+    "run": "machine",
+    "dram_bytes": "DRAM",
+    "speedup_per_mm2": "per\nmm²",
+    "energy_efficiency": "energy\neffic.",
+    "multipliers": "multi-\npliers",
+}
+
+
+def compare(
+    source: options.Sources,
+    machines: Annotated[
+        str,
+        typer.Option(
+            "--machines",
+            metavar="A,B,C",
+            help="Names, NAME:PRESET, or .toml files, with commas between.",
+        ),
+    ] = "basis_first,systolic",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="A",
+            help="What speedup and energy efficiency refer to; the first machine by default.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: options.Presets = "",
+    settings: options.Settings = None,
+    images: options.ImageSource = None,
+    count: options.Count = 1,
+    synthetic: options.SyntheticText = None,
+    basis: options.Basis = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    energy_table: options.EnergyTable = None,
+    shape: options.Shape = Format.table,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write layers.csv, layers.parquet, totals, run.json and report.html.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run one network on several machines and put them side by side.
+
+    Each machine is fed the form of the network made for it: the compressed model, or the plain
+    8-bit one that lies beside it. The notes below the table say which.
+
+    Examples:
+
+      escalate compare demo/model --machines basis_first,systolic --baseline systolic --count 10
+
+      escalate compare demo/model --machines systolic:iso,systolic:tiny,my.toml
+
+      escalate compare resnet18 --synthetic coefficients=0.1,activations=0.45 --format json
+    """
+    from escalate.app.compare import compare_frame, compare_object, run_all
+    from escalate.app.feed import Feed, parse_synthetic
+    from escalate.app.machines import baseline_index, choose_all
+    from escalate.app.prices import priced
+    from escalate.app.publish import check_target, publish
+    from escalate.app.results import dumps
+    from escalate.app.simulate import Request
+    from escalate.app.sources import resolve
+    from reports.table import labels
+
+    chosen = choose_all(options.words(machines), options.words(preset), settings or ())
+    choices = priced(chosen, energy_table)
+    base = baseline_index(choices, baseline)
+    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    request = Request(resolve(source), choices, feed, threads)
+    if out is not None:
+        check_target(out)
+    with terminal.layer_progress() as watch:
+        runs = [simulation.run for simulation in run_all(request, watch)]
+    label = labels(runs)[base]
+    if out is not None:
+        facts = {"source": ", ".join(source)}
+        publish(out, runs, title=request.source.name, baseline=label, facts=facts)
+        terminal.say(f"wrote {out}")
+    if shape is Format.json:
+        typer.echo(dumps(compare_object(runs, base)))
+    elif shape is Format.csv:
+        typer.echo(compare_frame(runs, base).to_csv(index=False), nl=False)
+    else:
+        _print(runs, label)
+
+
+def _print(runs: "list[NetworkRun]", label: str) -> None:
+    from reports.table import compare_rows, labels, notes
+
+    named = list(zip(labels(runs), runs, strict=True))
+    rows = compare_rows(runs, label)
+    shown = [{**row, "run": name} for (name, _), row in zip(named, rows, strict=True)]
+    terminal.print_table(shown, COLUMNS, HEADINGS)
+    typer.echo(f"baseline: {label}")
+    terminal.print_notes(
+        [f"{name}: {note}" for name, run in named for note in notes(run.provenance)]
+    )

@@ -1,0 +1,48 @@
+"""escalate machines: what there is, and one machine as TOML."""
+
+from typing import Annotated
+
+import typer
+
+from escalate.cli import options, terminal
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def machines(context: typer.Context) -> None:
+    """List the machines there are; `machines show NAME` prints one as TOML.
+
+    Examples:
+
+      escalate machines
+
+      escalate machines show basis_first > my.toml
+    """
+    if context.invoked_subcommand is None:
+        from escalate.app.machines import machine_rows
+
+        terminal.print_table(machine_rows(), ("machine", "presets", "what", "source"))
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A machine's name.", show_default=False)],
+    preset: Annotated[
+        str,
+        typer.Option("--preset", metavar="P", help="One preset; the machine's first by default."),
+    ] = "",
+    settings: options.Settings = None,
+) -> None:
+    """Print a machine as a TOML file that --machine reads back, each field with its meaning.
+
+    Examples:
+
+      escalate machines show systolic --preset tiny
+
+      escalate machines show basis_first --set pe_blocks=16 > my.toml
+    """
+    from escalate.app.machines import choose, to_toml
+
+    chosen = choose(name, (preset,) if preset else (), settings or ())
+    typer.echo(to_toml(chosen[0]), nl=False)

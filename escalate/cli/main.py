@@ -1,0 +1,99 @@
+"""main: the command `escalate`; every sub-command is a thin shell over escalate.app."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from escalate.cli import compare, compress, demo, machines, networks, report, simulate, trace
+from escalate.cli.names import check_neighbours
+from escalate.version import VERSION
+
+OURS = ("arch", "escalate", "reports", "workloads")
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="escalate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("compress")(compress.compress)
+app.command("simulate")(simulate.simulate)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("trace")(trace.trace)
+app.add_typer(machines.app, name="machines")
+app.add_typer(networks.app, name="networks")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"escalate {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def escalate(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Compress a network into basis kernels and ternary coefficients, and simulate it.
+
+    From a trained network to cycles, DRAM bytes, energy and a page, on real tensors.
+    Start with [bold]escalate demo[/bold]; it needs no data of yours and takes under two minutes.
+    """
+
+
+def is_bad_input(error: Exception) -> bool:
+    """Whether the user's input is at fault: a ValueError of ours, a usage error, or a file."""
+    if isinstance(error, typer.TyperException):
+        return True
+    if isinstance(error, OSError):
+        return error.filename is not None
+    return isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in OURS
+
+
+def describe(error: Exception) -> str:
+    """The error in one line."""
+    if isinstance(error, typer.TyperException):
+        text = error.format_message()
+    elif isinstance(error, OSError):
+        text = f"{error.filename}: {error.strerror}"
+    else:
+        text = str(error)
+    return " ".join(text.split())
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on stderr and exit code 2."""
+    try:
+        check_neighbours()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (ValueError, OSError, typer.TyperException) as error:
+        if not is_bad_input(error):
+            raise
+        message = describe(error)
+        if message:  # none where a command without arguments printed its help
+            typer.echo(f"error: {message}", err=True)
+        sys.exit(BAD_INPUT)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

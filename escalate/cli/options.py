@@ -1,0 +1,129 @@
+"""options: those that several sub-commands share, and how words become values."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="A compressed model folder, .npz files of own tensors, a topology .csv, "
+        "or the name of a network.",
+        show_default=False,
+    ),
+]
+Presets = Annotated[
+    str,
+    typer.Option("--preset", metavar="P[,P]", help="Presets; the machine's first by default."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field of the machine; may be repeated. "
+        "MACHINE.FIELD=VALUE changes it in that machine only.",
+        show_default=False,
+    ),
+]
+ImageSource = Annotated[
+    str | None,
+    typer.Option(
+        "--images",
+        metavar="DIR",
+        help="What a compressed model looks at: digits, photos, cifar10:DIR, or a folder of "
+        "images. By default the test images of the model's own data.",
+        show_default=False,
+    ),
+]
+SyntheticText = Annotated[
+    str | None,
+    typer.Option(
+        "--synthetic",
+        metavar="D",
+        help="Fill a network known by its shapes with seeded tensors of stated densities: "
+        "coefficients=0.1,weights=0.3,activations=0.4. Every row says so.",
+        show_default=False,
+    ),
+]
+Basis = Annotated[
+    int | None,
+    typer.Option(
+        "--basis",
+        metavar="M",
+        min=1,
+        help="Basis kernels of synthetic layers; 6 by default.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="S",
+        min=0,
+        help="Of synthetic tensors; 0 by default.",
+        show_default=False,
+    ),
+]
+EnergyTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--energy-table",
+        metavar="FILE",
+        help="A .toml file of your own energies per action, which replace single prices.",
+        show_default=False,
+    ),
+]
+Count = Annotated[int, typer.Option("--count", metavar="N", min=1, help="How many images.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Threads of the simulator; results never depend on it.",
+        show_default=False,
+    ),
+]
+Shape = Annotated[Format, typer.Option("--format", help="How to print the results.")]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a comma-separated list.
+
+    Examples
+    --------
+    >>> words("a, b"), words("")
+    (('a', 'b'), ())
+    """
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """The numbers of a comma-separated list; None if it was not given.
+
+    Examples
+    --------
+    >>> numbers("0.5,1", "--mean")
+    (0.5, 1.0)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in words(text))
+    except ValueError:
+        message = f"{text!r}: wanted numbers with commas between"
+        raise typer.BadParameter(message, param_hint=option) from None

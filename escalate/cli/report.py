@@ -1,0 +1,50 @@
+"""escalate report: results folders become one page and one set of tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escalate.cli import terminal
+
+
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Folders that simulate, compare or demo wrote with --out.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder for report.html and the tables."),
+    ] = Path("report"),
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="A",
+            help="What speedup and energy efficiency refer to; no ratios without it.",
+            show_default=False,
+        ),
+    ] = None,
+    title: Annotated[
+        str, typer.Option("--title", metavar="TEXT", help="Heading of the page.")
+    ] = "Simulation results",
+) -> None:
+    """Put the results of several folders on one self-contained page, and in CSV and Parquet.
+
+    Examples:
+
+      escalate report results/a results/b --baseline systolic --out both
+    """
+    from escalate.app.publish import publish
+    from escalate.app.results import read_runs
+
+    runs = [run for folder in folders for run in read_runs(folder)]
+    facts = {"results": ", ".join(str(folder) for folder in folders)}
+    publish(out, runs, title=title, baseline=baseline, facts=facts)
+    terminal.say(f"wrote {out}")
+    typer.echo(str(out / "report.html"))

@@ -1,0 +1,131 @@
+"""escalate simulate: one source on one machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
+
+if TYPE_CHECKING:
+    from escalate.app.simulate import Simulation
+
+COLUMNS = (
+    "layer",
+    "mode",
+    "cycles",
+    "memory_stall_fraction",
+    "energy_j",
+    "dram_bytes",
+    "macs",
+    "effectual_ops",
+    "multiplier_utilization",
+)
+HEADINGS = {
+    "memory_stall_fraction": "DRAM stalls",
+    "macs": "MACs",
+    "effectual_ops": "effectual",
+    "multiplier_utilization": "multipl. used",
+}
+
+
+def simulate(
+    source: options.Sources,
+    machine: Annotated[
+        str,
+        typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
+    ] = "basis_first",
+    preset: options.Presets = "",
+    settings: options.Settings = None,
+    images: options.ImageSource = None,
+    count: options.Count = 1,
+    synthetic: options.SyntheticText = None,
+    basis: options.Basis = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    energy_table: options.EnergyTable = None,
+    shape: options.Shape = Format.table,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write layers.csv, layers.parquet, totals, run.json and report.html.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Simulate a network, or layers of your own, on one machine.
+
+    A compressed model classifies real images with the psums that the machine computes.
+    Own tensors give one layer per .npz file; shapes run on machines that skip nothing.
+
+    Examples:
+
+      escalate simulate demo/model --images digits --count 10
+
+      escalate simulate demo/model --set lookahead=2 --set packing=ideal --format json
+
+      escalate simulate conv1.npz conv2.npz --machine my.toml --out results/mine
+
+      escalate simulate topology.csv --machine systolic --preset iso,tiny
+
+      escalate simulate demo/model --set energy=accelergy_aladdin --energy-table prices.toml
+
+      escalate simulate resnet18 --synthetic coefficients=0.1,activations=0.45 --seed 1
+    """
+    from escalate.app.feed import Feed, parse_synthetic
+    from escalate.app.machines import choose
+    from escalate.app.prices import priced
+    from escalate.app.publish import check_target, publish
+    from escalate.app.simulate import Request
+    from escalate.app.sources import resolve
+
+    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    request = Request(
+        resolve(source),
+        priced(choose(machine, options.words(preset), settings or ()), energy_table),
+        feed,
+        threads,
+    )
+    if out is not None:
+        check_target(out)
+    with terminal.layer_progress() as watch:
+        found = request.run(watch)
+    if out is not None:
+        facts = {"source": ", ".join(source)}
+        publish(out, [s.run for s in found], title=request.source.name, facts=facts)
+        terminal.say(f"wrote {out}")
+    _print(found, shape)
+
+
+def _print(found: "list[Simulation]", shape: Format) -> None:
+    runs = [simulation.run for simulation in found]
+    if shape is Format.json:
+        from escalate.app.results import dumps, run_object
+
+        objects = [run_object(simulation.run, simulation.seconds) for simulation in found]
+        typer.echo(dumps(objects[0] if len(objects) == 1 else objects))
+    elif shape is Format.csv:
+        from reports.table import layer_frame
+
+        typer.echo(layer_frame(runs).to_csv(index=False), nl=False)
+    else:
+        for simulation in found:
+            _print_run(simulation)
+
+
+def _print_run(simulation: "Simulation") -> None:
+    from reports.table import layer_rows, run_notes, totals
+
+    run = simulation.run
+    typer.echo(f"{run.network} on {run.machine} ({run.preset})")
+    rows = [*layer_rows(run), {**totals(run), "layer": "all layers", "mode": ""}]
+    terminal.print_table(rows, COLUMNS, HEADINGS)
+    if simulation.correct is not None and simulation.labels is not None:
+        typer.echo(
+            f"{simulation.correct} of {len(simulation.labels)} images classified correctly "
+            "by the psums of the machine"
+        )
+    terminal.print_notes(run_notes(run))

@@ -1,0 +1,111 @@
+"""terminal: data to stdout, messages and progress to stderr, quiet where nobody watches."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from escalate.retrain import EpochReport
+
+WIDTH = 100  # every table fits
+
+
+def watched() -> bool:
+    """Whether someone looks at stderr."""
+    return sys.stderr.isatty()
+
+
+def say(message: str) -> None:
+    """One line for the person at the terminal; nothing in a pipe."""
+    if watched():
+        print(message, file=sys.stderr)
+
+
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """Progress bars with the time left, on stderr, shown on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not watched()) as bars:
+        yield bars
+
+
+@contextmanager
+def layer_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A callback that shows how many layers of a run are done."""
+    with progress() as bars:
+        task = bars.add_task("layers", total=None)
+
+        def watch(name: str, done: int, total: int) -> None:
+            bars.update(task, description=name, completed=done, total=total)
+
+        yield watch
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+
+
+def print_table(
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    headings: Mapping[str, str] | None = None,
+) -> None:
+    """The columns ``names`` of ``rows``, at most 100 characters wide.
+
+    Cells and headings follow ``reports.quantity``; ``headings`` replaces some of the latter.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from reports.quantity import heading, quantity
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    cells = [[quantity(name, row.get(name)) for name in names] for row in rows]
+    for i, name in enumerate(names):
+        numeric = all(row[i].numeric for row in cells)
+        title = (headings or {}).get(name, heading(name))
+        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(cell.text for cell in row))
+    _console().print(table)
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """What there is to say about the rows above."""
+    console = _console()
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True)
+
+
+@contextmanager
+def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
+    """A callback that shows the epochs of a retraining, with accuracy and density."""
+    with progress() as bars:
+        task = bars.add_task("retraining", total=epochs)
+
+        def watch(report: "EpochReport") -> None:
+            text = f"accuracy {report.accuracy:.1%}, density {report.density:.2f}"
+            bars.update(task, completed=report.epoch, description=f"retraining: {text}")
+
+        yield watch

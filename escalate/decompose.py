@@ -1,0 +1,58 @@
+"""decompose: a weight tensor as the best mixture of M basis kernels (uncentred SVD)."""
+
+import numpy as np
+
+from escalate.basis import DecomposedLayer, check_array
+from escalate.errors import DecompositionError
+
+
+def decompose(name: str, weights: np.ndarray, basis_size: int) -> DecomposedLayer:
+    """Split weights into M orthonormal basis kernels and their mixing coefficients.
+
+    The weights are read as a matrix of shape (K*C/groups, R*S), one row per kernel; its first M
+    right singular vectors are the basis.  This is the best approximation of that rank: the squared
+    error equals the sum of the dropped squared singular values.  The sign of each basis kernel is
+    settled by making its element of largest magnitude positive.
+
+    Parameters
+    ----------
+    name : the layer, for messages
+    weights : float32, shape (K, C/groups, R, S), batch norm folded
+    basis_size : M, in 1..R*S
+
+    Raises
+    ------
+    DecompositionError
+        If the weights are no finite float32 array of four dimensions or M is out of range.
+
+    Notes
+    -----
+    Derived (not read in the paper).  PENNI (arXiv 2005.07133) centres the rows and then drops the
+    mean kernel, which leaves an error that M = R*S does not cure; so nothing is centred here.
+
+    Examples
+    --------
+    >>> layer = decompose("conv1", np.ones((4, 2, 3, 3), np.float32), 1)
+    >>> layer.basis.shape, layer.coefficients.shape, bool(np.allclose(layer.reconstruct(), 1))
+    ((1, 3, 3), (4, 2, 1), True)
+    """
+    check_array(name, "weights", weights, 4)
+    K, channels, R, S = weights.shape
+    if not 1 <= basis_size <= R * S:
+        raise DecompositionError(f"{name}: M is {basis_size}, wanted 1..{R * S}")
+    rows = weights.reshape(K * channels, R * S).astype(np.float64)
+    basis = _right_singular_vectors(rows)[:basis_size]
+    strongest = np.abs(basis).argmax(axis=1)
+    basis = basis * np.where(basis[np.arange(basis_size), strongest] < 0, -1.0, 1.0)[:, None]
+    return DecomposedLayer(
+        name,
+        basis.reshape(basis_size, R, S).astype(np.float32),
+        (rows @ basis.T).reshape(K, channels, basis_size).astype(np.float32),
+    )
+
+
+def _right_singular_vectors(rows: np.ndarray) -> np.ndarray:
+    """All R*S right singular vectors as rows, also of a matrix with fewer rows than that."""
+    short = rows.shape[0] < rows.shape[1]
+    vectors: np.ndarray = np.linalg.svd(rows, full_matrices=short)[2]
+    return vectors

@@ -1,0 +1,21 @@
+"""Errors of the front end."""
+
+
+class FrontEndError(ValueError):
+    """Bad input to the front end; the message is one line for the user."""
+
+
+class CaptureError(FrontEndError):
+    """A network that cannot be captured: names the operator and its place."""
+
+
+class CheckpointError(FrontEndError):
+    """A checkpoint or model file that is missing, torn, foreign or of the wrong shape."""
+
+
+class DecompositionError(FrontEndError):
+    """Weights or options that cannot be decomposed or quantized."""
+
+
+class DataError(FrontEndError):
+    """Images or labels that cannot be read."""

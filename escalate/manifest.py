@@ -1,0 +1,203 @@
+"""Manifest: everything of an IntegerModel but its arrays, as compact JSON.
+
+What follows from the rest is not stored: names of earlier nodes become positions, sizes of a
+convolution come from its operand, defaults are left out.  The manifest counts as compressed size.
+"""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from workloads.graph import Graph, Node, Op
+from workloads.integer import ImageQuantizer, IntegerModel
+from workloads.layer import ConvLayer
+
+FORMAT: Literal["escalate-model"] = "escalate-model"
+VERSION: Literal[1] = 1
+CODING = "bitmap"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Kernel(_Part):
+    """A ConvLayer without its name and what its operand's shape says."""
+
+    K: int
+    R: int = 1
+    S: int = 1
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: int = 1
+    groups: int = 1
+
+
+class Entry(_Part):
+    """One node: its place in the graph and its integers that are no arrays.
+
+    ``inputs`` are positions of earlier entries, None for the entry before; ``shape`` is None
+    for a convolution.  ``requantizer`` is (shift, low, high).  ``payload`` is the number of bytes
+    of the encoded coefficients, None for 8-bit weights; ``basis`` the number of basis kernels,
+    None where there is no basis; ``coding`` the storage format of the coefficients.
+    """
+
+    name: str
+    op: Op = "conv"
+    inputs: tuple[int, ...] | None = None
+    shape: tuple[int, int, int] | None = None
+    kernel: Kernel | None = None
+    relu: bool = False
+    maximum: float | None = None
+    attributes: dict[str, Any] = {}
+    requantizer: tuple[int, int, int] | None = None
+    payload: int | None = None
+    basis: int | None = None
+    coding: str = CODING
+    rescales: tuple[tuple[int, int], ...] | None = None
+    bounds: tuple[int, int] | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        conv = self.op == "conv"
+        for field in ("kernel", "requantizer"):
+            if (getattr(self, field) is not None) != conv:
+                raise ValueError(f"{self.name}: {field} and op disagree")
+        if (self.shape is None) != conv:
+            raise ValueError(f"{self.name}: shape and op disagree")
+        if min(self.payload or 0, (self.basis or 1) - 1) < 0:
+            raise ValueError(f"{self.name}: payload or basis is negative")
+        return self
+
+
+class Image(_Part):
+    """The fields of an ImageQuantizer."""
+
+    pixel_scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    scale: float
+    low: int
+    high: int
+    size: tuple[int, int]
+
+
+class Manifest(_Part):
+    """The whole of ``manifest.json``.
+
+    ``digests`` has the digest of each other file of the folder, by name.
+    """
+
+    format: Literal["escalate-model"]
+    version: Literal[1]
+    name: str
+    digests: dict[str, str]
+    image: Image
+    output_scale: float
+    nodes: tuple[Entry, ...]
+
+    def dump(self) -> bytes:
+        """Compact JSON without what is at its default."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+    def graph(self) -> Graph:
+        """The network's graph.
+
+        Raises
+        ------
+        ValueError
+            If an entry reads what is not before it, or the nodes form no graph.
+        """
+        nodes: list[Node] = []
+        for position, entry in enumerate(self.nodes):
+            nodes.append(_node(entry, [nodes[i] for i in _inputs(entry, position)]))
+        return Graph(self.name, tuple(nodes))
+
+
+def describe(
+    model: IntegerModel,
+    digests: dict[str, str],
+    payloads: dict[str, int],
+    codings: dict[str, str],
+) -> Manifest:
+    """The manifest of a model, given each layer's number of encoded bytes and storage format."""
+    position = {node.name: index for index, node in enumerate(model.graph.nodes)}
+    entries = []
+    for index, node in enumerate(model.graph.nodes):
+        fields = _operator_fields(model, node)
+        if node.op == "conv":
+            fields = _conv_fields(model, node)
+            fields["payload"] = payloads.get(node.name)
+            fields["coding"] = codings.get(node.name, CODING)
+        inputs = tuple(position[name] for name in node.inputs)
+        entries.append(
+            Entry(
+                name=node.name,
+                op=node.op,
+                inputs=None if inputs == ((index - 1,) if index else ()) else inputs,
+                relu=node.relu,
+                maximum=node.maximum,
+                attributes=dict(node.attributes),
+                **fields,
+            )
+        )
+    image = {name: getattr(model.image, name) for name in Image.model_fields}
+    return Manifest(
+        format=FORMAT,
+        version=VERSION,
+        name=model.graph.name,
+        digests=digests,
+        image=Image(**image),
+        output_scale=model.output_scale,
+        nodes=tuple(entries),
+    )
+
+
+def image_quantizer(image: Image) -> ImageQuantizer:
+    """The ImageQuantizer that the manifest describes."""
+    return ImageQuantizer(**{name: getattr(image, name) for name in Image.model_fields})
+
+
+def _inputs(entry: Entry, position: int) -> tuple[int, ...]:
+    if entry.inputs is None:
+        return (position - 1,) if position else ()
+    for operand in entry.inputs:
+        if not 0 <= operand < position:
+            raise ValueError(f"{entry.name}: reads node {operand}, wanted one of 0..{position - 1}")
+    return entry.inputs
+
+
+def _node(entry: Entry, operands: list[Node]) -> Node:
+    inputs = tuple(operand.name for operand in operands)
+    common: dict[str, Any] = {
+        "relu": entry.relu,
+        "maximum": entry.maximum,
+        "attributes": entry.attributes,
+    }
+    if entry.kernel is None:
+        assert entry.shape is not None
+        return Node(entry.name, entry.op, inputs, entry.shape, **common)
+    if len(operands) != 1:
+        raise ValueError(f"{entry.name}: a convolution of {len(operands)} operands, wanted 1")
+    c, h, w = operands[0].shape
+    layer = ConvLayer(entry.name, C=c, H=h, W=w, **entry.kernel.model_dump())
+    return Node(entry.name, entry.op, inputs, (layer.K, layer.P, layer.Q), layer, **common)
+
+
+def _conv_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
+    requantizer, basis = model.requantizers[node.name], model.layers[node.name].basis
+    kernel = {name: getattr(node.layer, name) for name in Kernel.model_fields}
+    return {
+        "kernel": Kernel(**kernel),
+        "requantizer": (requantizer.shift, requantizer.low, requantizer.high),
+        "basis": None if basis is None else basis.shape[0],
+    }
+
+
+def _operator_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
+    rescales = model.rescales.get(node.name)
+    return {
+        "shape": node.shape,
+        "rescales": rescales and tuple((r.multiplier, r.shift) for r in rescales),
+        "bounds": model.bounds.get(node.name),
+    }

@@ -1,0 +1,51 @@
+"""Every field of every machine as Markdown; ``python -m reports.assumptions`` renews README.md."""
+
+from pathlib import Path
+
+from arch.machine import MACHINES, machine
+from arch.spec import MachineSpec
+
+MARK = "<!-- fields of {name}: made by python -m reports.assumptions -->"
+END = "<!-- end -->"
+ASSUMED = "Assumption: "
+
+
+def fields(spec: type[MachineSpec]) -> str:
+    """A table of field, default and meaning.
+
+    Examples
+    --------
+    >>> print(fields(MachineSpec).splitlines()[2])
+    | `clock_hz` | 800000000 |  | clock, Hz |
+    """
+    lines = ["| field | default | assumed | meaning |", "|---|---|---|---|"]
+    for name, info in spec.model_fields.items():
+        meaning = (info.description or "").replace("|", "\\|")
+        assumed = "yes" if ASSUMED in meaning else ""
+        lines.append(f"| `{name}` | {info.default} | {assumed} | {meaning.replace(ASSUMED, '')} |")
+    return "\n".join(lines)
+
+
+def renewed(text: str) -> str:
+    """``text`` with the table behind every mark made again.
+
+    Examples
+    --------
+    >>> print(renewed("no mark"))
+    no mark
+    """
+    for name in MACHINES:
+        before, mark, behind = text.partition(MARK.format(name=name))
+        if mark:
+            rest = behind.partition(END)[2]
+            text = f"{before}{mark}\n{fields(machine(name).spec_type)}\n{END}{rest}"
+    return text
+
+
+def main(path: Path = Path("README.md")) -> None:
+    """Renew the tables of a file in place."""
+    path.write_text(renewed(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""Runs -> one self-contained HTML page: no network access, readable in light, dark and print."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arch.energy import AJ_PER_J
+from arch.simulate import NetworkRun
+from reports import figures, plot
+from reports.errors import ReportError
+from reports.quantity import Quantity, heading, quantity, si
+from reports.table import (
+    find_baseline,
+    identity,
+    labels,
+    layer_rows,
+    notes,
+    ratios,
+    resources_row,
+    run_notes,
+    totals,
+)
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+MOST_CARDS = 6
+OPEN_FIGURES = 4  # per-layer figures shown unfolded; the others wait behind their headings
+SUMMARY = (
+    "cycles",
+    "latency_s",
+    "energy_j",
+    "dram_bytes",
+    "peak_bandwidth_bytes_per_s",
+    "effectual_ops",
+    "effective_tops_per_w",
+    "edp_j_s",
+)
+MACHINE = ("machine", "preset", "clock_hz", "multipliers", "adders", "sram_bytes", "area_mm2")
+LAYER = (
+    "mode",
+    "cycles",
+    "memory_stall_fraction",
+    "energy_j",
+    "dram_bytes",
+    "peak_bandwidth_bytes_per_s",
+    "macs",
+    "effectual_ops",
+    "multiplier_utilization",
+)
+ROOFLINE = (
+    "Each point is a layer. Solid: the DRAM bandwidth. Dashed: one MAC for each multiplier and "
+    "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "
+    "because dense MACs are counted."
+)
+RATIOS = ("speedup", "energy_efficiency", "speedup_per_mm2")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and whether its cells stand right-aligned as numbers."""
+
+    name: str
+    heading: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text with their sort keys; the first cell of a row is its heading."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Quantity, ...], ...]
+
+
+def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
+    """The columns ``names`` of ``rows``, those that no row has left out."""
+    used = [name for name in names if any(name in row for row in rows)]
+    cells = tuple(tuple(quantity(name, row.get(name)) for name in used) for row in rows)
+    columns = tuple(
+        Column(name, heading(name), bool(cells) and all(row[i].numeric for row in cells))
+        for i, name in enumerate(used)
+    )
+    return Table(columns, cells)
+
+
+def _summary(
+    runs: Sequence[NetworkRun], extra: Sequence[Mapping[str, Any]] | None, baseline: str | None
+) -> Table:
+    if extra is not None and len(extra) != len(runs):
+        raise ReportError(f"summary holds {len(extra)} rows, wanted one per run ({len(runs)})")
+    base = runs[find_baseline(runs, baseline)] if baseline is not None else None
+    rows = []
+    for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
+        own = dict(extra[i]) if extra is not None else {}
+        against = ratios(run, base) if base is not None else {}
+        rows.append({"run": label, **own, **totals(run), **against})
+    own_names = dict.fromkeys(name for row in extra or () for name in row)
+    names = ["run", *own_names, *RATIOS, *(n for n in SUMMARY if n not in own_names)]
+    return table(rows, names)
+
+
+def _machines(runs: Sequence[NetworkRun]) -> Table:
+    """What each machine is made of, to read beside every ratio."""
+    rows = [
+        {
+            "run": label,
+            **identity(run),
+            **resources_row(run.resources),
+            "clock_hz": run.spec.clock_hz,
+        }
+        for label, run in zip(labels(runs), runs, strict=True)
+    ]
+    return table(rows, ["run", *MACHINE])
+
+
+def _layers(runs: Sequence[NetworkRun]) -> Table:
+    several = len(runs) > 1
+    rows = [
+        {"run": label, **row}
+        for label, run in zip(labels(runs), runs, strict=True)
+        for row in layer_rows(run)
+    ]
+    return table(rows, ["layer", *(["run"] if several else []), *LAYER])
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One figure in two widths, with its heading; the style sheet shows the width that fits."""
+
+    heading: str
+    name: str
+    wide: "Markup"
+    narrow: "Markup"
+    caption: str = ""
+    unfolded: bool = True
+
+
+def _panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel:
+    from markupsafe import Markup
+
+    wide = draw(name=name, width_px=plot.WIDE_PX)
+    narrow = draw(name=f"{name}-narrow", width_px=plot.NARROW_PX)
+    return Panel(title, name, Markup(wide), Markup(narrow), **rest)
+
+
+def _layer_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
+    causes = list(figures.total_causes_frame(runs).columns)
+    return [
+        _panel(
+            label,
+            f"layers{i}",
+            partial(
+                plot.stacked_bars,
+                figures.causes_frame(run),
+                axis="cycles",
+                description=f"{label}: cycles of each layer by cause",
+                names=causes,
+            ),
+            unfolded=i < OPEN_FIGURES,
+        )
+        for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True))
+    ]
+
+
+def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
+    bars = (
+        ("cycles", figures.total_causes_frame(runs), "", "cycles", "Cycles by cause"),
+        ("energy", figures.energy_frame(runs), "J", "energy", "Energy by component"),
+        ("traffic", figures.traffic_frame(runs), "B", "DRAM bytes", "DRAM traffic by tensor"),
+        ("area", figures.area_frame(runs), "mm²", "area", "Area by component"),
+    )
+    panels = [
+        _panel(
+            title,
+            name,
+            partial(plot.stacked_bars, frame, axis=axis, description=title, unit=unit),
+        )
+        for name, frame, unit, axis, title in bars
+        if len(frame.columns)
+    ]
+    points = figures.roofline_frame(runs)
+    if len(points):
+        draw = partial(
+            plot.roofline,
+            points,
+            figures.roofs_frame(runs),
+            description="Dense MACs per second of each layer against dense MACs per DRAM byte",
+        )
+        panels.append(_panel("Roofline", "roofline", draw, caption=ROOFLINE))
+    return panels
+
+
+def svgs(runs: Sequence[NetworkRun]) -> dict[str, str]:
+    """Every figure of the page on its own, by name: a file's content each."""
+    panels = _total_panels(runs) + _layer_panels(runs)
+    return {panel.name: str(panel.wide) for panel in panels}
+
+
+def _assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
+    """Every field of every machine's Spec: value, meaning, and the default it departs from."""
+    sections = []
+    for label, run in zip(labels(runs), runs, strict=True):
+        fields = []
+        for name, value in run.spec.model_dump(mode="json").items():
+            info = type(run.spec).model_fields[name]
+            changed = not info.is_required() and getattr(run.spec, name) != info.default
+            fields.append(
+                {
+                    "name": name,
+                    "value": str(value),
+                    "meaning": info.description or "",
+                    "default": str(info.default) if changed else None,
+                }
+            )
+        sections.append(
+            {"label": label, "preset": run.preset, "fields": fields, "prices": _prices(run)}
+        )
+    return sections
+
+
+def _prices(run: NetworkRun) -> list[dict[str, str]]:
+    """What one action of each component costs, and who says so."""
+    priced = {(line.component, line.action): line.price for bill in run.charges for line in bill}
+    return [
+        {
+            "component": component,
+            "action": action,
+            "energy": si(price.attojoules / AJ_PER_J, "J"),
+            "source": price.source,
+        }
+        for (component, action), price in sorted(priced.items())
+    ]
+
+
+def _headlines(runs: Sequence[NetworkRun], baseline: str | None) -> list[dict[str, Any]]:
+    """Speedup and energy efficiency in large print, for every run but the baseline."""
+    if baseline is None:
+        return []
+    base = find_baseline(runs, baseline)
+    cards = []
+    for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
+        if i != base:
+            items = [
+                {"name": heading(name), "text": quantity(name, value).text}
+                for name, value in ratios(run, runs[base]).items()
+            ]
+            cards.append({"label": label, "items": items})
+    return cards[:MOST_CARDS]
+
+
+def _notes(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
+    """Each note once, with how many layers of which runs it concerns."""
+    listed: dict[str, dict[str, Any]] = {}
+    for label, run in zip(labels(runs), runs, strict=True):
+        for note in run_notes(run):
+            entry = listed.setdefault(note, {"text": note, "runs": []})
+            count = sum(note in notes(result.provenance) for result in run.results)
+            entry["runs"].append(
+                f"{label} ({count} of {len(run.results)} layers)" if count else label
+            )
+    return list(listed.values())
+
+
+def _origins(runs: Sequence[NetworkRun]) -> list[str]:
+    return sorted({str(r.provenance.get("origin", "")) for run in runs for r in run.results} - {""})
+
+
+def page(
+    runs: Sequence[NetworkRun],
+    *,
+    title: str,
+    summary: Sequence[Mapping[str, Any]] | None = None,
+    baseline: str | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> str:
+    """The whole page as text.
+
+    Parameters
+    ----------
+    runs : at least one; the first table has one row for each
+    title : heading of the page
+    summary : one mapping per run with more columns for the first table, for example
+        ``model``, ``top1_accuracy`` (0 to 1) or ``compression_ratio``; the end of a name sets
+        the unit
+    baseline : the run that ``speedup`` and ``energy_efficiency`` refer to, as
+        :func:`reports.table.find_baseline` reads it; without it there are no ratios
+    facts : what was run, in words: network, source, images, versions …
+
+    Raises
+    ------
+    ReportError
+        If there is no run, the summary has another length, or the baseline names no single run.
+    """
+    if not runs:
+        raise ReportError("a page needs at least one run")
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(
+        title=title,
+        facts=dict(facts or {}),
+        synthetic="synthetic" in _origins(runs),
+        summary=_summary(runs, summary, baseline),
+        machines=_machines(runs),
+        baseline=labels(runs)[find_baseline(runs, baseline)] if baseline is not None else None,
+        headlines=_headlines(runs, baseline),
+        panels={"whole": _total_panels(runs), "layers": _layer_panels(runs)},
+        layers=_layers(runs),
+        assumptions=_assumptions(runs),
+        notes=_notes(runs),
+    )
+
+
+def write_page(path: str | Path, html: str) -> None:
+    """Write the page so that no reader ever sees half of it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(html)
+    os.chmod(name, 0o644)
+    os.replace(name, target)

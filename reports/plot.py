@@ -1,0 +1,299 @@
+"""DataFrame -> SVG text; computes nothing but positions.
+
+A figure has no background, its text and axes take the colour of their surroundings
+(``currentColor``), fonts stay text, and the same frame always gives the same bytes.
+"""
+
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from reports.quantity import si, tick
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Told apart by the common kinds of colour blindness, and on white as on black.
+# Source: Okabe and Ito, Color Universal Design, without its yellow and black; then one of ours.
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc")
+GREY = "#8a8a8a"
+KEPT: Mapping[str, str] = {"idle": GREY, "other": GREY}  # the same in every figure
+HATCHES = (None, "////", "....")  # a second and third turn through the palette
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SENTINEL = "#010203"  # drawn in this colour, then replaced by currentColor
+WIDE_PX = 720
+NARROW_PX = 380  # for a phone's screen
+BAR_PX = 22
+VALUE_PX = 70  # room for the number behind the longest bar
+LEGEND_PX = 170  # one entry of a legend
+LEGEND_CHARS = 22
+LABEL_PX = 18  # of the width for each character of a bar's label
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+STYLE: dict[Any, Any] = {  # matplotlib lists its keys as one type of 400 names
+    "axes.edgecolor": SENTINEL,
+    "axes.labelcolor": SENTINEL,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.linewidth": 0.6,
+    "hatch.linewidth": 0.7,
+    "font.family": "DejaVu Sans",
+    "font.size": 12,
+    "grid.alpha": 0.18,
+    "grid.color": SENTINEL,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "text.color": SENTINEL,
+    "text.parse_math": False,
+    "xtick.color": SENTINEL,
+    "ytick.color": SENTINEL,
+}
+DARK_ALONE = "<style>@media (prefers-color-scheme: dark) { svg:root { color: #e6e6e6 } }</style>"
+
+
+def printable(text: str) -> str:
+    """``text`` with ``?`` for what no XML file may hold."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "?", text)
+
+
+def elided(text: str, most: int) -> str:
+    """``text`` with its middle left out where it is too long.
+
+    Examples
+    --------
+    >>> elided("features.denseblock4.denselayer16.conv2", 20)
+    'features.d…r16.conv2'
+    """
+    clean = printable(text)
+    if len(clean) <= most:
+        return clean
+    head = most // 2
+    return f"{clean[:head]}…{clean[len(clean) - (most - head - 1) :]}"
+
+
+def _svg(figure: Figure, name: str, description: str, tips: Mapping[str, str]) -> str:
+    """The figure as one ``<svg>`` element with its own ids, a description and tool tips."""
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # The reader's browser brings the glyphs; only widths are guessed without them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = text.replace(SENTINEL, "currentColor").replace("'DejaVu Sans'", FONTS)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
+    for gid, tip in tips.items():
+        opening = f'<g id="{name}-{gid}">'
+        text = text.replace(opening, f"{opening}<title>{html.escape(printable(tip))}</title>")
+    label = html.escape(printable(description), quote=True)
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return text.replace(">", f">{DARK_ALONE}", 1) + "\n"
+
+
+def _drawn(
+    name: str,
+    description: str,
+    size_px: tuple[float, float],
+    draw: Callable[[Figure], Mapping[str, str]],
+) -> str:
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(size_px[0] / 72, size_px[1] / 72), layout="constrained")
+        tips = draw(figure)
+        return _svg(figure, name, description, tips)
+
+
+def paints(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """Colour and hatch of each name; given all names of a page, one name looks the same in all.
+
+    Examples
+    --------
+    >>> paints(["busy", "idle", "drain"])
+    {'busy': ('#0072b2', None), 'idle': ('#8a8a8a', None), 'drain': ('#e69f00', None)}
+    """
+    free = [name for name in names if name not in KEPT]
+    return {
+        name: (KEPT[name], None)
+        if name in KEPT
+        else (
+            PALETTE[free.index(name) % len(PALETTE)],
+            HATCHES[free.index(name) // len(PALETTE) % len(HATCHES)],
+        )
+        for name in names
+    }
+
+
+def _bars(
+    axes: Axes, frame: "pd.DataFrame", unit: str, paint: Mapping[str, tuple[str, str | None]]
+) -> dict[str, str]:
+    """One horizontal bar per row, one coloured piece per column; returns the tool tips."""
+    tips: dict[str, str] = {}
+    ends = [0.0] * len(frame)
+    for column, name in enumerate(frame.columns):
+        values = [float(value) for value in frame.iloc[:, column]]
+        color, hatch = paint[str(name)]
+        pieces = axes.barh(
+            range(len(frame)),
+            values,
+            left=ends,
+            facecolor=color,
+            hatch=hatch,
+            edgecolor=SENTINEL,
+            linewidth=0,
+            label=elided(str(name), LEGEND_CHARS),
+            height=0.72,
+        )
+        for row, (piece, value) in enumerate(zip(pieces, values, strict=True)):
+            piece.set_gid(f"bar{row}-{column}")
+            tips[f"bar{row}-{column}"] = f"{frame.index[row]}, {name}: {si(value, unit)}"
+        ends = [end + value for end, value in zip(ends, values, strict=True)]
+    for row, end in enumerate(ends):
+        axes.annotate(
+            si(end, unit), (end, row), (5, 0), textcoords="offset points", va="center", fontsize=11
+        )
+    return tips
+
+
+def stacked_bars(
+    frame: "pd.DataFrame",
+    *,
+    name: str,
+    axis: str,
+    description: str,
+    unit: str = "",
+    names: Sequence[str] = (),
+    width_px: int = WIDE_PX,
+) -> str:
+    """Rows as horizontal bars stacked from the columns.
+
+    Parameters
+    ----------
+    frame : one row per bar, one column per colour, values >= 0
+    name : distinguishes the ids of several figures on one page
+    axis : what the length of a bar means
+    description : read out by screen readers
+    unit : of the values; printed with SI prefixes
+    names : all columns of the figures that must share their colours
+
+    Returns
+    -------
+    One ``<svg>`` element.
+    """
+
+    columns = [str(column) for column in frame.columns]
+    labels = [elided(str(label), width_px // LABEL_PX) for label in frame.index]
+    legend_columns = width_px // LEGEND_PX
+    paint = paints([*names, *(column for column in columns if column not in names)])
+
+    def draw(figure: Figure) -> Mapping[str, str]:
+        axes = figure.add_subplot()
+        tips = _bars(axes, frame, unit, paint)
+        axes.set_yticks(range(len(frame)), labels)
+        axes.set_ylim(len(frame) - 0.4, -0.6)
+        longest = float(frame.sum(axis=1).max()) if len(frame) else 0.0
+        axes.set_xlim(0, (1 + VALUE_PX / (0.7 * width_px)) * longest or 1.0)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
+        axes.xaxis.set_major_locator(
+            matplotlib.ticker.MaxNLocator(max(3, width_px // 140), steps=[1, 2, 2.5, 5, 10])
+        )
+        axes.set_xlabel(axis)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        if len(frame.columns):
+            figure.legend(
+                loc="outside upper left", ncols=legend_columns, handlelength=1, handleheight=1
+            )
+        return tips
+
+    legend_rows = -(-len(frame.columns) // legend_columns)
+    height = BAR_PX * len(frame) + 18 * legend_rows + 70
+    return _drawn(name, description, (width_px, height), draw)
+
+
+def _roofs(axes: Axes, roofs: "pd.DataFrame", span: tuple[float, float]) -> None:
+    """The bandwidth each machine can reach, and one MAC per multiplier and cycle."""
+    for bandwidth in sorted({float(value) for value in roofs["bytes_per_s"]}):
+        axes.plot(
+            span,
+            [x * bandwidth for x in span],
+            color=SENTINEL,
+            linewidth=1.2,
+            label=f"DRAM {tick(bandwidth, 'B/s')}",
+        )
+    for row, rate in enumerate(roofs["multiplies_per_s"]):
+        color = PALETTE[row % len(PALETTE)]
+        axes.axhline(float(rate), color=color, linewidth=1.2, linestyle=(2 * row, (5, 5)))
+
+
+def roofline(
+    points: "pd.DataFrame",
+    roofs: "pd.DataFrame",
+    *,
+    name: str,
+    description: str,
+    width_px: int = WIDE_PX,
+) -> str:
+    """Each layer at its dense MACs per DRAM byte and per second, under the roofs of its machine.
+
+    Parameters
+    ----------
+    points : columns run, layer, macs_per_byte, macs_per_s
+    roofs : one row per run, columns bytes_per_s, multiplies_per_s
+
+    Returns
+    -------
+    One ``<svg>`` element.
+    """
+
+    def draw(figure: Figure) -> Mapping[str, str]:
+        axes = figure.add_subplot()
+        tips: dict[str, str] = {}
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        _roofs(
+            axes,
+            roofs,
+            (float(points["macs_per_byte"].min()) / 2, float(points["macs_per_byte"].max()) * 2),
+        )
+        for row, run in enumerate(roofs.index):
+            color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
+            for at, point in enumerate(points[points["run"] == run].itertuples()):
+                (dot,) = axes.plot(
+                    point.macs_per_byte,
+                    point.macs_per_s,
+                    marker,
+                    color=color,
+                    markersize=7,
+                    alpha=0.8,
+                    label=elided(str(run), LEGEND_CHARS) if at == 0 else None,
+                )
+                dot.set_gid(f"dot{row}-{at}")
+                tips[f"dot{row}-{at}"] = (
+                    f"{run}, {point.layer}: {si(point.macs_per_s, 'MAC/s')} "
+                    f"at {si(point.macs_per_byte, 'MAC/B')}"
+                )
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, "")))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, "")))
+        axes.set_xlabel("dense MACs per DRAM byte")
+        axes.set_ylabel("dense MACs per second")
+        axes.grid(which="major")
+        figure.legend(loc="outside upper left", ncols=width_px // LEGEND_PX)
+        return tips
+
+    return _drawn(name, description, (width_px, 420), draw)

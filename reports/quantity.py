@@ -1,0 +1,186 @@
+"""Numbers for the eye: SI prefixes, sensible rounding, one rule per unit at the end of a name."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Value = int | float | str | None
+
+PREFIXES: Mapping[int, str] = {
+    -18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T",
+}  # fmt: skip
+DIGITS = 3  # significant digits of a scaled number
+EXACT_BELOW = 10_000  # smaller integers are printed in full, and cycles always
+NO_BREAK = "\N{NO-BREAK SPACE}"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+
+# end of a column name -> unit; the first that fits counts, so longer ends stand first
+UNITS: tuple[tuple[str, str], ...] = (
+    ("_bytes_per_s", "B/s"),
+    ("_bytes", "B"),
+    ("_j_s", "J·s"),
+    ("_tops_per_w", "TOPS/W"),
+    ("_j", "J"),
+    ("_s", "s"),
+    ("_hz", "Hz"),
+    ("_mm2", "mm²"),
+    ("_per_s", "/s"),
+)
+RATIOS = ("speedup", "energy_efficiency", "compression_ratio", "speedup_per_mm2")
+FRACTIONS = ("accuracy", "_utilization", "_fraction", "_density", "density")
+NAMES: Mapping[str, str] = {
+    "latency_s": "latency",
+    "energy_j": "energy",
+    "dram_bytes": "DRAM traffic",
+    "peak_bandwidth_bytes_per_s": "peak bandwidth",
+    "mean_bandwidth_bytes_per_s": "mean bandwidth",
+    "macs": "dense MACs",
+    "macs_per_cycle": "dense MACs per cycle",
+    "edp_j_s": "energy × delay",
+    "effective_tops_per_w": "effective TOPS/W",
+    "sram_bytes": "SRAM",
+    "area_mm2": "area",
+    "speedup_per_mm2": "speedup per mm²",
+    "memory_stall_fraction": "memory stalls",
+}
+
+
+WORDS: Mapping[str, str] = {
+    "ca": "CA",
+    "dram": "DRAM",
+    "fifo": "FIFO",
+    "glb": "GLB",
+    "mac": "MAC",
+    "macs": "MACs",
+    "pe": "PE",
+    "sram": "SRAM",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A value as text, and the number that sorts it."""
+
+    text: str
+    sort: float | str
+    numeric: bool
+
+
+def rounded(value: float, digits: int = DIGITS) -> str:
+    """``value`` with ``digits`` significant digits, never in exponent form.
+
+    Examples
+    --------
+    >>> rounded(3.14159), rounded(31.4159), rounded(0.05), rounded(1234.5)
+    ('3.14', '31.4', '0.0500', '1234')
+    """
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    if round(abs(value), places) >= 10.0 ** (digits - places):
+        places -= 1
+    return f"{value:.{max(places, 0)}f}"
+
+
+def si(value: float, unit: str) -> str:
+    """``value`` scaled by a power of 1000, with its unit; an area has no such prefixes.
+
+    Examples
+    --------
+    >>> si(0.00123, "s"), si(25.6e9, "B/s"), si(0, "J"), si(999.96, "B")
+    ('1.23\\xa0ms', '25.6\\xa0GB/s', '0\\xa0J', '1.00\\xa0kB')
+    >>> si(0.0123, "mm²")
+    '0.0123\\xa0mm²'
+    """
+    if value == 0:
+        return f"0{NO_BREAK}{unit}".rstrip(NO_BREAK)
+    if unit == "mm²":
+        return f"{rounded(value)}{NO_BREAK}{unit}"
+    exponent = 3 * math.floor(math.log10(abs(value)) / 3)
+    exponent = min(max(exponent, min(PREFIXES)), max(PREFIXES))
+    text = rounded(value / 10.0**exponent)
+    if float(text) >= 1000 and exponent < max(PREFIXES):
+        exponent += 3
+        text = rounded(value / 10.0**exponent)
+    return f"{text}{NO_BREAK}{PREFIXES[exponent]}{unit}".rstrip(NO_BREAK)
+
+
+def tick(value: float, unit: str) -> str:
+    """``si`` for an axis: no digits that say nothing.
+
+    Examples
+    --------
+    >>> tick(1e6, ""), tick(2.5e-3, "J"), tick(100.0, "B")
+    ('1\\xa0M', '2.5\\xa0mJ', '100\\xa0B')
+    """
+    number, space, rest = si(value, unit).partition(NO_BREAK)
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number + space + rest
+
+
+def grouped(value: int) -> str:
+    """An integer in groups of three.
+
+    Examples
+    --------
+    >>> grouped(1234567)
+    '1\\u202f234\\u202f567'
+    """
+    return f"{value:,}".replace(",", THIN)
+
+
+def unit_of(name: str) -> str:
+    """The unit that ends a column's name, or nothing.
+
+    Examples
+    --------
+    >>> unit_of("peak_bandwidth_bytes_per_s"), unit_of("layers")
+    ('B/s', '')
+    """
+    return next((unit for end, unit in UNITS if name.endswith(end)), "")
+
+
+def heading(name: str) -> str:
+    """A column's name for people; the unit moves to the values.
+
+    Examples
+    --------
+    >>> heading("dram_bytes"), heading("memory_stall_cycles"), heading("input_glb")
+    ('DRAM traffic', 'memory stall cycles', 'input GLB')
+    """
+    if name in NAMES:
+        return NAMES[name]
+    end = next((end for end, _ in UNITS if name.endswith(end)), "")
+    return " ".join(WORDS.get(word, word) for word in name.removesuffix(end).split("_"))
+
+
+def quantity(name: str, value: Value) -> Quantity:
+    """A cell of column ``name``: its text follows from the unit that the name ends with.
+
+    Examples
+    --------
+    >>> quantity("latency_s", 0.00123).text, quantity("speedup", 3.456).text
+    ('1.23\\xa0ms', '3.46×')
+    >>> quantity("top1_accuracy", 0.9312).text, quantity("macs", 12345678).text
+    ('93.1\\xa0%', '12.3\\xa0M')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Quantity("–", -math.inf, True)
+    if isinstance(value, bool | str):
+        return Quantity(str(value), str(value).lower(), False)
+    unit = unit_of(name)
+    if name.endswith(RATIOS):
+        text = f"{rounded(value)}×"
+    elif name.endswith(FRACTIONS):
+        text = f"{100 * value:.1f}{NO_BREAK}%"
+    elif name.endswith("_tops_per_w"):
+        text = rounded(value)  # its heading holds the unit
+    elif unit:
+        text = si(value, unit)
+    elif isinstance(value, int):
+        exact = name.endswith("cycles") or abs(value) < EXACT_BELOW
+        text = grouped(value) if exact else si(value, "")
+    else:
+        text = rounded(value)
+    return Quantity(text, value, True)

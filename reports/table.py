@@ -1,0 +1,334 @@
+"""Results as rows: one per layer, one per run, ratios between runs; units stand in the names.
+
+Rows are plain dictionaries of integers, floats and strings, so that JSON keeps integers exact;
+``layer_frame`` and ``totals_frame`` turn them into pandas frames.  Energy is summed in whole
+attojoules and divided once, so that every grouping adds up.  What each column means is listed in
+:mod:`reports.columns`.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from arch.area import NM2_PER_MM2
+from arch.counters import Counters
+from arch.energy import AJ_PER_J, Charge, by_component, by_tensor, total_attojoules
+from arch.machine import Resources
+from arch.simulate import NetworkRun
+from reports.errors import ReportError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Value = int | float | str
+Row = dict[str, Value]
+
+OPS_PER_MAC = 2  # one multiplication and one addition
+TERA = 10**12
+MOST_PRESET = 28  # characters of a preset in a label
+
+
+def snake(name: str) -> str:
+    """A name as part of a column name.
+
+    Examples
+    --------
+    >>> snake("MAC-bound")
+    'mac_bound'
+    """
+    return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+
+
+def _ratio(numerator: int | float, denominator: int | float) -> float:
+    """A quotient, NaN where there is nothing to divide by."""
+    return numerator / denominator if denominator else math.nan
+
+
+def _added(tables: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
+    """Tables of counts added key by key, keys in order of first appearance."""
+    total: dict[Any, int] = {}
+    for table in tables:
+        for key, count in table.items():
+            total[key] = total.get(key, 0) + count
+    return total
+
+
+def cause_cycles(layers: Sequence[Counters]) -> dict[str, int]:
+    """Unit-cycles by cause over all ``layers``."""
+    return _added(layer.causes for layer in layers)
+
+
+def energy_by_component_aj(run: NetworkRun) -> dict[str, int]:
+    """Attojoules of one run by component; adds up to ``run.energy_aj`` exactly."""
+    return _added(by_component(lines) for lines in run.charges)
+
+
+def _cycle_columns(layers: Sequence[Counters]) -> Row:
+    names = ("compute_cycles", "drain_cycles", "pipeline_cycles", "memory_stall_cycles")
+    return {name: sum(getattr(layer, name) for layer in layers) for name in names}
+
+
+def _headline(layers: Sequence[Counters], energy_aj: int, clock_hz: int) -> Row:
+    """The columns that every machine has and every table starts with."""
+    cycles = sum(layer.cycles for layer in layers)
+    latency_s = cycles / clock_hz
+    energy_j = energy_aj / AJ_PER_J
+    macs = sum(layer.macs for layer in layers)
+    peak = max((layer.peak_bandwidth for layer in layers), default=0)
+    dram_bytes = sum(layer.dram_bytes for layer in layers)
+    return {
+        "cycles": cycles,
+        "latency_s": latency_s,
+        "energy_j": energy_j,
+        "dram_bytes": dram_bytes,
+        "mean_bandwidth_bytes_per_s": _ratio(dram_bytes, latency_s),
+        "peak_bandwidth_bytes_per_s": float(peak),
+        "macs": macs,
+        "effectual_ops": sum(layer.effectual_ops for layer in layers),
+        "multiplies": sum(layer.multiplies for layer in layers),
+        "edp_j_s": energy_j * latency_s,
+        "effective_tops_per_w": _ratio(OPS_PER_MAC * macs, energy_j * TERA),
+    }
+
+
+def _ratios(layers: Sequence[Counters], multipliers: int) -> Row:
+    """Columns between 0 and 1, and rates per cycle."""
+    cycles = sum(layer.cycles for layer in layers)
+    stalls = sum(layer.memory_stall_cycles for layer in layers)
+    return {
+        "multiplier_utilization": _ratio(sum(c.multiplies for c in layers), multipliers * cycles),
+        "memory_stall_fraction": _ratio(stalls, cycles),
+        "macs_per_cycle": _ratio(sum(c.macs for c in layers), cycles),
+        "effectual_ops_per_mac": _ratio(
+            sum(c.effectual_ops for c in layers), sum(c.macs for c in layers)
+        ),
+    }
+
+
+def _breakdown(layers: Sequence[Counters], lines: Sequence[Charge]) -> Row:
+    """Cycles by cause, traffic by level and tensor, energy by component and by tensor."""
+    row: Row = {f"cause_{snake(name)}_cycles": n for name, n in cause_cycles(layers).items()}
+    for (level, tensor, way), size in _added(layer.traffic for layer in layers).items():
+        row[f"{snake(level)}_{snake(tensor)}_{way}_bytes"] = size
+    for component, energy_aj in by_component(lines).items():
+        row[f"energy_{snake(component)}_j"] = energy_aj / AJ_PER_J
+    for tensor, energy_aj in by_tensor(lines).items():
+        row[f"energy_for_{snake(tensor)}_j"] = energy_aj / AJ_PER_J
+    return row
+
+
+def notes(provenance: Mapping[str, Any]) -> list[str]:
+    """The ``notes`` of a provenance, whether it holds one or several.
+
+    Examples
+    --------
+    >>> notes({"notes": "synthetic masks"}), notes({})
+    (['synthetic masks'], [])
+    """
+    found = provenance.get("notes", ())
+    return [found] if isinstance(found, str) else [str(note) for note in found]
+
+
+def layer_rows(run: NetworkRun) -> list[Row]:
+    """One row per layer, in execution order, starting with ``layer``, ``mode``, ``cycles``."""
+    rows = []
+    for result, lines in zip(run.results, run.charges, strict=True):
+        counters = result.counters
+        headline = _headline([counters], total_attojoules(lines), run.spec.clock_hz)
+        row: Row = {
+            "layer": result.layer.name,
+            "mode": result.mode,
+            "cycles": headline.pop("cycles"),
+            **_cycle_columns([counters]),
+            **headline,
+            "images": result.images,
+            "units": counters.units,
+            **_ratios([counters], run.resources.multipliers),
+            **_breakdown([counters], lines),
+        }
+        for name, value in result.extras.items():
+            if isinstance(value, int | float | str):
+                row[f"extra_{snake(name)}"] = value
+        row["origin"] = str(result.provenance.get("origin", ""))
+        row["digest"] = str(result.provenance.get("digest", ""))
+        row["notes"] = "; ".join(notes(result.provenance))
+        rows.append(row)
+    return rows
+
+
+def totals(run: NetworkRun) -> Row:
+    """One row for the whole run: sums over its layers, and what the machine is made of."""
+    layers = [result.counters for result in run.results]
+    lines = [line for bill in run.charges for line in bill]
+    row = _headline(layers, run.energy_aj, run.spec.clock_hz)
+    row |= _cycle_columns(layers)
+    row["images"] = max((result.images for result in run.results), default=0)
+    row["layers"] = len(layers)
+    row |= _ratios(layers, run.resources.multipliers)
+    row |= resources_row(run.resources)
+    row |= _breakdown(layers, lines)
+    for component, nm2 in run.resources.area.items():
+        row[f"area_{snake(component)}_mm2"] = nm2 / NM2_PER_MM2
+    row["notes"] = "; ".join(run_notes(run))
+    return row
+
+
+def resources_row(resources: Resources) -> Row:
+    """What a machine is made of; ``area_mm2`` where its model gives one.
+
+    Examples
+    --------
+    >>> resources_row(Resources(2, 3, 64))
+    {'multipliers': 2, 'adders': 3, 'sram_bytes': 64}
+    """
+    row: Row = {
+        "multipliers": resources.multipliers,
+        "adders": resources.adders,
+        "sram_bytes": resources.sram_bytes,
+    }
+    return row | {"area_mm2": resources.area_mm2} if resources.area else row
+
+
+def run_notes(run: NetworkRun) -> list[str]:
+    """Every note of the run and its layers, each once, in order of first appearance."""
+    listed = [notes(run.provenance), *(notes(result.provenance) for result in run.results)]
+    return list(dict.fromkeys(note for some in listed for note in some if note))
+
+
+def identity(run: NetworkRun) -> Row:
+    """What a row is about: network, machine, preset."""
+    return {"network": run.network, "machine": run.machine, "preset": run.preset}
+
+
+def labels(runs: Sequence[NetworkRun]) -> list[str]:
+    """A short, unique name for each run: its machine, and what else tells it from the others.
+
+    The network is added where several were run, the preset where one machine appears with
+    several; a long preset (one with many changed fields) by its first word only.  What still
+    repeats is numbered.
+    """
+    parts = [[run.machine] for run in runs]
+    if len({run.network for run in runs}) > 1:
+        for part, run in zip(parts, runs, strict=True):
+            part.insert(0, run.network)
+    keys = Counter(tuple(part) for part in parts)
+    for part, run in zip(parts, runs, strict=True):
+        if keys[tuple(part)] > 1:
+            short = len(run.preset) <= MOST_PRESET
+            part.append(run.preset if short else run.preset.partition(" ")[0])
+    seen: Counter[str] = Counter()
+    unique = []
+    for text in (" · ".join(part) for part in parts):
+        seen[text] += 1
+        unique.append(f"{text} #{seen[text]}" if seen[text] > 1 else text)
+    return unique
+
+
+def find_baseline(runs: Sequence[NetworkRun], baseline: str) -> int:
+    """Position of the run that ``baseline`` names: a machine, ``machine:preset`` or a label.
+
+    Raises
+    ------
+    ReportError
+        If no run or more than one answers to that name.
+    """
+    names = labels(runs)
+    hits = [
+        i
+        for i, run in enumerate(runs)
+        if baseline in (run.machine, f"{run.machine}:{run.preset}", names[i])
+    ]
+    if len(hits) != 1:
+        found = "no run" if not hits else f"{len(hits)} runs"
+        raise ReportError(f"baseline {baseline!r} names {found}, there are {', '.join(names)}")
+    return hits[0]
+
+
+def ratios(run: NetworkRun, base: NetworkRun) -> Row:
+    """``speedup`` and ``energy_efficiency`` of ``run`` over ``base``; above 1 is better.
+
+    Raises
+    ------
+    ReportError
+        If the two did not do the same work (dense MACs of the original layers).
+    """
+    if run.macs != base.macs:
+        raise ReportError(
+            f"{run.network} on {run.machine} stands for {run.macs} MACs, "
+            f"{base.network} on {base.machine} for {base.macs}: ratios need the same work"
+        )
+    row: Row = {
+        "speedup": _ratio(base.latency_s, run.latency_s),
+        "energy_efficiency": _ratio(base.energy_aj, run.energy_aj),
+    }
+    own, other = run.resources.area_mm2, base.resources.area_mm2
+    if own and other:
+        row["speedup_per_mm2"] = float(row["speedup"]) * other / own
+    return row
+
+
+def compare_rows(runs: Sequence[NetworkRun], baseline: str) -> list[Row]:
+    """One row per run: machine, preset, totals, and the ratios to the baseline.
+
+    Raises
+    ------
+    ReportError
+        If ``baseline`` names no single run, or the runs did different work.
+    """
+    base = runs[find_baseline(runs, baseline)]
+    return [{**identity(run), **totals(run), **ratios(run, base)} for run in runs]
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The mean for ratios.
+
+    Raises
+    ------
+    ReportError
+        If there is no value, or one is not above zero.
+
+    Examples
+    --------
+    >>> round(geometric_mean([2.0, 8.0]), 12)
+    4.0
+    """
+    listed = list(values)
+    if not listed or not all(value > 0 for value in listed):
+        raise ReportError(f"geometric mean of {listed}: wanted at least one value, all above 0")
+    return math.exp(math.fsum(math.log(value) for value in listed) / len(listed))
+
+
+def _origin_columns(run: NetworkRun) -> Row:
+    return {
+        "spec_json": json.dumps(run.spec.model_dump(mode="json"), sort_keys=True),
+        "provenance_json": json.dumps(dict(run.provenance), sort_keys=True, default=str),
+    }
+
+
+def _frame(rows: list[Row]) -> "pd.DataFrame":
+    """Rows as a frame; a count or an energy that a machine does not have is 0."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    counts = [name for name in columns if re.search(r"_(cycles|bytes|j)$", name)]
+    filled = [{**dict.fromkeys(counts, 0), **row} for row in rows]
+    return pd.DataFrame(filled, columns=columns)
+
+
+def layer_frame(runs: Iterable[NetworkRun]) -> "pd.DataFrame":
+    """All layers of all runs, with network, machine and preset in front."""
+    return _frame(
+        [
+            {**identity(run), **row, **_origin_columns(run)}
+            for run in runs
+            for row in layer_rows(run)
+        ]
+    )
+
+
+def totals_frame(runs: Iterable[NetworkRun]) -> "pd.DataFrame":
+    """One line per run, with network, machine and preset in front."""
+    return _frame([{**identity(run), **totals(run), **_origin_columns(run)} for run in runs])

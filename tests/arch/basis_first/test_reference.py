@@ -1,0 +1,99 @@
+"""Does the fast machine do what the slow one does, in psums and in every counter?"""
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+
+from arch.basis_first.model import simulate
+from arch.basis_first.spec import BasisFirstSpec
+from arch.errors import OperandError
+from arch.machine import LayerRun
+from tests.reference.basis_first import ReferenceInfeasible, ReferenceResult, reference_layer
+from tests.strategies import cases
+from workloads.convolve import convolve
+from workloads.tensors import LayerTensors
+
+EXACT = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# The fast machine splits these by tensor; the reference counts them together.
+EVENTS = {
+    ("ca_unit", "add", "intermediate"): "ca_adds",
+    ("scale_multiplier", "multiply", "intermediate"): "scale_multiplies",
+    ("intermediate_fifo", "write", "intermediate"): "fifo_writes",
+    ("intermediate_fifo", "read", "intermediate"): "fifo_reads",
+    ("mac_row", "multiply", "psum"): "multiplies",
+    ("adder_tree", "add", "psum"): "tree_adds",
+    ("psum_buffer", "write", "psum"): "psum_writes",
+    ("psum_buffer", "read", "psum"): "psum_reads",
+    ("requantizer", "multiply", "output"): "requantizes",
+}
+TRAFFIC = {
+    ("glb", "input", "read"): "glb_input_read_bytes",
+    ("glb", "input", "write"): "glb_input_write_bytes",
+    ("glb", "output", "write"): "glb_output_write_bytes",
+    ("glb", "output", "read"): "glb_output_read_bytes",
+    ("vector_buffer", "input", "write"): "vector_buffer_write_bytes",
+    ("vector_buffer", "input", "read"): "vector_buffer_read_bytes",
+    ("coefficient_buffer", "coefficient", "read"): "coefficient_buffer_read_bytes",
+}
+
+
+def compare(run: LayerRun, expected: ReferenceResult) -> None:
+    """Every number that both models give."""
+    counters, extras = run.result.counters, run.result.extras
+    assert run.psums is not None
+    assert np.array_equal(run.psums, expected.psums)
+    for name in ("cycles", "compute", "drain", "pipeline", "memory_stall"):
+        field = name if name == "cycles" else f"{name}_cycles"
+        assert getattr(counters, field) == getattr(expected, field), field
+    assert extras["loop_order"] == expected.order
+    assert (extras["tile_rows"], extras["tile_columns"]) == expected.tile
+    for field in ("tiles", "k_tiles", "passes", "steps", "broadcast_pixels", "pairs"):
+        assert extras[field] == getattr(expected, field), field
+    assert extras["ca_cycles"] == expected.t_ca_sum
+    assert counters.causes == expected.causes
+    assert counters.peak_bandwidth == expected.peak_bandwidth
+    for tensor, size in expected.dram.items():
+        way = "write" if tensor == "output" else "read"
+        assert counters.traffic[("dram", tensor, way)] == size, tensor
+    assert counters.traffic[("metadata", "input", "read")] == expected.metadata_read_bytes
+    assert counters.traffic[("metadata", "output", "write")] == expected.metadata_written_bytes
+    assert run.output_planes == expected.output_planes
+    for key, name in EVENTS.items():
+        assert counters.events[key] == expected.events[name], name
+    for key, name in TRAFFIC.items():
+        assert counters.traffic[key] == expected.events[name], name
+
+
+def check(
+    case: LayerTensors, fields: dict[str, object], planes: tuple[int, ...] | None
+) -> ReferenceResult | None:
+    """Run both machines; both must refuse, or agree."""
+    spec = BasisFirstSpec.model_validate(fields)
+    try:
+        expected = reference_layer(case, fields, planes)
+    except ReferenceInfeasible:
+        try:
+            simulate(case, spec, planes)
+        except OperandError:
+            return None
+        raise AssertionError("the reference refuses what the fast machine runs") from None
+    run = simulate(case, spec, planes)
+    compare(run, expected)
+    assert np.array_equal(run.psums, convolve(case))
+    return expected
+
+
+@EXACT
+@given(cases(simple=True))
+def test_equals_reference_on_simple_layers(drawn) -> None:
+    check(*drawn)
+
+
+@EXACT
+@given(cases())
+def test_equals_reference_everywhere(drawn) -> None:
+    check(*drawn)

@@ -1,0 +1,98 @@
+"""Intervals and counts: merged, cut to a window, and requests put to their steps."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arch.memory import StepTraffic, schedule
+from arch.spec import MachineSpec
+from arch.trace import TRACERS, Counts, Label, Spans, Track, changes, runs, served, tracer
+
+TRACK = Track("group", "track")
+BUSY = Label("busy", "busy")
+
+
+def spans(*bounds: tuple[int, int]) -> Spans:
+    start, stop = np.array(bounds).T
+    return Spans(TRACK, (BUSY,), np.zeros_like(start), start, stop, {"n": np.arange(start.size)})
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "left"),
+    [
+        (0, 9, [(2, 4, 0), (4, 7, 1)]),
+        (3, 4, [(3, 4, 0)]),
+        (3, 5, [(3, 4, 0), (4, 5, 1)]),
+        (4, 5, [(4, 5, 1)]),
+        (0, 2, []),
+        (7, 9, []),
+    ],
+)
+def test_intervals_are_cut_at_both_edges(first, last, left) -> None:
+    cut = spans((2, 4), (4, 7)).within(first, last)
+    found = zip(cut.start.tolist(), cut.stop.tolist(), cut.numbers["n"].tolist(), strict=True)
+    assert list(found) == left
+    assert len(cut) == len(left)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "left"),
+    [
+        (0, 9, [(2, 1), (5, 0)]),
+        (2, 5, [(2, 1)]),
+        (3, 6, [(3, 1), (5, 0)]),
+        (6, 9, [(6, 0)]),
+        (0, 2, []),
+    ],
+)
+def test_counts_begin_with_what_was_there(first, last, left) -> None:
+    cut = Counts(TRACK, np.array([2, 5]), {"n": np.array([1, 0])}).within(first, last)
+    assert list(zip(cut.at.tolist(), cut.values["n"].tolist(), strict=True)) == left
+
+
+def test_changes_leave_out_what_stays() -> None:
+    left = changes(TRACK, np.arange(5), {"a": np.array([0, 1, 1, 1, 0]), "b": np.zeros(5, int)})
+    assert left.at.tolist() == [1, 4]
+    assert left.values["a"].tolist() == [1, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)), max_size=12))
+def test_runs_keep_every_cycle(drawn) -> None:
+    label, gap, length = np.array(drawn, np.int64).reshape(-1, 3).T
+    stop = np.cumsum(gap + length)
+    start = stop - length
+    first, last = runs(label, start, stop)
+    cycles = {
+        (cycle, int(kind))
+        for kind, a, b in zip(label, start, stop, strict=True)
+        for cycle in range(a, b)
+    }
+    bounds = (label[first].tolist(), start[first].tolist(), stop[last].tolist())
+    merged = list(zip(*bounds, strict=True))
+    assert cycles == {(cycle, kind) for kind, a, b in merged for cycle in range(a, b)}
+    for (kind, _, end), (other, begin, _) in pairwise(merged):
+        assert (kind, end) != (other, begin)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from((0, 64, 640))] * 2, st.integers(0, 50)), max_size=8))
+def test_every_request_finds_its_step(rows) -> None:
+    steps = [StepTraffic(*row) for row in rows]
+    timeline = schedule(steps, MachineSpec())
+    found = list(served(steps, timeline))
+    asked = {(n, False) for n, step in enumerate(steps) if step.load_bytes}
+    asked |= {(n, True) for n, step in enumerate(steps) if step.store_bytes}
+    assert {(n, store) for n, store, _ in found} == asked
+    for n, store, request in found:
+        assert request.size == (steps[n].store_bytes if store else steps[n].load_bytes)
+        if store:
+            assert request.first >= timeline.ends[n]
+        else:
+            assert request.done <= timeline.starts[n]
+
+
+@pytest.mark.parametrize("name", list(TRACERS))
+def test_every_tracer_is_there(name: str) -> None:
+    assert callable(tracer(name).trace)

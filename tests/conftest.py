@@ -1,0 +1,16 @@
+"""Set-up of all tests: one kernel cache per worker, and the same examples on every run."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+
+# Several processes that build one kernel cache at once can crash; each worker has its own.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+if _worker != "alone":  # workers share the cores already: a fifth less processor time
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+_caches = Path(__file__).parent.parent / ".pytest_cache" / "kernels"
+os.environ["ESCALATE_CACHE"] = str(_caches / _worker)
+
+hypothesis.settings.register_profile("escalate", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("escalate")

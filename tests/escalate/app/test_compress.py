@@ -1,0 +1,177 @@
+"""Does a folder hold what was promised, and is a killed retraining continued?"""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+import escalate
+from escalate import integer, model_file
+from escalate.app.compress import Data, compress, float_accuracy, options_of, retraining_file
+from escalate.app.demo import one_thread
+from escalate.app.images import read_images
+from escalate.app.modules import build, is_factory
+from escalate.app.networks import DIGITS_CNN
+from escalate.capture import capture
+from escalate.errors import CaptureError, DataError, DecompositionError
+from tests.escalate.app.tiny import tiny
+
+
+def test_the_folder_holds_both_models_and_their_story(compressed):
+    test = read_images("digits", 1, (8, 8))
+    for kind, accuracy, size in (
+        ("", compressed.accuracy_compressed, compressed.bytes),
+        ("int8", compressed.accuracy_int8, compressed.int8_bytes),
+    ):
+        folder = compressed.folder / kind
+        model = model_file.load(folder)
+        assert integer.accuracy(model, test.pixels, test.labels) == accuracy
+        files = [folder / name for name in ("model.safetensors", "manifest.json")]
+        assert sum(path.stat().st_size for path in files) == size
+        assert model.provenance["accuracy"]["original"] == compressed.accuracy_original
+        assert model.provenance["network"] == "Tiny"
+    parameters = sum(p.numel() for p in tiny().parameters())
+    assert compressed.compression_ratio == 4 * parameters / compressed.bytes
+    assert compressed.int8_ratio == 4 * parameters / compressed.int8_bytes
+    assert not retraining_file(compressed.folder).exists()
+
+
+def test_the_original_accuracy_is_the_modules_own(compressed):
+    test = read_images("digits", 1, (8, 8))
+    with torch.no_grad():
+        logits = tiny()(torch.from_numpy(test.pixels / 16).float())
+    expected = float((logits.argmax(dim=1).numpy() == test.labels).mean())
+    assert compressed.accuracy_original == expected
+    settings = Data("digits").settings()
+    unlabelled = read_images("photos", 1, (8, 8))
+    assert float_accuracy(tiny(), settings, unlabelled) is None
+
+
+class KilledError(RuntimeError):
+    pass
+
+
+def kill_after_one(report):
+    raise KilledError
+
+
+def test_a_killed_retraining_is_continued(tmp_path):
+    def run(name, **more):
+        data = Data("digits", limit=64)
+        folder = tmp_path / name
+        with one_thread():
+            compress(tiny(), data=data, out=folder, epochs=2, basis=4, **more)
+        return [(folder / file).read_bytes() for file in ("model.safetensors", "manifest.json")]
+
+    whole = run("whole")
+    with pytest.raises(KilledError):
+        run("killed", progress=kill_after_one)
+    assert retraining_file(tmp_path / "killed").exists()
+    assert not (tmp_path / "killed").exists()
+    epochs = []
+    assert run("killed", resume=True, progress=lambda r: epochs.append(r.epoch)) == whole
+    assert epochs == [2]
+    with pytest.raises(KilledError):
+        run("again", progress=kill_after_one)
+    run("again", progress=lambda r: epochs.append(r.epoch))
+    assert epochs == [2, 1, 2]
+
+
+FACTORY = """
+import torch
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10))
+
+def number():
+    return 3
+
+def broken():
+    raise RuntimeError("no such luck\\nsecond line")
+"""
+
+
+def test_a_function_in_a_file_is_a_network(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FACTORY)
+    assert is_factory(f"{path}:build")
+    out = tmp_path / "out"
+    options = {"data": Data("digits", limit=32), "out": out, "epochs": 0}
+    made = escalate.compress(f"{path}:build", **options)
+    assert made.network == "build"
+    assert made.notes == (
+        "untrained weights unless the module brings its own: no checkpoint was given",
+    )
+    about = json.loads((out / "provenance.json").read_text())
+    assert about["network"] == f"{path}:build"
+    assert len(about["file_sha256"]) == 64
+    assert escalate.simulate(made)["layer"].tolist() == ["0", "3"]
+
+
+def test_refused_networks(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FACTORY)
+    cases = {
+        "abacus": "abacus: no such network, wanted path/to/file.py:factory or digits_cnn",
+        f"{path}:gone": "the file defines no function 'gone'",
+        f"{path}:number": r"returned a int, wanted a torch.nn.Module",
+        f"{path}:broken": "RuntimeError: no such luck$",
+        f"{tmp_path / 'gone.py'}:build": r"gone.py: no such file",
+    }
+    for text, message in cases.items():
+        with pytest.raises(CaptureError, match=message):
+            build(text, 0)
+    path.write_text("def (")
+    with pytest.raises(CaptureError, match=r"mine.py:build: SyntaxError"):
+        build(f"{path}:build", 0)
+
+
+def test_refused_options():
+    cases = {
+        "basis": (0, "--basis 0: input should be greater than or equal to 1"),
+        "density": (1.5, r"--density 1.5: input should be less than or equal to 1"),
+        "epochs": (-1, "--epochs -1: input should be greater than or equal to 0"),
+        "method": ("zip", "--method zip: input should be 'escalate' or 'int8'"),
+    }
+    for name, (value, message) in cases.items():
+        with pytest.raises(DecompositionError, match=message):
+            options_of({name: value})
+    with pytest.raises(DecompositionError, match="density and threshold are both given"):
+        options_of({"density": 0.2, "threshold": 0.1})
+    assert options_of({"basis": None}).basis == 6
+
+
+def test_folders_of_images_with_and_without_a_split(tmp_path):
+    for part, count in (("train", 3), ("val", 2)):
+        for index in range(count):
+            path = tmp_path / "split" / part / str(index % 2) / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (9, 9), (40 * index, 80, 120)).save(path)
+    train, test, apart = Data(str(tmp_path / "split"), size=(8, 8)).read()
+    assert (len(train.pixels), len(test.pixels), apart) == (3, 2, True)
+    train, test, apart = Data(str(tmp_path / "split" / "val"), size=(8, 8), limit=1).read()
+    assert (len(train.pixels), len(test.pixels), apart) == (1, 2, False)
+    (tmp_path / "test_batch").touch()
+    assert Data(str(tmp_path)).name == f"cifar10:{tmp_path}"
+    assert Data(str(tmp_path)).settings().size == (32, 32)
+
+
+def test_unlabelled_images_calibrate_but_do_not_retrain(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten(), torch.nn.ReLU())
+    data = Data("photos", size=(8, 8))
+    with pytest.raises(DataError, match="photos: no labels to retrain with"):
+        compress(module, data=data, out=tmp_path / "out")
+    made = compress(module, data=data, out=tmp_path / "out", epochs=0)
+    assert (made.accuracy_original, made.accuracy_compressed) == (None, None)
+    assert made.notes == ("accuracy on the very images that calibrated the network",)
+
+
+def test_the_listed_digits_network_is_the_one_that_is_built():
+    captured = capture(build("digits_cnn", 0), torch.zeros(1, 1, 8, 8), "digits_cnn")
+    nodes = captured.graph.convs
+    assert tuple(node.layer for node in nodes) == DIGITS_CNN.shapes
+    for node, entry in zip(nodes, DIGITS_CNN.layers, strict=True):
+        assert captured.graph.producers(node.inputs[0]) == entry.producers
+    assert captured.original_parameters == DIGITS_CNN.parameters

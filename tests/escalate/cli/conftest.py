@@ -1,0 +1,24 @@
+import pytest
+
+from escalate.cli.main import main
+from tests.escalate.app.tiny import tiny_folder
+
+
+@pytest.fixture(scope="session")
+def compressed(tmp_path_factory):
+    """A compressed model folder; tests only read it."""
+    return tiny_folder(tmp_path_factory.mktemp("tiny") / "tiny").folder
+
+
+@pytest.fixture
+def escalate(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["escalate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return run

@@ -1,0 +1,185 @@
+"""Does a user get from a folder or a file to numbers, in every form?"""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from arch.machine import MACHINES
+from escalate.app.networks import names, network
+
+WIDTH = 100
+
+
+@pytest.fixture
+def own(tmp_path):
+    """One layer of one's own."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "conv.npz"
+    np.savez(
+        path, activations=rng.integers(0, 3, (5, 6, 6)), weights=rng.integers(-9, 9, (4, 5, 3, 3))
+    )
+    return path
+
+
+def fits(text):
+    return max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_simulate_prints_a_table(escalate, compressed):
+    code, out, err = escalate("simulate", compressed, "--count", 3)
+    assert (code, err) == (0, "")
+    assert out.startswith("Tiny on basis_first (default)\n")
+    assert "of 3 images classified correctly by the psums of the machine" in out
+    assert "note: fed the compressed model" in out
+    assert fits(out)
+
+
+def test_simulate_prints_json(escalate, compressed):
+    code, out, err = escalate("simulate", compressed, "--format", "json", "--set", "lookahead=2")
+    thing = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (thing["network"], thing["machine"]) == ("Tiny", "basis_first")
+    assert thing["source"]["preset"] == "default with lookahead=2"
+    assert len(thing["layers"]) == 5
+    _, out, _ = escalate(
+        "simulate", compressed, "--machine", "systolic", "--preset", "iso,tiny", "--format", "json"
+    )
+    assert [run["source"]["preset"] for run in json.loads(out)] == ["iso", "tiny"]
+
+
+def test_simulate_fills_a_known_network_with_synthetic_tensors(escalate):
+    recipe = ("--synthetic", "coefficients=0.1,activations=0.4", "--seed", 2, "--basis", 3)
+    code, out, err = escalate("simulate", "digits_cnn", *recipe)
+    assert (code, err) == (0, "")
+    assert "note: synthetic tensors: coefficients 0.1, activations 0.4, weights 1.0, basis 3" in out
+
+
+def test_simulate_prints_csv(escalate, own):
+    code, out, err = escalate("simulate", own, "--machine", "systolic", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (code, err) == (0, "")
+    assert (row["network"], row["layer"], row["origin"]) == ("conv", "conv", "file")
+
+
+def test_simulate_writes_a_folder_that_report_reads(escalate, own, tmp_path):
+    assert escalate("simulate", own, "--out", tmp_path / "a")[0] == 0
+    code, out, _ = escalate(
+        "report", tmp_path / "a", tmp_path / "a", "--out", tmp_path / "both", "--title", "Both"
+    )
+    assert (code, out) == (0, f"{tmp_path / 'both' / 'report.html'}\n")
+    frame = pd.read_parquet(tmp_path / "both" / "layers.parquet")
+    assert frame["layer"].tolist() == ["conv", "conv"]
+    assert "<title>Both" in (tmp_path / "both" / "report.html").read_text()
+
+
+def test_compare(escalate, compressed, tmp_path):
+    arguments = ("compare", compressed, "--machines", "basis_first,systolic:iso,systolic:tiny")
+    code, out, err = escalate(*arguments, "--baseline", "systolic:iso")
+    assert (code, err) == (0, "")
+    assert fits(out)
+    assert "baseline: systolic · iso" in out
+    assert "note: systolic · tiny: fed the int8 model" in out
+    _, text, _ = escalate(*arguments, "--format", "json")
+    thing = json.loads(text)
+    assert thing["baseline"] == "basis_first"
+    assert thing["rows"][0]["speedup"] == 1.0
+    wanted = {"machine", "preset", "cycles", "latency_s", "energy_j", "dram_bytes", "speedup"}
+    wanted |= {"energy_efficiency", "multipliers", "adders", "sram_bytes", "area_mm2", "notes"}
+    assert wanted <= set(thing["rows"][0])
+    _, text, _ = escalate(*arguments, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["cycles"]) for row in rows] == [row["cycles"] for row in thing["rows"]]
+
+
+def test_compare_knows_files_of_machines(escalate, compressed, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('machine = "basis_first"\npe_blocks = 8\n')
+    arguments = ("--machines", f"basis_first,{path}", "--baseline", path, "--format", "json")
+    code, text, _ = escalate("compare", compressed, *arguments)
+    rows = json.loads(text)["rows"]
+    assert code == 0
+    assert [row["preset"] for row in rows] == ["default", "default with pe_blocks=8"]
+    assert rows[1]["speedup"] == 1.0
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_machines_show_prints_a_file_that_reads_back(escalate, own, tmp_path, name):
+    code, text, err = escalate("machines", "show", name, "--set", "clock_hz=500000000")
+    assert (code, err) == (0, "")
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    _, out, _ = escalate("simulate", own, "--machine", path, "--format", "json")
+    thing = json.loads(out)
+    assert thing["machine"] == name
+    assert thing["source"]["spec"]["clock_hz"] == 500_000_000
+
+
+def test_lists(escalate):
+    code, out, _ = escalate("machines")
+    assert code == 0
+    assert all(name in out for name in MACHINES)
+    assert fits(out)
+    code, out, _ = escalate("networks")
+    assert code == 0
+    assert all(name in out for name in names())
+    assert fits(out)
+
+
+@pytest.mark.parametrize("name", ["digits_cnn", "resnet18", "mobilenet_v2"])
+def test_networks_show(escalate, name):
+    layers = network(name).shapes
+    code, out, _ = escalate("networks", "show", name)
+    assert code == 0
+    assert fits(out)
+    _, text, _ = escalate("networks", "show", name, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["macs"]) for row in rows] == [layer.macs for layer in layers]
+    assert rows[0]["padding"] == ",".join(map(str, layers[0].padding))
+    _, text, _ = escalate("networks", "show", name, "--format", "json")
+    assert [layer["layer"] for layer in json.loads(text)["layers"]] == [ly.name for ly in layers]
+
+
+FACTORY = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10))
+"""
+
+
+def test_compress(escalate, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FACTORY)
+    out = tmp_path / "out"
+    arguments = ("--epochs", 1, "--limit", 32, "--out", out, "--basis", 2, "--seed", 3)
+    code, text, err = escalate("compress", f"{path}:build", *arguments)
+    assert (code, err) == (0, "")
+    assert "original, FP32" in text
+    assert f"build: 359 test images, written to {out}" in text
+    assert "note: untrained weights" in text
+    assert fits(text)
+    options = json.loads((out / "provenance.json").read_text())["options"]
+    assert (options["basis"], options["epochs"], options["seed"]) == (2, 1, 3)
+
+
+def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
+    from escalate.app import compress, demo
+
+    numbers = {"accuracy": 0.9694, "compression_ratio": 27.1, "cycles": 93_976}
+    numbers |= {"latency_s": 0.000117, "dram_bytes": 389_000, "energy_j": 0.000139}
+    numbers |= {"speedup": 1.23, "multipliers": 1024}
+    forms = ["FP32", "8 bit", "compressed", "compressed"]
+    machines = ["(torch)", "systolic", "basis_first", "basis_first tiny"]
+    rows = [{"form": f, "machine": m, **numbers} for f, m in zip(forms, machines, strict=True)]
+    del rows[0]["cycles"]
+    model = compress.Compressed(tmp_path, "digits_cnn", 4, 1, 2, 360, 0.9, 0.9, 0.9)
+    monkeypatch.setattr(demo, "demo", lambda out, watch: demo.Demo(rows, (), model, 10))
+    code, out, err = escalate("demo", "--out", tmp_path / "demo")
+    assert (code, err) == (0, "")
+    assert fits(out.partition("page:")[0])
+    assert "basis_first tiny" in out
+    assert f"page: {tmp_path / 'demo' / 'report.html'}" in out

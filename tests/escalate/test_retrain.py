@@ -1,0 +1,202 @@
+"""Retraining: it learns, repeats itself to the bit, and resumes as if never killed."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from escalate.activation_range import Range
+from escalate.calibrate import calibrate
+from escalate.convolutions import DecomposedConvolution, Int8Convolution, TernaryConvolution
+from escalate.errors import CheckpointError, DataError, DecompositionError
+from escalate.modules import GraphModule, float_module
+from escalate.retrain import RetrainOptions, accuracy, density, retrain
+from escalate.ternary import thresholds_for_density
+from tests.escalate.small_networks import (
+    TINY_SETTINGS,
+    bright_corner,
+    tiny,
+    with_random_weights,
+)
+
+PIXELS, LABELS = bright_corner(192)
+IMAGE = TINY_SETTINGS.quantizer(PIXELS)
+RULE = partial(thresholds_for_density, density=0.5)
+OPTIONS = RetrainOptions(epochs=4, learning_rate=0.05, batch=32)
+
+
+def teacher(seed=0):
+    return float_module(with_random_weights(tiny(), seed))
+
+
+def student(seed=0):
+    network = with_random_weights(tiny(), seed)
+    arrays = [(n.layer, network.weights[n.name], network.biases[n.name]) for n in tiny().convs]
+    parts = {
+        "first": Int8Convolution(*arrays[0]),
+        "middle": DecomposedConvolution(*arrays[1], RULE, 4),
+        "last": TernaryConvolution(*arrays[2], RULE),
+    }
+    module = GraphModule(network.graph, parts)
+    return module.with_ranges(calibrate(module, IMAGE, PIXELS, "max"))
+
+
+def run(module, options=OPTIONS, **rest):
+    retrain(module, IMAGE, PIXELS, LABELS, options, **rest)
+    return {name: values.clone() for name, values in module.state_dict().items()}
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("adam", 0.05), ("sgd", 0.1)])
+def test_it_learns_and_keeps_the_density(optimizer, rate):
+    module, reports = student(), []
+    before = accuracy(module, IMAGE, PIXELS, LABELS)
+    options = RetrainOptions(epochs=6, learning_rate=rate, batch=16, optimizer=optimizer)
+    run(module, options, progress=reports.append)
+    assert accuracy(module, IMAGE, PIXELS, LABELS) > max(0.95, before)
+    assert [(r.epoch, r.epochs) for r in reports] == [(n, 6) for n in range(1, 7)]
+    assert reports[-1].loss < reports[0].loss
+    assert reports[-1].density == pytest.approx(0.5, abs=0.01) == density(module)
+    assert reports[-1].accuracy > 0.9
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    first, second = run(student()), run(student())
+    assert_same(first, second)
+    other = run(student(), RetrainOptions(epochs=4, learning_rate=0.05, batch=32, seed=1))
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_distillation_alone_approaches_the_teacher():
+    guide = teacher(seed=3)
+    run(guide, RetrainOptions(epochs=8, learning_rate=0.03, batch=16))
+    assert accuracy(guide, IMAGE, PIXELS, LABELS) > 0.95
+    module = student(seed=3)
+    shuffled = np.random.default_rng(0).permutation(LABELS)  # labels say nothing: weight 0
+    options = RetrainOptions(epochs=8, learning_rate=0.05, batch=16, distillation=1.0)
+    retrain(module, IMAGE, PIXELS, shuffled, options, teacher=guide)
+    assert accuracy(module, IMAGE, PIXELS, LABELS) > 0.9
+
+
+class Killed(RuntimeError):
+    pass
+
+
+def kill_after(epoch):
+    def progress(report):
+        if report.epoch == epoch:
+            raise Killed
+
+    return progress
+
+
+def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tmp_path):
+    whole = run(student())
+    checkpoint = tmp_path / "retrain.ckpt"
+    with pytest.raises(Killed):
+        run(student(), checkpoint=checkpoint, progress=kill_after(2))
+    reports = []
+    resumed = run(student(), checkpoint=checkpoint, progress=reports.append)
+    assert [r.epoch for r in reports] == [3, 4]
+    assert_same(whole, resumed)
+    assert [path.name for path in tmp_path.iterdir()] == ["retrain.ckpt"]
+
+
+def test_a_finished_run_is_not_repeated(tmp_path):
+    checkpoint = tmp_path / "retrain.ckpt"
+    whole = run(student(), checkpoint=checkpoint)
+    assert_same(whole, run(student(), checkpoint=checkpoint, progress=kill_after(1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "seed", "labels"),
+    [
+        (RetrainOptions(epochs=5, learning_rate=0.05, batch=32), 0, LABELS),
+        (OPTIONS, 1, LABELS),
+        (OPTIONS, 0, LABELS[::-1].copy()),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, options, seed, labels):
+    checkpoint = tmp_path / "retrain.ckpt"
+    run(student(), checkpoint=checkpoint)
+    with pytest.raises(CheckpointError, match=r"retrain\.ckpt: .* belongs to another run"):
+        retrain(student(seed), IMAGE, PIXELS, labels, options, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04torn"])
+def test_a_torn_checkpoint_is_refused(tmp_path, content):
+    checkpoint = tmp_path / "retrain.ckpt"
+    checkpoint.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"retrain\.ckpt: no checkpoint of a retraining"):
+        run(student(), checkpoint=checkpoint)
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path):
+    checkpoint = tmp_path / "retrain.ckpt"
+    save_file({"weights": torch.zeros(3)}, checkpoint)
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        run(student(), checkpoint=checkpoint)
+
+
+def test_no_epochs_change_nothing():
+    module = student()
+    before = {name: values.clone() for name, values in module.state_dict().items()}
+    assert_same(before, run(module, RetrainOptions(epochs=0)))
+
+
+def test_accuracy_of_a_module_without_ternary_layers():
+    module = teacher()
+    assert density(module) == 1.0
+    logits = accuracy(module, IMAGE, PIXELS, LABELS, batch=7)
+    assert logits == accuracy(module, IMAGE, PIXELS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("batch", 0),
+        ("seed", -1),
+        ("distillation", 1.5),
+    ],
+)
+def test_options_out_of_range_are_refused(field, value):
+    with pytest.raises(DecompositionError, match=f"retraining: {field} is {value}"):
+        RetrainOptions(**{"epochs": 1, field: value})
+
+
+def test_distillation_without_a_teacher_is_refused():
+    with pytest.raises(DecompositionError, match="there is no teacher"):
+        run(student(), RetrainOptions(epochs=1, distillation=0.5))
+
+
+@pytest.mark.parametrize("labels", [LABELS[:-1], LABELS.astype(np.float32), LABELS[:, None]])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(DataError, match=r"labels are .*, wanted integers \(192,\)"):
+        retrain(student(), IMAGE, PIXELS, labels, OPTIONS)
+
+
+def test_a_loss_that_explodes_is_named():
+    module = student()
+    with torch.no_grad():
+        module.convolution("last").bias.fill_(float("nan"))
+    with pytest.raises(DecompositionError, match="the loss of epoch 1 is not finite"):
+        run(module)
+
+
+def test_ranges_belong_to_a_runs_identity(tmp_path):
+    checkpoint = tmp_path / "retrain.ckpt"
+    run(student(), checkpoint=checkpoint)
+    module = student()
+    ranges = {**module.ranges, "first": Range(1.0, 0, 255)}
+    with pytest.raises(CheckpointError, match="another run"):
+        run(module.with_ranges(ranges), checkpoint=checkpoint)

@@ -1,0 +1,254 @@
+"""The Basis-First machine, slow and plain: the referee of the fast one.
+
+Written from the text of the Basis-First specification, sections 1 to 8, and from nothing else.
+The files beside this one hold its parts: ``_machine`` the fields, ``_work`` k-tiles and passes,
+``_tiles`` and ``_steps`` the memory's plan, ``_stepper`` the cycle stepper, ``_recurrences`` the
+closed form it must equal, ``_dram`` the server between steps, ``_events`` the energy events.
+Out of scope: area.
+
+Where the text leaves a choice:
+
+1. Half of an odd coefficient buffer is rounded down (C_t = 4 · floor(bytes / 2)).  Halves of the
+   GLBs need no rounding: a number of bytes fits half of b when twice it fits b.  Vector buffers
+   below 72 bytes and coefficient buffers below 2 are refused in every mode.
+2. In bypass V = X, a coefficient of 1: the bounds of V are checked for it too.
+3. A tile that no input feeds still takes one step per pass, without a pixel: it must be drained
+   and its outputs stored.
+4. Tiles follow one another in raster order, strips inside row tiles.
+5. Strips narrowed for the psum buffer must still keep one input row within half the input buffer
+   (readings 8 and 9 together): strips of a narrower grid need not lie inside those of a wider one.
+6. Stored output of a strip is one run per output row, as it is for reading; what must fit half
+   the output buffer is counted before burst rounding, as for the input.
+7. Row pointers are counted for every image of a batch, of the input as of the output.
+8. ``tiles`` counts the tiles of one image; ``passes`` those of one k-tile.
+9. The peak's last microsecond counts whole, also where the layer ends within it.
+10. Steps without a broadcast pixel use no input: they neither load nor displace it.
+11. "The whole compressed input" is loaded as one run per plane of all H rows, needed or not.
+12. An empty request waits for nothing but its own earliest start, not for requests before it.
+13. Layer cycles count to the latest end of any store, also if the last store were empty.
+14. Scales (``filter_basis``, ``two_sided``) take no cycle: t_CA is unchanged.  One multiply per
+    scale happens for every slice with a coefficient at every pixel it is broadcast, also where V
+    is 0; a pair is added to V+ or to V-, never to both; joining them is part of the multiplying.
+15. The alpha of a slice is one byte more of its coefficients' run; p and n belong to the layer's
+    configuration, like the requantizer's numbers, and move with no request.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Literal
+
+import numpy as np
+
+from tests.reference.basis_first_dram import (
+    Schedule,
+    peak_bandwidth,
+    schedule_by_events,
+    schedule_by_recurrences,
+)
+from tests.reference.basis_first_events import events_of
+from tests.reference.basis_first_machine import DEFAULTS, ReferenceInfeasible, machine_of
+from tests.reference.basis_first_recurrences import step_by_recurrences
+from tests.reference.basis_first_stepper import StepTiming, step_by_cycles
+from tests.reference.basis_first_steps import Plan, Step, plan
+from tests.reference.basis_first_tiles import InputStore, OutputStore, Sizes
+from tests.reference.basis_first_work import (
+    KTile,
+    check_bounds,
+    k_tiles_of,
+    psums_of,
+    slice_per_channel,
+)
+from workloads.tensors import LayerTensors
+
+__all__ = ["DEFAULTS", "ReferenceInfeasible", "ReferenceResult", "StepRecord", "reference_layer"]
+
+METHODS = {
+    "stepper": (step_by_cycles, schedule_by_events),
+    "recurrences": (step_by_recurrences, schedule_by_recurrences),
+}
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step, for debugging; bytes in whole bursts."""
+
+    start: int
+    end: int
+    length: int
+    load_bytes: int
+    store_bytes: int
+    compute: int
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceResult:
+    """All a layer gives: psums int64 (N, K, P, Q); counts, cycles and bytes as integers."""
+
+    psums: np.ndarray
+    order: str
+    tile: tuple[int, int]  # (P_t, Q_t)
+    tiles: int  # of one image
+    k_tiles: int
+    passes: int  # of one k-tile
+    steps: int
+    cycles: int
+    compute_cycles: int
+    drain_cycles: int
+    pipeline_cycles: int
+    memory_stall_cycles: int
+    dram: dict[str, int]
+    metadata_read_bytes: int
+    metadata_written_bytes: int
+    pairs: int
+    t_ca_sum: int
+    causes: dict[str, int]
+    peak_bandwidth: Fraction
+    broadcast_pixels: int
+    output_planes: tuple[int, ...]
+    output_shift: int | None
+    events: dict[str, int]
+    step_records: tuple[StepRecord, ...]
+
+
+def reference_layer(
+    tensors: LayerTensors,
+    fields: dict | None = None,
+    input_planes: tuple[int, ...] | None = None,
+    *,
+    method: Literal["stepper", "recurrences"] = "stepper",
+) -> ReferenceResult:
+    """Run one layer.  ``fields`` override DEFAULTS; ``input_planes`` are channels per plane."""
+    machine = machine_of(fields)
+    tiles = k_tiles_of(tensors, machine)
+    check_bounds(tensors, tiles, machine)
+    psums = psums_of(tensors, tiles)
+    sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
+    chosen = _choose(tensors, tiles, sizes)
+    step_time, schedule_steps = METHODS[method]
+    timings = [step_time(step, machine) for step in chosen.steps]
+    drains = [_drain(tensors, step) for step in chosen.steps]
+    lengths = [
+        timing.compute + drain + machine.pipeline_cycles
+        for timing, drain in zip(timings, drains, strict=True)
+    ]
+    loads = [step.load_bytes for step in chosen.steps]
+    stores = [step.output_bytes for step in chosen.steps]
+    schedule = schedule_steps(lengths, loads, stores, machine)
+    events = events_of(tensors, tiles, chosen, machine)
+    compute = sum(timing.compute for timing in timings)
+    pipeline = machine.pipeline_cycles * len(chosen.steps)
+    stall = _stall(schedule)
+    return ReferenceResult(
+        psums=psums,
+        order=chosen.order,
+        tile=chosen.tile,
+        tiles=chosen.tiles,
+        k_tiles=len(tiles),
+        passes=sizes.passes,
+        steps=len(chosen.steps),
+        cycles=schedule.cycles,
+        compute_cycles=compute,
+        drain_cycles=sum(drains),
+        pipeline_cycles=pipeline,
+        memory_stall_cycles=stall,
+        dram=_dram(chosen),
+        metadata_read_bytes=4 * tensors.layer.H * len(sizes.source.planes) * tensors.images,
+        metadata_written_bytes=4 * tensors.layer.P * len(tiles) * tensors.images,
+        pairs=events["ca_adds"],
+        t_ca_sum=sum(timing.t_ca_sum for timing in timings),
+        causes=_causes(chosen, timings, drains, stall, machine),
+        peak_bandwidth=peak_bandwidth(schedule.transfers, machine.clock_hz),
+        broadcast_pixels=chosen.broadcast_pixels,
+        output_planes=tuple(len(tile.channels) for tile in tiles),
+        output_shift=sizes.sink.shift,
+        events=events,
+        step_records=tuple(
+            StepRecord(*record)
+            for record in zip(
+                schedule.starts,
+                schedule.ends,
+                lengths,
+                loads,
+                stores,
+                [timing.compute for timing in timings],
+                strict=True,
+            )
+        ),
+    )
+
+
+def _sizes(
+    tensors: LayerTensors,
+    tiles: list[KTile],
+    psums: np.ndarray,
+    input_planes: tuple[int, ...],
+    machine: SimpleNamespace,
+) -> Sizes:
+    passes = len(tiles[0].passes)
+    streams = 1
+    if slice_per_channel(tensors):
+        streams = max(tile.slices_in_use for tile in tiles)
+        if tensors.mode == "pointwise" and passes == 1:
+            streams = 0
+    source = InputStore(tensors.activations, input_planes)
+    sink = OutputStore(psums, [tile.channels for tile in tiles], tensors.requantizer)
+    layer, images = tensors.layer, tensors.images
+    return Sizes(layer, machine, images, len(tiles), passes, streams, source, sink)
+
+
+def _choose(tensors: LayerTensors, tiles: list[KTile], sizes: Sizes) -> Plan:
+    """The order asked for, or the better one (section 7, orders)."""
+    asked = sizes.machine.loop_order
+    plans, refusals = [], []
+    for order in ("coefficient_outer", "input_outer") if asked == "auto" else (asked,):
+        try:
+            plans.append(plan(order, tensors, tiles, sizes))
+        except ReferenceInfeasible as refusal:
+            refusals.append(refusal)
+    if not plans:
+        raise refusals[0]
+    # min keeps the first of equals: coefficient outer.
+    return min(plans, key=lambda p: (p.dram_bytes, p.broadcast_pixels))
+
+
+def _drain(tensors: LayerTensors, step: Step) -> int:
+    """Cycles to empty the psum buffer: one per column of the tile, none for pointwise."""
+    if not step.last or tensors.mode == "pointwise":
+        return 0
+    return step.tile.q1 - step.tile.q0
+
+
+def _stall(schedule: Schedule) -> int:
+    """Cycles between steps and after the last."""
+    before = [0, *schedule.ends[:-1]]
+    gaps = sum(start - end for start, end in zip(schedule.starts, before, strict=True))
+    return gaps + schedule.cycles - schedule.ends[-1]
+
+
+def _dram(chosen: Plan) -> dict[str, int]:
+    return {
+        "input": sum(step.input_bytes for step in chosen.steps),
+        "coefficient": sum(step.coefficient_bytes for step in chosen.steps),
+        "basis": sum(step.basis_bytes for step in chosen.steps),
+        "output": sum(step.output_bytes for step in chosen.steps),
+    }
+
+
+def _causes(
+    chosen: Plan,
+    timings: list[StepTiming],
+    drains: list[int],
+    stall: int,
+    machine: SimpleNamespace,
+) -> dict[str, int]:
+    """Block-cycles by cause; they add up to pe_blocks times the cycles of the layer."""
+    causes = dict.fromkeys(("mac", "ca", "broadcast", "slowest", "idle", "dram"), 0)
+    for step, timing, drain in zip(chosen.steps, timings, drains, strict=True):
+        for cause in ("mac", "ca", "broadcast", "slowest"):
+            causes[cause] += getattr(timing, cause)
+        unassigned = machine.pe_blocks - len(step.work.blocks)
+        causes["idle"] += unassigned * timing.compute
+        causes["idle"] += machine.pe_blocks * (drain + machine.pipeline_cycles)
+    causes["dram"] = machine.pe_blocks * stall
+    return causes

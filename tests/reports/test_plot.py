@@ -1,0 +1,83 @@
+import re
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+
+from reports import figures, plot
+from tests.reports.runs import run
+
+FRAME = pd.DataFrame({"busy": [3.0, 1.0], "idle": [1.0, 2.0]}, index=["conv1", "<b>$x$&\x07"])
+
+
+def bars(frame: pd.DataFrame = FRAME, **rest: object) -> str:
+    return plot.stacked_bars(frame, name="f", axis="cycles", description='a "figure"', **rest)  # type: ignore[arg-type]
+
+
+def test_a_figure_is_one_well_formed_svg() -> None:
+    root = ET.fromstring(bars())
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("aria-label") == 'a "figure"'
+    assert root.get("role") == "img"
+
+
+def test_text_stays_text_and_takes_the_surrounding_colour() -> None:
+    svg = bars()
+    assert "currentColor" in svg
+    assert plot.SENTINEL not in svg
+    assert "#ffffff" not in svg
+    assert "&lt;b&gt;$x$&amp;?" in svg
+    assert re.search(r"<text[^>]*>cycles</text>", svg)
+
+
+def test_the_same_frame_gives_the_same_bytes() -> None:
+    assert bars() == bars()
+    assert not re.search(r"\b20\d\d-\d\d", bars())
+
+
+def test_figures_on_one_page_share_no_ids() -> None:
+    points, roofs = figures.roofline_frame([run()]), figures.roofs_frame([run()])
+    line = plot.roofline(points, roofs, name="g", description="roofline")
+    first, second = (set(re.findall(r'\bid="([^"]+)"', svg)) for svg in (bars(), line))
+    assert first
+    assert not first & second
+    assert set(re.findall(r"url\(#([^)]+)\)", line)) <= second
+
+
+def test_every_piece_says_what_it_is() -> None:
+    titles = [
+        e.text for e in ET.fromstring(bars(unit="J")).iter("{http://www.w3.org/2000/svg}title")
+    ]
+    assert "conv1, busy: 3.00\xa0J" in titles
+    assert len([title for title in titles if title]) == FRAME.size
+
+
+def test_one_name_has_one_colour_in_all_figures() -> None:
+    names = ["a", "idle", "b", *(f"c{i}" for i in range(20))]
+    paint = plot.paints(names)
+    assert paint["idle"][0] == plot.GREY
+    assert len(set(paint.values())) == len([n for n in names if n != "idle"][:21]) + 1
+    assert plot.paints(["a"])["a"] == paint["a"]
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("color", [*plot.PALETTE, plot.GREY])
+def test_colours_are_seen_on_white_and_on_near_black(color: str) -> None:
+    light = 1.05 / (luminance(color) + 0.05)
+    dark = (luminance(color) + 0.05) / (luminance("#1b1e22") + 0.05)
+    assert light > 2
+    assert dark > 2.9
+
+
+def test_long_labels_are_cut_in_the_middle() -> None:
+    assert plot.elided("conv1", 5) == "conv1"
+    assert plot.elided("conv12", 5) == "co…12"
+
+
+def test_an_empty_frame_is_still_a_figure() -> None:
+    assert bars(pd.DataFrame()).startswith("<svg")

@@ -1,0 +1,47 @@
+"""The import contracts of setup.cfg hold, and importing a package stays cheap."""
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "pandas", "matplotlib", "numba", "sklearn", "pyarrow", "jinja2")
+
+
+def contracts() -> dict[str, configparser.SectionProxy]:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", "utf-8")
+    prefix = "importlinter:contract:"
+    return {name.removeprefix(prefix): parser[name] for name in parser if name.startswith(prefix)}
+
+
+def test_all_four_contracts_stand_in_setup_cfg() -> None:
+    found = contracts()
+    assert sorted(found) == ["arch", "escalate", "reports", "workloads"]
+    for package, section in found.items():
+        assert section["source_modules"].split() == [package]
+    assert "torch" in found["arch"]["forbidden_modules"].split()
+    assert "torch" in found["reports"]["forbidden_modules"].split()
+
+
+def test_the_contracts_hold() -> None:
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 kept, 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["escalate", "arch", "workloads", "reports"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = f"import sys, {package}; print(*(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_machines_never_load_torch() -> None:
+    code = "import sys, arch.machine, arch.simulate, reports.table; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

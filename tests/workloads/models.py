@@ -1,0 +1,167 @@
+"""Small integer models for tests: one that holds every operator, and random ones."""
+
+import numpy as np
+
+from workloads.graph import Graph, Node
+from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights, Rescale
+from workloads.layer import ConvLayer
+from workloads.requantize import Requantizer
+
+RANGES = ((0, 255), (-127, 127), (-128, 127), (0, 93), (-20, 100))
+
+
+def conv(name, source, shape, k, **bounds):
+    """A convolution node that reads ``source`` of the given (C, H, W)."""
+    c, h, w = shape
+    layer = ConvLayer(name, C=c, K=k, H=h, W=w, **bounds)
+    return Node(name, "conv", (source,), (k, layer.P, layer.Q), layer)
+
+
+def pool(name, op, source, shape, kernel, stride, padding=(0, 0, 0, 0)):
+    """A pooling node; windows that do not fit are dropped."""
+    c, h, w = shape
+    p = (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1
+    q = (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1
+    attributes = {"kernel": list(kernel), "stride": list(stride), "padding": list(padding)}
+    return Node(name, op, (source,), (c, p, q), attributes=attributes)
+
+
+def strided(name, source, shape, axis, start, stop, step):
+    """A slice node."""
+    sizes = list(shape)
+    sizes[axis - 1] = len(range(start, stop, step))
+    attributes = {"axis": axis, "start": start, "stop": stop, "step": step}
+    return Node(name, "slice", (source,), tuple(sizes), attributes=attributes)
+
+
+def padded(name, source, shape, padding):
+    """A zero pad node."""
+    sizes = tuple(shape[i] + padding[2 * i] + padding[2 * i + 1] for i in range(3))
+    return Node(name, "pad", (source,), sizes, attributes={"padding": list(padding)})
+
+
+def every_operator() -> Graph:
+    """One network with every operator and every kind of convolution."""
+    nodes = [
+        Node("input", "input", (), (3, 9, 11)),
+        conv("first", "input", (3, 9, 11), 4, R=3, S=3, padding=(1, 0, 0, 1)),
+        strided("rows", "first", (4, 8, 10), 2, 0, 8, 2),
+        strided("columns", "rows", (4, 4, 10), 3, 0, 10, 2),
+        padded("widen", "columns", (4, 4, 5), (2, 2, 0, 0, 0, 0)),
+        conv("strided", "first", (4, 8, 10), 8, R=3, S=3, stride=2, padding=(1, 1, 1, 1)),
+        Node("add", "add", ("strided", "widen"), (8, 4, 5), relu=True),
+        conv(
+            "depthwise", "add", (8, 4, 5), 8, R=3, S=3, padding=(2, 2, 2, 2), dilation=2, groups=8
+        ),
+        conv("grouped", "add", (8, 4, 5), 6, R=1, S=3, padding=(0, 0, 1, 1), groups=2),
+        Node("concat", "concat", ("depthwise", "grouped", "add"), (22, 4, 5)),
+        Node("relu", "relu", ("concat",), (22, 4, 5), relu=True),
+        conv("point", "relu", (22, 4, 5), 7),
+        pool("max", "max_pool", "point", (7, 4, 5), (3, 2), (2, 1), (1, 1, 1, 0)),
+        pool("mean", "avg_pool", "max", (7, 2, 5), (2, 3), (1, 2), (0, 1, 1, 0)),
+        Node("flatten", "flatten", ("mean",), (28, 1, 1)),
+        conv("linear", "flatten", (28, 1, 1), 5),
+    ]
+    return Graph("every", tuple(nodes))
+
+
+def random_graph(rng: np.random.Generator, operators: int = 8) -> Graph:
+    """A random network: each node reads one or two earlier tensors, mostly the latest."""
+    nodes = [Node("input", "input", (), tuple(int(v) for v in rng.integers(2, 9, 3)))]
+    for index in range(operators):
+        source = nodes[-1] if rng.random() < 0.7 else nodes[rng.integers(len(nodes))]
+        nodes.append(_random_node(rng, f"n{index}", source, nodes))
+    nodes.append(_random_conv(rng, "last", nodes[-1]))
+    return Graph("random", tuple(nodes))
+
+
+def _random_conv(rng, name, source):
+    c = source.shape[0]
+    groups = int(rng.choice([g for g in (1, 2, c) if c % g == 0]))
+    r, s, dilation = (int(v) for v in rng.integers(1, (4, 4, 3)))
+    reach_r, reach_s = dilation * (r - 1), dilation * (s - 1)
+    padding = tuple(int(rng.integers(0, 2)) + v for v in (reach_r, 0, 0, reach_s))
+    k = groups * int(rng.integers(1, 4))
+    return conv(
+        name, source.name, source.shape, k, R=r, S=s, stride=int(rng.integers(1, 3)),
+        padding=padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+
+
+def _random_node(rng, name, source, nodes):
+    c, h, w = source.shape
+    op = rng.choice(
+        ["conv", "conv", "add", "concat", "max", "mean", "relu", "slice", "pad", "flat"]
+    )
+    if op == "conv":
+        return _random_conv(rng, name, source)
+    if op == "add":
+        same = [n for n in nodes if n.shape == source.shape]
+        other = same[rng.integers(len(same))]
+        return Node(name, "add", (source.name, other.name), source.shape)
+    if op == "concat":
+        same = [n for n in nodes if n.shape[1:] == (h, w)]
+        others = [same[i] for i in rng.integers(0, len(same), rng.integers(1, 3))]
+        operands = [source, *others]
+        channels = sum(n.shape[0] for n in operands)
+        return Node(name, "concat", tuple(n.name for n in operands), (channels, h, w))
+    if op in ("max", "mean"):
+        kernel = [int(rng.integers(1, min(4, side + 1))) for side in (h, w)]
+        padding = [int(rng.integers(0, kernel[i // 2])) for i in range(4)]
+        stride = [int(v) for v in rng.integers(1, 3, 2)]
+        kind = "max_pool" if op == "max" else "avg_pool"
+        return pool(name, kind, source.name, source.shape, kernel, stride, padding)
+    if op == "relu":
+        return Node(name, "relu", (source.name,), source.shape, relu=True)
+    if op == "slice":
+        axis = int(rng.integers(1, 4))
+        size = source.shape[axis - 1]
+        start = int(rng.integers(0, size))
+        stop = int(rng.integers(start + 1, size + 1))
+        return strided(name, source.name, source.shape, axis, start, stop, int(rng.integers(1, 4)))
+    if op == "pad":
+        return padded(name, source.name, source.shape, [int(v) for v in rng.integers(0, 3, 6)])
+    return Node(name, "flatten", (source.name,), (c * h * w, 1, 1))
+
+
+def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
+    """Random weights in all three forms, requantizers, rescales and bounds for a graph."""
+    layers, requantizers, rescales, bounds = {}, {}, {}, {}
+    for node in graph.nodes:
+        low, high = RANGES[rng.integers(len(RANGES))]
+        if node.op == "conv":
+            layers[node.name] = _random_weights(rng, node.layer)
+            requantizers[node.name] = Requantizer(
+                rng.integers(-(2**15), 2**15, node.layer.K).astype(np.int32),
+                rng.integers(-5000, 5000, node.layer.K).astype(np.int32),
+                int(rng.integers(20, 26)), low, high,
+            )  # fmt: skip
+        elif node.op in ("add", "concat", "avg_pool"):
+            count = 1 if node.op == "avg_pool" else len(node.inputs)
+            rescales[node.name] = tuple(
+                Rescale(int(rng.integers(2**12, 2**15)), int(rng.integers(13, 16)))
+                for _ in range(count)
+            )
+            bounds[node.name] = (low, high)
+        elif node.op == "relu":
+            bounds[node.name] = (0, high)
+    c, h, w = graph.nodes[0].shape
+    signed = bool(rng.integers(2))
+    image = ImageQuantizer(
+        1 / 255, tuple(rng.random(c).tolist()), tuple((rng.random(c) + 0.2).tolist()), 0.02,
+        -127 if signed else 0, 127 if signed else 255, (h, w),
+    )  # fmt: skip
+    return IntegerModel(graph, layers, requantizers, rescales, bounds, image, 0.125, {"seed": 1})
+
+
+def _random_weights(rng, layer):
+    kind = rng.choice(["weights", "basis"])
+    if kind == "weights":
+        return LayerWeights(weights=rng.integers(-127, 128, layer.weight_shape).astype(np.int8))
+    m = int(rng.integers(1, layer.R * layer.S + 1))
+    shape = (layer.K, layer.channels_per_group, m)
+    coefficients = rng.integers(-1, 2, shape).astype(np.int8)
+    if layer.R * layer.S == 1 and rng.random() < 0.7:
+        return LayerWeights(coefficients=coefficients)
+    basis = rng.integers(-127, 128, (m, layer.R, layer.S)).astype(np.int8)
+    return LayerWeights(basis=basis, coefficients=coefficients)

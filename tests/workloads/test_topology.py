@@ -1,0 +1,211 @@
+"""SCALE-Sim topology files: read as SCALE-Sim does, refused with line and column, written back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workloads.errors import WorkloadError
+from workloads.layer import ConvLayer
+from workloads.topology import overhang, read_topology, write_topology
+
+HEADER = (
+    "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+    "Strides,"
+)
+
+
+def read(folder, *lines, header=HEADER):
+    file = folder / "net.csv"
+    file.write_text("\n".join([header, *lines]), "utf-8")
+    return read_topology(file)
+
+
+def test_convolutions_are_read_in_order_with_pad_0(tmp_path):
+    name, layers = read(tmp_path, "a, 10, 12, 3, 3, 4, 6, 1,", "", "b,7,7,1,1,16,20,2,")
+    assert name == "net"
+    assert layers == (
+        ConvLayer("a", C=4, K=6, H=10, W=12, R=3, S=3),
+        ConvLayer("b", C=16, K=20, H=7, W=7, stride=2),
+    )
+
+
+def test_products_become_1x1_convolutions(tmp_path):
+    _, (layer,) = read(tmp_path, "qkv,128,1536,512,", header="Layer,M,N,K,")
+    assert layer == ConvLayer("qkv", C=512, K=1536, H=128, W=1)
+    assert layer.macs == 128 * 1536 * 512
+
+
+def test_a_window_over_the_edge_counts_as_in_scalesim(tmp_path):
+    """SCALE-Sim: ceil((224 - 7) / 2) + 1 = 110 outputs, where a plain convolution has 109."""
+    _, (conv1, exact) = read(tmp_path, "Conv1,224,224,7,7,3,64,2,", "b,225,11,7,3,3,64,2,")
+    assert conv1.padding == (0, 1, 0, 1)
+    assert (conv1.P, conv1.Q) == (110, 110)
+    assert exact.padding == (0, 0, 0, 0)
+
+
+def test_dp_in_the_name_makes_a_layer_depthwise(tmp_path):
+    _, (layer,) = read(tmp_path, "Conv2_DP,12,12,3,3,8,2,1,")
+    assert (layer.groups, layer.C, layer.K) == (8, 8, 16)
+    assert layer.is_depthwise
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "c,8,8,3,3,4,6,2,",
+        "c,8,8,3,3,4,6,2",
+        "c,8,8,3,3,4,6,2,,",
+        "c, 8 ,8,3,3,4,6,2 , NPU",
+        "c,8,8,3,3,4,6,2,#dw",
+        "c,8,8,3,3,4,6,2,2,",
+        "c,8,8,3,3,4,6,2,1:1,",
+        "c,8,8,3,3,4,6,2,2,4:4,",
+    ],
+)
+def test_remarks_equal_strides_and_dense_ratios_say_nothing_more(tmp_path, line):
+    _, (layer,) = read(tmp_path, line)
+    plain = ConvLayer("c", C=4, K=6, H=8, W=8, R=3, S=3, stride=2)
+    assert overhang(plain) == (0, 1, 0, 1)
+    assert layer == ConvLayer("c", 4, 6, 8, 8, 3, 3, stride=2, padding=(0, 1, 0, 1))
+
+
+def test_other_headers_and_line_endings(tmp_path):
+    file = tmp_path / "old.name.csv"
+    header = HEADER.replace("Strides,", "Stride height,Stride width,").upper()
+    file.write_bytes(("\ufeff" + header + "\r\na,5,5,3,3,1,1,1,1,\r\n\r\n").encode())
+    name, (layer,) = read_topology(file)
+    assert name == "old.name"
+    assert layer.H == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("c,8,x,3,3,4,6,1,", r"net\.csv: line 2: IFMAP Width is 'x', wanted an integer >= 1"),
+        ("c,8,8,3,3,0,6,1,", r"line 2: Channels is '0', wanted an integer >= 1"),
+        ("c,8,8,3,3,4,-6,1,", r"line 2: Num Filter is '-6', wanted"),
+        ("c,8,8,3,3,4,6,", r"line 2: Strides is '', wanted an integer >= 1"),
+        ("c,8,8,3,3,4", r"line 2: Num Filter is '', wanted"),
+        ("c,8.0,8,3,3,4,6,1,", r"line 2: IFMAP Height is '8\.0', wanted"),
+        ("c,+-8,8,3,3,4,6,1,", r"line 2: IFMAP Height is '\+-8', wanted"),
+        ("c,8,8,9,3,4,6,1,", r"line 2: Filter Height is 9, wanted at most the IFMAP Height 8"),
+        ("c,8,8,3,9,4,6,1,", r"line 2: Filter Width is 9, wanted at most the IFMAP Width 8"),
+        (",8,8,3,3,4,6,1,", r"line 2: the layer has no name"),
+        ("c,8,8,3,3,4,6,1,2,", r"line 2: Strides are 1 for rows and 2 for columns, wanted equal"),
+        ("c,8,8,3,3,4,6,1,2:4,", r"line 2: Sparsity is '2:4', wanted 1:1 \(dense\)"),
+        ("c,8,8,3,3,4,6,1,\nc,8,8,3,3,4,6,1,", r"line 3: layer name 'c' appears twice"),
+        ("", r"net\.csv: no layer follows the header line"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, message):
+    with pytest.raises(WorkloadError, match=message):
+        read(tmp_path, line)
+
+
+def test_bad_products_are_named(tmp_path):
+    with pytest.raises(WorkloadError, match=r"line 2: K is '', wanted an integer >= 1"):
+        read(tmp_path, "g,1,2,", header="Layer,M,N,K,")
+    with pytest.raises(WorkloadError, match=r"line 2: Sparsity is '1:4', wanted 1:1"):
+        read(tmp_path, "g,1,2,3,1:4,", header="Layer,M,N,K,Sparsity,")
+
+
+@pytest.mark.parametrize("header", ["c,8,8,3,3,4,6,1,", "Layer name, M, N,", "whatever"])
+def test_a_file_without_a_header_is_refused(tmp_path, header):
+    """SCALE-Sim skips the first line unseen; a layer there would be lost."""
+    with pytest.raises(WorkloadError, match=r"line 1: the header is .* wanted 'Layer name, IFMAP"):
+        read(tmp_path, "d,8,8,3,3,4,6,1,", header=header)
+
+
+def test_files_that_cannot_be_read_or_written(tmp_path):
+    with pytest.raises(WorkloadError, match=r"none\.csv: cannot be read as text"):
+        read_topology(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(WorkloadError, match=r"binary\.csv: cannot be read as text"):
+        read_topology(tmp_path / "binary.csv")
+    (tmp_path / "empty.csv").write_text("\n \n")
+    with pytest.raises(WorkloadError, match=r"empty\.csv: the file is empty"):
+        read_topology(tmp_path / "empty.csv")
+    with pytest.raises(WorkloadError, match="cannot be written"):
+        write_topology(tmp_path, [ConvLayer("c", C=1, K=1, H=1, W=1)])
+
+
+@st.composite
+def topologies(draw):
+    layers = []
+    for number in range(draw(st.integers(1, 4))):
+        R, S = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+        C, K = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+        depthwise = draw(st.booleans()) and C > 1
+        plain = ConvLayer(
+            f"layer {number}{' DP' if depthwise else ''}",
+            C=C,
+            K=C * K if depthwise else K,
+            H=draw(st.integers(R, 12)),
+            W=draw(st.integers(S, 12)),
+            R=R,
+            S=S,
+            stride=draw(st.integers(1, 3)),
+            groups=C if depthwise else 1,
+        )
+        fields = {name: getattr(plain, name) for name in plain.__slots__}
+        layers.append(ConvLayer(**(fields | {"padding": overhang(plain)})))
+    return tuple(layers)
+
+
+@settings(deadline=None)
+@given(topologies())
+def test_what_is_written_reads_back_the_same(tmp_path_factory, layers):
+    file = tmp_path_factory.mktemp("topology") / "net.csv"
+    write_topology(file, layers)
+    assert read_topology(file) == ("net", layers)
+    first = file.read_bytes()
+    write_topology(file, read_topology(file)[1])
+    assert file.read_bytes() == first
+
+
+def test_padding_becomes_input_that_the_windows_cover(tmp_path):
+    """ResNet's conv1: 112 outputs of 7x7, stride 2, need 229 rows; SCALE-Sim then sees 112."""
+    conv1 = ConvLayer("conv1", C=3, K=64, H=224, W=224, R=7, S=7, stride=2, padding=(3, 3, 3, 3))
+    file = tmp_path / "net.csv"
+    write_topology(file, [conv1])
+    assert file.read_text() == HEADER + "\nconv1, 229, 229, 7, 7, 3, 64, 2,\n"
+    _, (again,) = read_topology(file)
+    assert (again.P, again.Q, again.macs) == (conv1.P, conv1.Q, conv1.macs)
+
+
+def test_products_are_written_and_read(tmp_path):
+    layers = [
+        ConvLayer("fc", C=64, K=10, H=1, W=1),
+        ConvLayer("conv", C=3, K=8, H=9, W=9, R=3, S=3, stride=2, padding=(1, 1, 1, 1)),
+    ]
+    file = tmp_path / "net.csv"
+    write_topology(file, layers, gemm=True)
+    assert file.read_text() == "Layer, M, N, K,\nfc, 1, 10, 64,\nconv, 25, 8, 27,\n"
+    _, again = read_topology(file)
+    assert [layer.macs for layer in again] == [layer.macs for layer in layers]
+
+
+@pytest.mark.parametrize(
+    ("fields", "gemm", "message"),
+    [
+        ({"dilation": 2}, False, "c: dilation = 2, the format has none"),
+        ({"groups": 2}, False, "c: groups = 2, the format has depthwise layers only"),
+        ({"groups": 2}, True, "c: groups = 2, the GEMM format has none"),
+        ({"groups": 4}, False, "c: SCALE-Sim knows depthwise .* wanted it to contain 'DP'"),
+        ({"name": "ADP"}, False, "ADP: SCALE-Sim knows .* wanted it to not contain 'DP'"),
+        ({"name": "a,b"}, False, "'a,b': the name holds a comma"),
+        ({"name": "a\nb"}, False, "the name holds a comma, a line break"),
+        ({"name": " a"}, False, "outer blanks"),
+        ({"name": ""}, False, "outer blanks"),
+    ],
+)
+def test_what_the_format_cannot_say_is_refused(tmp_path, fields, gemm, message):
+    layer = ConvLayer(**({"name": "c", "C": 4, "K": 4, "H": 9, "W": 9} | fields))
+    with pytest.raises(WorkloadError, match=message):
+        write_topology(tmp_path / "net.csv", [layer], gemm=gemm)
+
+
+def test_names_written_twice_are_refused(tmp_path):
+    layer = ConvLayer("c", C=4, K=4, H=9, W=9)
+    with pytest.raises(WorkloadError, match="layer name 'c' appears twice"):
+        write_topology(tmp_path / "net.csv", [layer, layer])

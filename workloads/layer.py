@@ -1,0 +1,91 @@
+"""ConvLayer: the loop bounds of one convolution; sizes and MAC counts are derived from them."""
+
+from dataclasses import dataclass
+
+from workloads.errors import WorkloadError
+
+
+@dataclass(frozen=True, slots=True)
+class ConvLayer:
+    """One convolution or fully connected layer (a 1x1 convolution of a 1x1 plane).
+
+    The letters are the field's: C input and K output channels, an R x S kernel, an H x W input
+    plane, a P x Q output plane.  ``padding`` is (top, bottom, left, right) in elements.
+
+    Raises
+    ------
+    WorkloadError
+        If a bound is no positive integer, the groups do not divide C and K, or no output is left.
+
+    Examples
+    --------
+    >>> layer = ConvLayer("conv1", C=3, K=8, H=9, W=9, R=3, S=3, stride=2, padding=(1, 1, 1, 1))
+    >>> layer.P, layer.Q, layer.macs
+    (5, 5, 5400)
+    """
+
+    name: str
+    C: int
+    K: int
+    H: int
+    W: int
+    R: int = 1
+    S: int = 1
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: int = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("C", "K", "H", "W", "R", "S", "stride", "dilation", "groups"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise WorkloadError(f"{self.name}: {field} is {value!r}, wanted an integer >= 1")
+        if len(self.padding) != 4 or any(not isinstance(p, int) or p < 0 for p in self.padding):
+            raise WorkloadError(
+                f"{self.name}: padding is {self.padding!r}, "
+                "wanted (top, bottom, left, right), integers >= 0"
+            )
+        for field in ("C", "K"):
+            if getattr(self, field) % self.groups:
+                raise WorkloadError(
+                    f"{self.name}: {field} is {getattr(self, field)}, "
+                    f"wanted a multiple of groups = {self.groups}"
+                )
+        if self.P < 1 or self.Q < 1:
+            raise WorkloadError(
+                f"{self.name}: the output is {self.P}x{self.Q}, wanted at least 1x1; "
+                f"the {self.R}x{self.S} kernel exceeds the padded {self.H}x{self.W} input"
+            )
+
+    @property
+    def P(self) -> int:
+        """Output rows."""
+        reach = self.dilation * (self.R - 1) + 1
+        return (self.H + self.padding[0] + self.padding[1] - reach) // self.stride + 1
+
+    @property
+    def Q(self) -> int:
+        """Output columns."""
+        reach = self.dilation * (self.S - 1) + 1
+        return (self.W + self.padding[2] + self.padding[3] - reach) // self.stride + 1
+
+    @property
+    def channels_per_group(self) -> int:
+        """Input channels that one output channel sees."""
+        return self.C // self.groups
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-accumulates of one image, padded positions included."""
+        return self.K * self.P * self.Q * self.channels_per_group * self.R * self.S
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the weight tensor, (K, C/groups, R, S)."""
+        return (self.K, self.channels_per_group, self.R, self.S)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One input channel per group, several groups."""
+        return self.groups > 1 and self.channels_per_group == 1
