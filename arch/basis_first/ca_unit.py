@@ -1,8 +1,10 @@
 """Section 4: the cycles of every coefficient-accumulate unit at every pixel.
 
-Bit-sliced: a word holds one lane of a validity row at 64 pixels, and a vector of words 512 pixels,
-so that dilution is a copy and concentration a few logic operations per lane for all of them at
-once.  No processor-specific instruction is needed.
+Bit-sliced: a word holds one lane of a validity row at 64 pixels, and a row of eight words (see
+:mod:`arch.wide`) one lane of eight (job, word of pixels) at once.  So dilution is a copy of words
+and concentration a few logic instructions per lane for 512 pixels; no processor-specific
+instruction is needed.  The eight may belong to different jobs, which keeps small planes from
+leaving words empty.
 """
 
 from typing import NamedTuple
@@ -11,96 +13,126 @@ import numpy as np
 from numba import prange
 
 from arch.jit import kernel
+from arch.wide import (
+    WORDS,
+    add_both,
+    any_of,
+    both,
+    clear,
+    copy,
+    half_add,
+    ones,
+    some,
+    take,
+)
 
 PACKING = {"window": 0, "ideal": 1, "none": 2}
-WORDS = 8  # words of 64 pixels that are worked on at once
-PIXELS = 64 * WORDS
-JOBS = 16  # jobs that one parallel pass works on
-ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+PIXELS = 64  # of one word
+NEIGHBOURS = 32  # jobs worked on together: their columns share cache lines of the result
+TASKS = 32  # parallel pieces; each takes every 32nd unit of work, so that all are alike
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
 
 
 class Jobs(NamedTuple):
-    """The (k, m) with at least one coefficient.
+    """Sums over channels, one for each (k, m) that takes more than one row.
 
-    first : int64 (jobs + 1,), where each job's coefficients begin in ``channel``
-    channel : int64, input channel of every non-zero coefficient, in channel order
-    slot : int64 (jobs,), column of the result
+    first : int64 (jobs + 1,), where each job's coefficients begin in an array of all
+    column : int64 (jobs,), column of the result, m*K + k
+    k, m : int64 (jobs,)
     """
 
     first: np.ndarray
-    channel: np.ndarray
-    slot: np.ndarray
+    column: np.ndarray
+    k: np.ndarray
+    m: np.ndarray
 
 
-def jobs_of(slot: np.ndarray, channel: np.ndarray) -> Jobs:
-    """Group non-zero coefficients, given by slot and input channel in that order, by slot.
+def sorted_jobs(lengths: np.ndarray) -> Jobs:
+    """Jobs by column; of every few neighbours, the longest first.
 
-    Examples
-    --------
-    >>> jobs = jobs_of(np.array([4, 4, 7]), np.array([1, 3, 70]))
-    >>> jobs.first.tolist(), jobs.slot.tolist()
-    ([0, 2, 3], [4, 7])
-    """
-    slots, first = np.unique(slot, return_index=True)
-    return Jobs(np.append(first, slot.size).astype(np.int64), channel.astype(np.int64), slots)
-
-
-def pixel_masks(nonzero: np.ndarray) -> np.ndarray:
-    """Pack bool (channels, pixels) by pixel into uint64 (channels, words), whole vectors.
+    Parameters
+    ----------
+    lengths : int64 (M, K), non-zero coefficients, 0 for what is no job
 
     Examples
     --------
-    >>> pixel_masks(np.array([[True, False, True]]))[0, :2].tolist()
-    [5, 0]
+    >>> jobs = sorted_jobs(np.array([[2, 0, 7], [0, 3, 0]]))
+    >>> jobs.column.tolist(), jobs.first.tolist(), jobs.m.tolist()
+    ([2, 4, 0], [0, 7, 10, 12], [0, 1, 0])
     """
-    channels, pixels = nonzero.shape
-    words = -(-pixels // PIXELS) * WORDS
-    padded = np.zeros((channels, words * 8), np.uint8)
-    packed = np.packbits(nonzero, axis=1, bitorder="little")
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
+    flat = lengths.ravel()
+    column = np.flatnonzero(flat)
+    column = column[np.lexsort((-flat[column], np.arange(column.size) // NEIGHBOURS))]
+    first = np.append(0, np.cumsum(flat[column]))
+    return Jobs(first, column, column % lengths.shape[1], column // lengths.shape[1])
 
 
-@kernel()
-def _any(masks: np.ndarray, row: int) -> bool:
-    """Whether a vector of pixels has a one."""
-    found = ZERO
-    for w in range(WORDS):
-        found |= masks[row, w]
-    return found != ZERO
-
-
-@kernel()
-def _count(planes: np.ndarray, mask: np.ndarray, row: int) -> None:
-    """Add one at the pixels of ``mask[row]`` to bit-sliced counters."""
-    for w in range(WORDS):
-        carry = mask[row, w]
-        for bit in range(planes.shape[0]):
-            if carry == ZERO:
-                break
-            before = planes[bit, w]
-            planes[bit, w] = before ^ carry
-            carry &= before
-
-
-@kernel()
-def _take(
-    lane: np.ndarray, into: int, out_of: int, up: int, lanes: int, where: np.ndarray, at: int
+@kernel(parallel=True)
+def _positions(
+    coefficients: np.ndarray,
+    low: int,
+    high: int,
+    per_group: int,
+    first: np.ndarray,
+    k: np.ndarray,
+    m: np.ndarray,
+    channel: np.ndarray,
 ) -> None:
-    """Holes of the row at ``into`` take the element ``up`` lanes higher of the row at ``out_of``.
+    """Input channels of the non-zero coefficients of every job, in order."""
+    for job in prange(k.shape[0]):
+        base = k[job] // per_group * coefficients.shape[1]
+        at = first[job]
+        for c in range(low, high):
+            if coefficients[k[job], c, m[job]] != 0:
+                channel[at] = base + c
+                at += 1
 
-    lane : uint64 (rows * lanes, WORDS); only the pixels of ``where[at]`` take part
+
+def positions(
+    coefficients: np.ndarray, tile: tuple[int, int], groups: int, jobs: Jobs
+) -> np.ndarray:
+    """Input channel of every non-zero coefficient of the jobs: int32, job after job.
+
+    Examples
+    --------
+    >>> signs = np.array([[[1], [0], [-1]]], np.int8)
+    >>> positions(signs, (0, 3), 1, sorted_jobs(np.array([[2]]))).tolist()
+    [0, 2]
     """
-    for hole in range(lanes):
-        source = hole + up
-        source = source - lanes if source >= lanes else source
-        for w in range(WORDS):
-            held, offered = lane[into + hole, w], lane[out_of + source, w]
-            taken = offered & ~held & where[at, w]
-            lane[into + hole, w] = held | taken
-            lane[out_of + source, w] = offered ^ taken
+    channel = np.empty(int(jobs.first[-1]), np.int32)
+    per_group = len(coefficients) // groups
+    _positions(coefficients, *tile, per_group, jobs.first, jobs.k, jobs.m, channel)
+    return channel
+
+
+@kernel()
+def _gather(
+    masks: np.ndarray,
+    channel: np.ndarray,
+    first: np.ndarray,
+    job: int,
+    used: int,
+    chunk: int,
+    lanes: int,
+    lane: np.ndarray,
+) -> int:
+    """Dilution: word w of lane i is what job + w sees of its i-th coefficient's channel.
+
+    Lanes up to the end of the last row are empty.  Gives the most coefficients of a job.
+    """
+    largest = np.int64(0)
+    for w in range(used):
+        largest = max(largest, first[job + w + 1] - first[job + w])
+    end = (largest + lanes - 1) // lanes * lanes
+    for w in range(WORDS):
+        begin = first[job + w] if w < used else np.int64(0)
+        size = first[job + w + 1] - begin if w < used else np.int64(0)
+        for entry in range(size):
+            lane[entry, w] = masks[channel[begin + entry], chunk]
+        for entry in range(size, end):
+            lane[entry, w] = ZERO
+    return largest
 
 
 @kernel()
@@ -108,34 +140,43 @@ def _absorb(
     lane: np.ndarray,
     into: int,
     out_of: int,
+    width: int,
     lanes: int,
     lookaside: int,
-    where: np.ndarray,
-    at: int,
+    turn: np.ndarray,
 ) -> None:
-    """Section 4, step 3: one later row fills the holes of the row that is issued."""
-    _take(lane, into, out_of, 0, lanes, where, at)
-    up = 0
-    for _ in range(lookaside):
-        up = up + 1 if up + 1 < lanes else 0
-        _take(lane, into, out_of, lanes - up if up > 0 else 0, lanes, where, at)
-        _take(lane, into, out_of, up, lanes, where, at)
+    """Step 3: the row at ``out_of`` (``width`` lanes, others empty) fills holes of one at ``into``.
+
+    A hole takes lane (hole + shift) mod lanes, for shift 0, -1, +1, -2, +2 …; only at the pixels
+    of ``turn[0]``.
+    """
+    for a in range(lookaside + 1):
+        aside = a % lanes
+        for offer in range(width):
+            hole = offer + aside  # takes lane hole - a
+            hole = hole - lanes if hole >= lanes else hole
+            take(lane, into + hole, lane, out_of + offer, turn, 0)
+        if a == 0:
+            continue
+        for offer in range(width):
+            hole = offer - aside  # takes lane hole + a
+            hole = hole + lanes if hole < 0 else hole
+            take(lane, into + hole, lane, out_of + offer, turn, 0)
 
 
 @kernel()
-def _filled(lane: np.ndarray, row: int, lanes: int, filled: np.ndarray) -> None:
-    """Pixels at which a row has an element, into ``filled[row]``."""
-    for w in range(WORDS):
-        filled[row, w] = ZERO
-    for at in range(row * lanes, (row + 1) * lanes):
-        for w in range(WORDS):
-            filled[row, w] |= lane[at, w]
+def _count(planes: np.ndarray, mask: np.ndarray, row: int, carry: np.ndarray) -> None:
+    """Add one at the pixels of ``mask[row]`` to bit-sliced counters."""
+    copy(carry, 0, mask, row)
+    for plane in range(planes.shape[0]):
+        half_add(planes, plane, carry, 0)
 
 
 @kernel()
 def concentrate(
     lane: np.ndarray,
     count: int,
+    last_width: int,
     lanes: int,
     lookahead: int,
     lookaside: int,
@@ -146,135 +187,144 @@ def concentrate(
 ) -> None:
     """Count the cycles to issue ``count`` validity rows at each of 512 pixels.
 
-    lane : uint64 (rows * lanes, WORDS), consumed; ``planes`` : bit-sliced counters, out
-    filled, heads : uint64 (rows + 1, WORDS) and turn : uint64 (2, WORDS), scratch
+    lane : uint64 (count * lanes, WORDS), consumed; ``planes`` : bit-sliced counters, out
+    last_width : lanes that are in use in the last row
+    filled, heads : uint64 (count + 1, WORDS) and turn : uint64 (3, WORDS), scratch
 
     ``heads[p]`` are the pixels whose window begins at row p.  A window only moves forwards, so one
     sweep over p serves all pixels.  ``turn[0]`` are those that issue row h now, ``turn[1]`` those
-    whose oldest non-empty row is not found yet.
+    whose oldest non-empty row is not found yet; ``turn[2]`` is a carry.
     """
     for row in range(count):
-        _filled(lane, row, lanes, filled)
-        for w in range(WORDS):
-            heads[row, w] = ZERO
-    for w in range(WORDS):
-        heads[0, w] = ONES
-        heads[count, w] = ZERO
+        any_of(filled, row, lane, row * lanes, lanes)
+        heads[row + 1, :] = ZERO
+    heads[0, :] = ~ZERO
     for p in range(count):
-        if not _any(heads, p):
+        if not some(heads, p):
             continue
         end = min(p + lookahead, count - 1)
-        for w in range(WORDS):
-            turn[1, w] = heads[p, w]
+        copy(turn, 1, heads, p)
         for h in range(p, end + 1):
-            for w in range(WORDS):
-                turn[0, w] = turn[1, w] & filled[h, w]
-                turn[1, w] &= ~filled[h, w]
-            if not _any(turn, 0):
+            both(turn, 0, turn, 1, filled, h)
+            if not some(turn, 0):
                 continue
+            clear(turn, 1, filled, h)
             for ahead in range(h + 1, end + 1):
-                _absorb(lane, h * lanes, ahead * lanes, lanes, lookaside, turn, 0)
-                _filled(lane, ahead, lanes, filled)
-            _count(planes, turn, 0)
+                width = last_width if ahead == count - 1 else lanes
+                _absorb(lane, h * lanes, ahead * lanes, width, lanes, lookaside, turn)
+                any_of(filled, ahead, lane, ahead * lanes, width)
+            _count(planes, turn, 0, turn[2:])
             # Row h is empty now; the head moves past leading empty rows, lookahead + 1 at most.
+            clear(filled, h, turn, 0)
             last = min(p + lookahead + 1, count)
-            for w in range(WORDS):
-                filled[h, w] &= ~turn[0, w]
-                moving = turn[0, w]
-                for q in range(p + 1, last):
-                    heads[q, w] |= moving & filled[q, w]
-                    moving &= ~filled[q, w]
-                heads[last, w] |= moving
+            for q in range(p + 1, last):
+                add_both(heads, q, turn, 0, filled, q)
+                clear(turn, 0, filled, q)
+            add_both(heads, last, turn, 0, turn, 0)
+            if not some(turn, 1):
+                break
         # A window without an element takes its cycle, unless nothing is left at the pixel.
-        if _any(turn, 1) and end + 1 < count:
-            for w in range(WORDS):
-                left = ZERO
-                for row in range(end + 1, count):
-                    left |= filled[row, w]
-                turn[1, w] &= left
-                heads[end + 1, w] |= turn[1, w]
-            _count(planes, turn, 1)
+        if end + 1 < count and some(turn, 1):
+            any_of(turn, 0, filled, end + 1, count - end - 1)
+            both(turn, 1, turn, 1, turn, 0)
+            add_both(heads, end + 1, turn, 1, turn, 1)
+            _count(planes, turn, 1, turn[2:])
 
 
 @kernel()
-def _ideal(planes: np.ndarray, lanes: int, cycles: np.ndarray) -> None:
-    """max(1, ceil(pairs / lanes)) of bit-sliced counts."""
-    for w in range(WORDS):
-        for bit in range(64):
-            pairs = ZERO
-            for plane in range(planes.shape[0]):
-                pairs |= ((planes[plane, w] >> np.uint64(bit)) & ONE) << np.uint64(plane)
-            cycles[w * 64 + bit] = max((np.int64(pairs) + lanes - 1) // lanes, 1)
-
-
-@kernel()
-def _spread(planes: np.ndarray, cycles: np.ndarray) -> None:
-    """Bit-sliced counts as numbers, at least 1."""
-    for w in range(WORDS):
-        for bit in range(64):
-            cycles[w * 64 + bit] = 0
-        for plane in range(planes.shape[0]):
-            word = planes[plane, w]
-            for bit in range(64):
-                cycles[w * 64 + bit] |= np.int64((word >> np.uint64(bit)) & ONE) << plane
-        for bit in range(64):
-            cycles[w * 64 + bit] = max(cycles[w * 64 + bit], 1)
+def _spread(planes: np.ndarray, w: int, cycles: np.ndarray) -> None:
+    """Bit-sliced counts of word ``w`` as numbers."""
+    cycles[:] = 0
+    for plane in range(planes.shape[0]):
+        word = planes[plane, w]
+        for bit in range(PIXELS):
+            cycles[bit] += np.int64((word >> np.uint64(bit)) & ONE) << plane
 
 
 @kernel(parallel=True)
-def ca_cycles(
+def window_cycles(
     masks: np.ndarray,
     first: np.ndarray,
     channel: np.ndarray,
-    slot: np.ndarray,
+    column: np.ndarray,
     lanes: int,
     lookahead: int,
     lookaside: int,
-    packing: int,
+    area: int,
     code: np.ndarray,
 ) -> None:
-    """2 * t_CA of every job at every pixel.
+    """Add 2 * t_CA of every job at every pixel to ``code``, packing ``window``.
 
-    masks : uint64 (channels, words), 1 = non-zero activation, as ``pixel_masks`` makes them
-    first, channel, slot : as in Jobs
-    code : out, unsigned (pixels, slots)
+    masks : uint64 (channels, images * words), bit = non-zero activation; an image fills its words
+        by ``area`` pixels, the rest is 0
+    first, column : as in Jobs; channel : as ``positions`` gives it
+    code : in and out, unsigned (images * area, columns)
     """
-    pixels, jobs = code.shape[0], slot.shape[0]
-    groups = (jobs + JOBS - 1) // JOBS
+    jobs, chunks = column.shape[0], masks.shape[1]
+    words = (area + PIXELS - 1) // PIXELS
+    units = (jobs + NEIGHBOURS - 1) // NEIGHBOURS * chunks
     longest = 0
     for job in range(jobs):
         longest = max(longest, first[job + 1] - first[job])
     most = (longest + lanes - 1) // lanes
-    for task in prange(groups * (masks.shape[1] // WORDS)):
-        chunk, group = task // groups, task % groups
-        begin, end = chunk * PIXELS, min(pixels, (chunk + 1) * PIXELS)
+    bits = 1
+    while most >> bits:
+        bits += 1
+    for task in prange(TASKS):
         lane = np.empty((most * lanes, WORDS), np.uint64)
         filled = np.empty((most + 1, WORDS), np.uint64)
         heads = np.empty((most + 1, WORDS), np.uint64)
-        turn = np.empty((2, WORDS), np.uint64)
+        turn = np.empty((3, WORDS), np.uint64)
+        planes = np.empty((bits, WORDS), np.uint64)
         cycles = np.empty(PIXELS, np.int64)
-        for job in range(group * JOBS, min(jobs, (group + 1) * JOBS)):
-            size = first[job + 1] - first[job]
-            count = (size + lanes - 1) // lanes
-            if count == 1 or packing == 2:  # one row always takes one cycle
-                for pixel in range(begin, end):
-                    code[pixel, slot[job]] = 2 * count
-                continue
-            for entry in range(size):
-                source = channel[first[job] + entry]
-                for w in range(WORDS):
-                    lane[entry, w] = masks[source, chunk * WORDS + w]
-            bits = 0
-            while (size if packing == 1 else count) >> bits:
-                bits += 1
-            planes = np.zeros((bits, WORDS), np.uint64)
-            if packing == 1:
-                for entry in range(size):
-                    _count(planes, lane, entry)
-                _ideal(planes, lanes, cycles)
-            else:
-                lane[size : count * lanes] = ZERO
-                concentrate(lane, count, lanes, lookahead, lookaside, filled, heads, turn, planes)
-                _spread(planes, cycles)
-            for pixel in range(begin, end):
-                code[pixel, slot[job]] = 2 * cycles[pixel - begin]
+        for unit in range(task, units, TASKS):
+            chunk, begin = unit % chunks, unit // chunks * NEIGHBOURS
+            low = chunk % words * PIXELS
+            pixel = chunk // words * area + low
+            for job in range(begin, min(begin + NEIGHBOURS, jobs), WORDS):
+                used = min(WORDS, jobs - job)
+                largest = _gather(masks, channel, first, job, used, chunk, lanes, lane)
+                count = (largest + lanes - 1) // lanes
+                width = largest - (count - 1) * lanes
+                planes[:] = ZERO
+                concentrate(
+                    lane, count, width, lanes, lookahead, lookaside, filled, heads, turn, planes
+                )
+                for w in range(used):
+                    at = column[job + w]
+                    _spread(planes, w, cycles)
+                    for bit in range(min(PIXELS, area - low)):
+                        code[pixel + bit, at] += max(cycles[bit], 1) << 1
+
+
+@kernel(parallel=True)
+def ideal_cycles(
+    words: np.ndarray, wanted: np.ndarray, column: np.ndarray, lanes: int, code: np.ndarray
+) -> None:
+    """Add 2 * max(1, ceil(pairs / lanes)) of every job at every pixel to ``code``.
+
+    words : uint64 (channels / 64, pixels), bit = non-zero activation of a channel
+    wanted : uint64 (jobs, channels / 64), bit = non-zero coefficient
+    column : int64 (jobs,); code : in and out, unsigned (pixels, columns)
+    """
+    pixels, jobs = code.shape[0], column.shape[0]
+    chunks = (pixels + PIXELS - 1) // PIXELS
+    units = (jobs + NEIGHBOURS - 1) // NEIGHBOURS * chunks
+    twice = np.empty(words.shape[0] * PIXELS + 1, code.dtype)  # by pairs: no division per pixel
+    for count in range(twice.size):
+        twice[count] = max((count + lanes - 1) // lanes, 1) << 1
+    for unit in prange(units):
+        begin, low = unit // chunks * NEIGHBOURS, unit % chunks * PIXELS
+        size = min(PIXELS, pixels - low)
+        pairs = np.empty(PIXELS, np.uint64)
+        for job in range(begin, min(begin + NEIGHBOURS, jobs)):
+            pairs[:] = ZERO
+            for n in range(words.shape[0]):
+                mask = wanted[job, n]
+                if mask != ZERO:
+                    row = words[n, low : low + size]
+                    for at in range(size):
+                        pairs[at] += ones(row[at] & mask)
+            place = column[job]
+            for at in range(size):
+                code[low + at, place] += twice[pairs[at]]

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from arch.nonzeros import by_channels
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredTensor:
@@ -18,6 +20,10 @@ class StoredTensor:
 
     rows: np.ndarray
     columns: np.ndarray
+
+    def plane(self, number: int) -> "StoredTensor":
+        """One plane alone."""
+        return StoredTensor(self.rows[number : number + 1], self.columns[number : number + 1])
 
     def full_width(self, first: int, last: int) -> np.ndarray:
         """Bytes of one run per plane, whole rows ``first`` to ``last`` inclusive."""
@@ -38,35 +44,28 @@ def bursts(runs: np.ndarray, burst: int) -> int:
     return int((-(-runs // burst) * burst).sum())
 
 
-def store(
-    nonzero: np.ndarray, planes: tuple[int, ...], value_bytes: int = 1
-) -> tuple[StoredTensor, ...]:
-    """Lay out a tensor given where it is non-zero.
+def store(values: np.ndarray, planes: tuple[int, ...]) -> tuple[StoredTensor, ...]:
+    """Lay out a tensor, image by image.
 
     Parameters
     ----------
-    nonzero : bool, shape (N, C, H, W)
+    values : integers, shape (N, C, H, W)
     planes : channels of each plane, adding up to C
 
     Examples
     --------
-    >>> image, = store(np.ones((1, 9, 1, 2), bool), (9,))
+    >>> image, = store(np.ones((1, 9, 1, 2), np.uint8), (9,))
     >>> image.whole().tolist()
     [22]
     """
-    images, _, height, width = nonzero.shape
-    edges = np.concatenate([[0], np.cumsum(planes)])
-    stored = []
-    for n in range(images):
-        sizes = np.stack(
-            [
-                nonzero[n, a:b].sum(axis=0, dtype=np.int64) * value_bytes + -(-(b - a) // 8)
-                for a, b in pairwise(edges.tolist())
-            ]
-        )
-        columns = np.zeros((len(planes), height, width + 1), np.int64)
-        np.cumsum(sizes, axis=2, out=columns[:, :, 1:])
-        rows = np.zeros((len(planes), height + 1), np.int64)
-        np.cumsum(columns[:, :, -1], axis=1, out=rows[:, 1:])
-        stored.append(StoredTensor(rows, columns))
-    return tuple(stored)
+    images, _, height, width = values.shape
+    edges = np.cumsum([0, *planes]).tolist()
+    counts = by_channels(values, [np.arange(a, b) for a, b in pairwise(edges)])
+    masks = -(-np.array(planes) // 8)
+    sizes = counts * values.dtype.itemsize + masks[:, None, None]
+    columns = np.zeros((images, len(planes), height, width + 1), np.int64)
+    sizes = sizes.reshape(len(planes), images, height, width).swapaxes(0, 1)
+    np.cumsum(sizes, axis=3, out=columns[..., 1:])
+    rows = np.zeros((images, len(planes), height + 1), np.int64)
+    np.cumsum(columns[..., -1], axis=2, out=rows[..., 1:])
+    return tuple(map(StoredTensor, rows, columns))

@@ -52,80 +52,129 @@ def tile_axes(layer: ConvLayer, tile: tuple[int, int, int, int]) -> tuple[Axis, 
     return rows, columns
 
 
-@kernel(parallel=True)
-def accumulate(
-    values: np.ndarray,
-    kernels: np.ndarray,
-    shape: np.ndarray,
-    stride: int,
-    top: int,
-    left: int,
-    dilation: int,
-    psums: np.ndarray,
-) -> None:
-    """Add one pass of one image to the psums of a k-tile.
+def geometry(layer: ConvLayer) -> np.ndarray:
+    """What the kernels need to find the input of an output: int64 (H, W, U, top, left, dilation)."""
+    top, left = layer.padding[0], layer.padding[2]
+    return np.array([layer.H, layer.W, layer.stride, top, left, layer.dilation], np.int64)
 
-    values : (H*W, slots), the V of every slot (whole numbers)
-    kernels : int32 (R, S, slots), what each slot multiplies its V with
-    shape : int64 (2,): H, W; slot i adds to psum i % psums
-    psums : int32 in and out (P, Q, psums)
+
+@kernel(parallel=True)
+def accumulate_basis(
+    values: np.ndarray, basis: np.ndarray, shape: np.ndarray, first: int, psums: np.ndarray
+) -> None:
+    """Add the V of some output channels of one image, convolved with the basis, to their psums.
+
+    values : floats (H*W, M, channels), whole numbers; basis : int32 (M, R, S)
+    shape : as ``geometry`` gives it; first : the first of the output channels
+    psums : int32 in and out (P, Q, K)
     """
-    height, width, streams = shape[0], shape[1], psums.shape[2]
-    r_size, s_size, slots = kernels.shape
-    slices = slots // streams
-    for p in prange(psums.shape[0]):
-        for q in range(psums.shape[1]):
-            total = psums[p, q]
+    height, width, stride, top, left, dilation = shape
+    bases, r_size, s_size = basis.shape
+    columns, count = psums.shape[1], values.shape[2]
+    for output in prange(psums.shape[0] * columns):
+        p, q = output // columns, output % columns
+        total = psums[p, q, first : first + count]
+        for r in range(r_size):
+            y = p * stride - top + r * dilation
+            if y < 0 or y >= height:
+                continue
+            for s in range(s_size):
+                x = q * stride - left + s * dilation
+                if x < 0 or x >= width:
+                    continue
+                for m in range(bases):
+                    row, weight = values[y * width + x, m], basis[m, r, s]
+                    if weight != 0:
+                        for k in range(count):
+                            total[k] += np.int32(row[k]) * weight
+
+
+@kernel(parallel=True)
+def accumulate_dense(
+    pixels: np.ndarray, weights: np.ndarray, shape: np.ndarray, groups: int, psums: np.ndarray
+) -> None:
+    """Psums of one image in bypass, several input channels per output channel.
+
+    pixels : integers (C, H, W); weights : int32 (C/groups, R, S, K)
+    psums : int32 in and out (P, Q, K)
+    """
+    height, width, stride, top, left, dilation = shape
+    channels, r_size, s_size, K = weights.shape
+    columns, per_group = psums.shape[1], K // groups
+    for output in prange(psums.shape[0] * columns):
+        p, q = output // columns, output % columns
+        for r in range(r_size):
+            y = p * stride - top + r * dilation
+            if y < 0 or y >= height:
+                continue
+            for s in range(s_size):
+                x = q * stride - left + s * dilation
+                if x < 0 or x >= width:
+                    continue
+                for group in range(groups):
+                    total = psums[p, q, group * per_group : (group + 1) * per_group]
+                    for c in range(channels):
+                        value = np.int32(pixels[group * channels + c, y, x])
+                        if value != 0:
+                            row = weights[c, r, s, group * per_group : (group + 1) * per_group]
+                            for k in range(per_group):
+                                total[k] += value * row[k]
+
+
+@kernel(parallel=True)
+def accumulate_depthwise(
+    pixels: np.ndarray, weights: np.ndarray, shape: np.ndarray, psums: np.ndarray
+) -> None:
+    """Psums of one image in bypass, one input channel per output channel.
+
+    pixels : integers (C, H, W); weights : int32 (K, R, S); psums : int32 in and out (K, P, Q)
+    """
+    height, width, stride, top, left, dilation = shape
+    K, r_size, s_size = weights.shape
+    per_channel = K // pixels.shape[0]
+    rows, columns = psums.shape[1:]
+    for k in prange(K):
+        plane = pixels[k // per_channel]
+        for s in range(s_size):
+            # the outputs q whose column x = q * stride + shift exists
+            shift = s * dilation - left
+            low = max(0, (stride - 1 - shift) // stride)
+            high = min(columns, (width - 1 - shift) // stride + 1)
             for r in range(r_size):
-                y = p * stride - top + r * dilation
-                if y < 0 or y >= height:
-                    continue
-                for s in range(s_size):
-                    x = q * stride - left + s * dilation
-                    if x < 0 or x >= width:
-                        continue
-                    value = values[y * width + x]
-                    weight = kernels[r, s]
-                    for piece in range(slices):
-                        base = piece * streams
-                        for stream in range(streams):
-                            total[stream] += np.int32(value[base + stream]) * weight[base + stream]
+                weight = weights[k, r, s]
+                for p in range(rows):
+                    y = p * stride - top + r * dilation
+                    if 0 <= y < height:
+                        total, row = psums[k, p], plane[y]
+                        for q in range(low, high):
+                            total[q] += np.int32(row[q * stride + shift]) * weight
 
 
 @kernel(parallel=True)
-def touched(
-    active: np.ndarray,
-    shape: np.ndarray,
-    stride: int,
-    top: int,
-    left: int,
-    dilation: int,
-    taps: np.ndarray,
-    box: np.ndarray,
-    counts: np.ndarray,
+def reached(
+    active: np.ndarray, shape: np.ndarray, taps: tuple[int, int], counts: np.ndarray
 ) -> None:
-    """Psums of a tile that at least one non-zero V reaches, per output row.
+    """Psums of one image that at least one non-zero V reaches, per output pixel.
 
-    active : uint8 (H*W, psums), 1 where a V of that psum is not zero
-    shape : int64 (2,): H, W; taps : int64 (2,): R, S; box : int64 (4,): p0, p1, q0, q1
-    counts : int64 out (P,)
+    active : uint8 (H*W, streams), 1 where a V of that stream is not zero; taps : R, S
+    counts : int64 out (P, Q)
     """
-    height, width, streams = shape[0], shape[1], active.shape[1]
-    for p in prange(box[0], box[1]):
-        reached = np.zeros(streams, np.uint8)
-        total = np.int64(0)
-        for q in range(box[2], box[3]):
-            reached[:] = 0
-            for r in range(taps[0]):
-                y = p * stride - top + r * dilation
-                if y < 0 or y >= height:
-                    continue
-                for s in range(taps[1]):
-                    x = q * stride - left + s * dilation
-                    if x < 0 or x >= width:
-                        continue
+    height, width, stride, top, left, dilation = shape
+    columns, streams = counts.shape[1], active.shape[1]
+    for output in prange(counts.shape[0] * columns):
+        p, q = output // columns, output % columns
+        found = np.zeros(streams, np.uint8)
+        for r in range(taps[0]):
+            y = p * stride - top + r * dilation
+            if y < 0 or y >= height:
+                continue
+            for s in range(taps[1]):
+                x = q * stride - left + s * dilation
+                if 0 <= x < width:
+                    row = active[y * width + x]
                     for stream in range(streams):
-                        reached[stream] |= active[y * width + x, stream]
-            for stream in range(streams):
-                total += reached[stream]
-        counts[p] = total
+                        found[stream] |= row[stream]
+        total = np.int64(0)
+        for stream in range(streams):
+            total += found[stream]
+        counts[p, q] = total

@@ -10,7 +10,7 @@ from arch.basis_first import recurrence as field
 from arch.basis_first.area import area
 from arch.basis_first.bounds import check_bounds
 from arch.basis_first.charges import events, prices
-from arch.basis_first.layout import StoredTensor, bursts, store
+from arch.basis_first.layout import bursts, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
 from arch.basis_first.recurrence import step_times
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
@@ -120,8 +120,7 @@ def _shortcut_bytes(tensors: LayerTensors, burst: int) -> int:
     """The other operand of an addition, read compressed as one plane per image."""
     if tensors.shortcut is None:
         return 0
-    value = tensors.shortcut.dtype.itemsize
-    images = store(tensors.shortcut != 0, (tensors.shortcut.shape[1],), value)
+    images = store(tensors.shortcut, (tensors.shortcut.shape[1],))
     return sum(bursts(image.whole(), burst) for image in images)
 
 
@@ -166,19 +165,18 @@ def _problem(
     spec: BasisFirstSpec,
     tiles: tuple[KTile, ...],
     planes: tuple[int, ...],
+    found: Work,
     output: np.ndarray,
 ) -> TilingProblem:
-    outputs: list[tuple[StoredTensor, ...]] = []
-    for k_tile in tiles:
-        plane = output[:, k_tile.start : k_tile.stop] != 0
-        outputs.append(store(plane, (k_tile.stop - k_tile.start,), output.dtype.itemsize))
+    stored = store(output, tuple(k_tile.stop - k_tile.start for k_tile in tiles))
     return TilingProblem(
         tensors.layer,
         spec,
         tiles,
-        store(tensors.activations != 0, planes),
-        tuple(outputs),
+        store(tensors.activations, planes),
+        tuple(tuple(image.plane(n) for image in stored) for n in range(len(tiles))),
         streams(tensors, tiles),
+        found.lengths,
     )
 
 
@@ -193,9 +191,9 @@ def prepare(
     else:
         check_bounds(tensors, spec, layer.channels_per_group)
     tiles = k_tiles(tensors, spec)
-    found = work(tensors, spec, tiles)
+    found = work(tensors, spec)
     output, shift = stored_output(tensors, found.psums)
-    steps = plan(_problem(tensors, spec, tiles, planes, output), tensors)
+    steps = plan(_problem(tensors, spec, tiles, planes, found, output), tensors)
     return Prepared(tensors, spec, planes, tiles, found, output, shift, steps)
 
 

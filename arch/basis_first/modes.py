@@ -21,6 +21,7 @@ class Pass:
     source : int64 (slices, blocks), the input channel (bypass), or the first one of the group
     vector : int64, input channels of the broadcast vector
     tile : (start, stop), the channel tile within a group
+    number : which channel tile that is; 0 in bypass, where t_CA depends on no tile
     """
 
     channel: np.ndarray
@@ -28,6 +29,7 @@ class Pass:
     source: np.ndarray
     vector: np.ndarray
     tile: tuple[int, int]
+    number: int
 
     @property
     def slices(self) -> int:
@@ -43,6 +45,12 @@ class Pass:
     def assigned(self) -> np.ndarray:
         """Slots with work, flattened slice by slice: int64 indices."""
         return np.flatnonzero(self.channel.ravel() >= 0)
+
+    def of_sums(self, table: np.ndarray) -> np.ndarray:
+        """The entries of this pass in a ``table`` (channel tiles, K, M) of all sums."""
+        channel, basis = self.channel.ravel()[self.assigned], self.basis.ravel()[self.assigned]
+        chosen: np.ndarray = table[self.number, channel, basis]
+        return chosen
 
     @property
     def vector_capacity(self) -> int:
@@ -62,11 +70,6 @@ class KTile:
     own_channel: bool
     passes: tuple[Pass, ...]
 
-    @property
-    def psum_channels(self) -> np.ndarray:
-        """Output channel of each psum stream: one per slot (own_channel) or one per block."""
-        channel: np.ndarray = self.passes[0].channel
-        return channel.ravel() if self.own_channel else channel[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def _pass(
     spec: BasisFirstSpec,
     span: tuple[int, int],
     tile: tuple[int, int],
+    number: int,
     bases: tuple[int, int],
 ) -> Pass:
     layer, (start, stop) = tensors.layer, span
@@ -144,7 +148,7 @@ def _pass(
     elif not shape.own_channel:
         basis = basis + inner[:, None]
     channel = np.where(channel < stop, channel, -1)
-    return Pass(channel, basis, source, _vector(layer, start, stop, tile), tile)
+    return Pass(channel, basis, source, _vector(layer, start, stop, tile), tile, number)
 
 
 def _spans(layer: ConvLayer, shape: Shape, spec: BasisFirstSpec) -> list[tuple[int, int]]:
@@ -188,13 +192,16 @@ def k_tiles(tensors: LayerTensors, spec: BasisFirstSpec) -> tuple[KTile, ...]:
     size = layer.channels_per_group
     tiles = [(at, min(at + shape.channel_tile, size)) for at in range(0, size, shape.channel_tile)]
     step = spec.slices_per_block if tensors.mode == "decomposed" else 1
+    coefficients = tensors.mode != "bypass"
     bases = [(at, min(at + step, shape.basis)) for at in range(0, shape.basis, step)]
     return tuple(
         KTile(
             *span,
             shape.own_channel,
             tuple(
-                _pass(tensors, shape, spec, span, tile, group) for tile in tiles for group in bases
+                _pass(tensors, shape, spec, span, tile, number if coefficients else 0, group)
+                for number, tile in enumerate(tiles)
+                for group in bases
             ),
         )
         for span in _spans(layer, shape, spec)

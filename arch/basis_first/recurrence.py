@@ -5,10 +5,15 @@ from numba import prange
 
 from arch.jit import kernel
 
+# Columns of the table of (k-tile, pass): the channel tile; where its slots begin in a pixel's row
+# of ``code``, and how far the next slice is; slices, blocks and slots; the vector that is
+# broadcast; the effective window.
+TILE, FIRST, PER_SLICE, SLICES, BLOCKS, SLOTS, VECTOR, WINDOW = range(8)
+PART_FIELDS = 8
 # Columns of the result of ``step_times``.
-COMPUTE, MAC, CA, BROADCAST, SLOWEST, PAIRS, CA_SUM, USED, PRODUCTS, PSUM_WRITES = range(10)
-VECTOR_BYTES, GLB_READS = range(10, 12)
-FIELDS = 12
+COMPUTE, MAC, CA, BROADCAST, SLOWEST, CA_SUM, USED, PRODUCTS, PSUM_WRITES = range(9)
+VECTOR_BYTES, GLB_READS = range(9, 11)
+FIELDS = 11
 
 
 @kernel(parallel=True)
@@ -23,11 +28,9 @@ def step_times(
     col_taps: np.ndarray,
     col_cycles: np.ndarray,
     code: np.ndarray,
-    slices_in: np.ndarray,
-    blocks_in: np.ndarray,
-    pairs: np.ndarray,
+    parts: np.ndarray,
+    copies: np.ndarray,
     vector: np.ndarray,
-    window: np.ndarray,
     width: int,
     fifo: int,
     port: int,
@@ -41,76 +44,75 @@ def step_times(
     part, bases : int64 (steps,), (k-tile, pass) of the step, first pixel of its image
     rows_first, cols_first : int64 (steps+1,) into ``rows``/``row_taps`` and ``cols``/``col_*``
     row_taps, col_taps, col_cycles : legal kernel rows, legal columns, cycles per kernel row
-    code : unsigned (parts, pixels, slots), 2 * t_CA + (V is not zero), slice by slice
-    slices_in, blocks_in : int64 (parts,); a slot without work has code 0, which delays nobody
-    pairs : int64 (parts, pixels); vector : int64 (parts, pixels), bytes broadcast
-    window : int64 (parts,), effective broadcast window
+    code : uint16 (channel tiles, pixels, columns), 2 * t_CA + (V is not zero)
+    parts : int64 (parts, PART_FIELDS)
+    copies : int64 (parts, blocks), PE blocks that behave as each block does
+    vector : int64 (vectors, pixels), bytes broadcast
     width : input columns; fifo : FIFO entries; port, glb_port : bytes per cycle and per read
     taps_count : 1 where t_MAC is the taps, 0 for pointwise; own_psum : each slice has its own psum
     out : int64 (steps, FIELDS)
     """
     for step in prange(part.shape[0]):
-        n = part[step]
-        blocks, slices, depth = blocks_in[n], slices_in[n], window[n]
+        about = parts[part[step]]
+        blocks, slices, depth = about[BLOCKS], about[SLICES], about[WINDOW]
+        sizes, works = vector[about[VECTOR]], code[about[TILE]]
         ca_end = np.zeros((slices, blocks), np.int64)
         ready = np.zeros(blocks, np.int64)
         used = np.zeros(blocks, np.int64)
         mac_end = np.zeros(blocks, np.int64)
         mac_starts = np.zeros((fifo, blocks), np.int64)
+        # One column per block, so that sums over blocks wait until the end.
+        sums = np.zeros((7, blocks), np.int64)
+        mac, ca, waiting, behind = sums[0], sums[1], sums[2], sums[3]
+        ca_sum, uses, products = sums[4], sums[5], sums[6]
+        writes = np.zeros(blocks, np.int64)
         consumed = np.zeros(depth, np.int64)
         arrived = np.int64(0)
         turn, seat = np.int64(0), np.int64(0)  # pixel modulo window, modulo FIFO
-        ca_sum = mac = ca = waiting = behind = uses = products = writes = np.int64(0)
-        pair_sum = vector_sum = reads = np.int64(0)
+        vector_sum = reads = np.int64(0)
         for row in range(rows_first[step], rows_first[step + 1]):
             for col in range(cols_first[step], cols_first[step + 1]):
                 pixel = bases[step] + rows[row] * width + cols[col]
                 freed = consumed[turn]
-                size = vector[n, pixel]
+                size = sizes[pixel]
                 arrive = max(arrived, freed) + (size + port - 1) // port
                 full = row_taps[row] * col_cycles[col] if taps_count == 1 else np.int64(1)
                 taps = row_taps[row] * col_taps[col] if taps_count == 1 else np.int64(0)
-                work = code[n, pixel]
                 freeing = mac_starts[seat]
-                for block in range(blocks):
-                    ready[block] = 0
-                    used[block] = 0
+                ready[:] = 0
+                used[:] = 0
                 for piece in range(slices):
-                    base = piece * blocks
+                    begin = about[FIRST] + piece * about[PER_SLICE]
+                    count = min(blocks, about[SLOTS] - piece * blocks)
+                    work = works[pixel, begin : begin + count]
                     ends = ca_end[piece]
-                    for block in range(blocks):
-                        entry = np.int64(work[base + block])
+                    for block in range(count):
+                        entry = np.int64(work[block])
                         cycles = entry >> 1
                         end = max(ends[block], max(arrive, freeing[block])) + cycles
                         ends[block] = end
                         ready[block] = max(ready[block], end)
                         used[block] += entry & 1
-                        ca_sum += cycles
+                        ca_sum[block] += cycles
+                early = waiting if arrived >= freed else behind
                 latest = np.int64(0)
-                early = np.int64(0)
                 for block in range(blocks):
                     before = mac_end[block]
                     begin = max(before, ready[block])
-                    busy = full if used[block] > 0 else np.int64(1)
-                    latest = max(latest, ready[block])
-                    early += max(min(begin, arrive) - before, 0)
-                    ca += begin - max(before, min(begin, arrive))
-                    mac += busy
+                    some = np.int64(used[block] > 0)
+                    busy = 1 + some * (full - 1)
+                    reached = max(before, min(begin, arrive))
+                    early[block] += reached - before
+                    ca[block] += begin - reached
+                    mac[block] += busy
                     mac_end[block] = begin + busy
                     freeing[block] = begin
-                    uses += used[block]
-                    products += used[block] * taps
-                    if own_psum == 1:
-                        writes += used[block] * taps
-                    else:
-                        writes += taps if used[block] > 0 else np.int64(0)
-                if arrived >= freed:
-                    waiting += early
-                else:
-                    behind += early
+                    uses[block] += used[block]
+                    products[block] += used[block] * taps
+                    writes[block] += some * taps
+                    latest = max(latest, ready[block])
                 consumed[turn] = latest
                 arrived = arrive
-                pair_sum += pairs[n, pixel]
                 vector_sum += size
                 reads += (size + glb_port - 1) // glb_port
                 turn = turn + 1 if turn + 1 < depth else np.int64(0)
@@ -118,11 +120,15 @@ def step_times(
         compute = np.int64(0)
         for block in range(blocks):
             compute = max(compute, mac_end[block])
-        for block in range(blocks):
-            behind += compute - mac_end[block]
         result = out[step]
-        result[COMPUTE], result[MAC], result[CA] = compute, mac, ca
-        result[BROADCAST], result[SLOWEST] = waiting, behind
-        result[PAIRS], result[CA_SUM] = pair_sum, ca_sum
-        result[USED], result[PRODUCTS], result[PSUM_WRITES] = uses, products, writes
-        result[VECTOR_BYTES], result[GLB_READS] = vector_sum, reads
+        for block in range(blocks):
+            many = copies[part[step], block]
+            result[MAC] += many * mac[block]
+            result[CA] += many * ca[block]
+            result[BROADCAST] += many * waiting[block]
+            result[SLOWEST] += many * (behind[block] + compute - mac_end[block])
+            result[CA_SUM] += many * ca_sum[block]
+            result[USED] += many * uses[block]
+            result[PRODUCTS] += many * products[block]
+            result[PSUM_WRITES] += many * (products[block] if own_psum == 1 else writes[block])
+        result[COMPUTE], result[VECTOR_BYTES], result[GLB_READS] = compute, vector_sum, reads

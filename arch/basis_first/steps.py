@@ -71,19 +71,18 @@ class Plan:
         return sum(step.broadcast_pixels for step in self.steps)
 
 
-def coefficient_bytes(tensors: LayerTensors, part: Pass) -> int:
+def coefficient_bytes(tensors: LayerTensors, lengths: np.ndarray, part: Pass) -> int:
     """Stored size of the coefficients of one (k-tile, pass), before burst rounding.
 
     Bitmap and sign bits, and a byte for the alpha of every slice; in bypass a byte per weight.
+    ``lengths`` are the non-zero coefficients of every sum, as ``Work`` holds them.
     """
-    slots = part.assigned
+    slots = part.assigned.size
     if tensors.coefficients is None:
-        return slots.size * tensors.layer.R * tensors.layer.S
+        return slots * tensors.layer.R * tensors.layer.S
     low, high = part.tile
-    channel, basis = part.channel.ravel()[slots], part.basis.ravel()[slots]
-    chosen = tensors.coefficients[channel, low:high, basis]
-    bits = slots.size * (high - low) + int(np.count_nonzero(chosen))
-    return -(-bits // 8) + (0 if tensors.alpha is None else slots.size)
+    bits = slots * (high - low) + int(part.of_sums(lengths).sum())
+    return -(-bits // 8) + (0 if tensors.alpha is None else slots)
 
 
 def _completion(tile: Tile) -> np.ndarray:
@@ -184,7 +183,7 @@ def _with_bytes(
     """Attach the DRAM bytes of every step."""
     burst = problem.spec.dram_burst_bytes
     sizes = {
-        (k, n): bursts(np.array([coefficient_bytes(tensors, part)]), burst)
+        (k, n): bursts(np.array([coefficient_bytes(tensors, problem.lengths, part)]), burst)
         for k, k_tile in enumerate(problem.k_tiles)
         for n, part in enumerate(k_tile.passes)
     }

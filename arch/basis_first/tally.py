@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.basis_first import recurrence as field
-from arch.basis_first.mac_row import touched
-from arch.basis_first.modes import KTile
+from arch.basis_first.modes import KTile, Pass
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
+from arch.basis_first.tiling import grid
 from arch.basis_first.work import Work
+from arch.nonzeros import count_weighted
 from workloads.tensors import LayerTensors
 
 
@@ -38,46 +39,31 @@ class Tally:
     requantizes: int
 
 
-def _first_touches(
-    tensors: LayerTensors, tiles: tuple[KTile, ...], found: Work, steps: Plan
-) -> int:
-    """Psums written without being read first, over all (k-tile, image, tile)."""
+def _reads(
+    tensors: LayerTensors, spec: BasisFirstSpec, part: Pass, found: Work
+) -> tuple[int, int, int]:
+    """At one pixel of a pass: rows summed, coefficient reads, and their bytes."""
+    if tensors.mode == "bypass":
+        return 0, 0, 0
+    lengths = part.of_sums(found.lengths)
+    used = lengths[lengths > 0]
+    channels = part.tile[1] - part.tile[0]
+    rows = int((-(-used // spec.ca_lanes)).sum())
+    return rows, used.size, int((-(-(channels + used) // 8)).sum())
+
+
+def _pairs(tensors: LayerTensors, found: Work, steps: Plan) -> int:
+    """Pairs of a non-zero activation and a non-zero coefficient, halos as often as broadcast."""
     layer = tensors.layer
-    area = layer.H * layer.W
-    flags: dict[int, np.ndarray] = {}
-    total = 0
-    counts = np.zeros(layer.P, np.int64)
-    for step in steps.steps:
-        if not step.last:
-            continue
-        if step.k_tile not in flags:
-            flags = {step.k_tile: _active(tiles, found, step.k_tile)}
-        counts[:] = 0
-        touched(
-            flags[step.k_tile][step.image * area : (step.image + 1) * area],
-            np.array([layer.H, layer.W], np.int64),
-            layer.stride,
-            layer.padding[0],
-            layer.padding[2],
-            layer.dilation,
-            np.array([layer.R, layer.S], np.int64),
-            np.array(step.tile.box, np.int64),
-            counts,
-        )
-        total += int(counts.sum())
-    return total
-
-
-def _active(tiles: tuple[KTile, ...], found: Work, k: int) -> np.ndarray:
-    """Whether any V of a psum is not zero in any pass: uint8 (pixels, psums)."""
-    streams = tiles[k].psum_channels.size
-    passes = len(tiles[k].passes)
-    active = np.zeros((found.code.shape[1], streams), np.uint8)
-    for n, part in enumerate(tiles[k].passes):
-        code = found.code[k * passes + n]
-        for first in range(0, part.channel.size, streams):
-            active |= (code[:, first : first + streams] & 1).astype(np.uint8)
-    return active
+    if not found.readers.any():
+        return 0
+    times = np.zeros((layer.H, layer.W), np.int64)
+    for tile in grid(layer, steps.tile_height, steps.tile_width):
+        times[np.ix_(tile.needed_rows, tile.columns.needed)] += 1
+    counts = np.empty(layer.C, np.int64)
+    pixels = np.ascontiguousarray(tensors.activations)
+    count_weighted(pixels.reshape(tensors.images, layer.C, -1), times.ravel(), counts)
+    return int((found.readers * counts).sum())
 
 
 def tally(
@@ -96,26 +82,28 @@ def tally(
     pixels = np.array([step.broadcast_pixels for step in steps.steps], np.int64)
     part = np.array([step.k_tile * passes + step.pass_ for step in steps.steps])
     blocks = np.array([p.blocks for k_tile in tiles for p in k_tile.passes], np.int64)[part]
-    rows = int((found.rows[part] * pixels).sum())
-    sums = int((found.coefficient_reads[part] * pixels).sum())  # V of slices with a coefficient
+    each = [_reads(tensors, spec, p, found) for k_tile in tiles for p in k_tile.passes]
+    # rows, V of slices with a coefficient, bytes of those coefficients
+    rows, sums, read_bytes = ((np.array(each)[part] * pixels[:, None]).sum(axis=0)).tolist()
+    pairs = _pairs(tensors, found, steps)
     used, products = int(total[field.USED]), int(total[field.PRODUCTS])
     accumulates = not pointwise or passes > 1
     psum_writes = used if pointwise else int(total[field.PSUM_WRITES])
-    first = _first_touches(tensors, tiles, found, steps) if accumulates else 0
+    first = found.touched if accumulates else 0  # written without being read
     psum_writes = psum_writes if accumulates else 0
     tree_adds = psum_writes - first if pointwise else products
     stored_bytes = _stored_bytes(tiles, output)
     return Tally(
-        pairs=int(total[field.PAIRS]),
+        pairs=pairs,
         ca_cycles=int(total[field.CA_SUM]),
-        effectual_ops=products if bypass else int(total[field.PAIRS]),
+        effectual_ops=products if bypass else pairs,
         multiplies=products,
         tree_adds=tree_adds,
         fifo_uses=used,
         psum_writes=psum_writes,
         psum_reads=psum_writes - first,
         coefficient_reads=sums,
-        coefficient_read_bytes=int((found.coefficient_read_bytes[part] * pixels).sum()),
+        coefficient_read_bytes=read_bytes,
         scale_multiplies=tensors.multiplies_per_sum * sums,
         vector_writes=int((blocks * pixels).sum()),
         vector_bytes=int(total[field.VECTOR_BYTES]),

@@ -83,6 +83,7 @@ class TilingProblem:
     images: tuple[StoredTensor, ...]
     outputs: tuple[tuple[StoredTensor, ...], ...]  # per k-tile, per image
     streams: int
+    lengths: np.ndarray  # as in Work
 
     @property
     def passes(self) -> int:

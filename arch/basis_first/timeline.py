@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.basis_first.recurrence import BLOCKS, FIRST, PER_SLICE, SLICES, SLOTS, TILE, VECTOR, WINDOW
 from arch.basis_first.step_inputs import StepInputs
 from arch.jit import kernel
 
@@ -128,6 +129,7 @@ def record(inputs: StepInputs, step: int) -> StepRecord:
     step : its number
     """
     part = inputs.part[step]
+    about = inputs.parts[part]
     rows = slice(inputs.rows_first[step], inputs.rows_first[step + 1])
     columns = slice(inputs.cols_first[step], inputs.cols_first[step + 1])
     pixel = inputs.bases[step] + np.add.outer(
@@ -137,12 +139,18 @@ def record(inputs: StepInputs, step: int) -> StepRecord:
     full = np.ones(pixel.size, np.int64)
     if inputs.taps_count:
         full = np.outer(inputs.row_taps[rows], inputs.col_cycles[columns]).ravel().astype(np.int64)
-    transfer = -(-inputs.vector[part, pixel] // inputs.port)
-    blocks, slices = int(inputs.blocks_in[part]), int(inputs.slices_in[part])
-    code = np.ascontiguousarray(inputs.code[part][pixel, : blocks * slices])
+    transfer = -(-inputs.vector[about[VECTOR], pixel] // inputs.port)
+    # Every PE block for itself, also those that behave alike.
+    block = np.repeat(np.arange(inputs.copies.shape[1]), inputs.copies[part])
+    blocks, slices = block.size, int(about[SLICES])
+    slot = np.arange(slices)[:, None] * about[BLOCKS] + block
+    column = about[FIRST] + np.arange(slices)[:, None] * about[PER_SLICE] + block
+    there = slot < about[SLOTS]
+    code = inputs.code[about[TILE]][pixel][:, np.where(there, column, 0).ravel()]
+    code = np.ascontiguousarray(np.where(there.ravel(), code, 0))
     arrive, held = np.zeros(pixel.size, np.int64), np.zeros(pixel.size, np.bool_)
     ca_start, ca_end = (np.zeros((blocks, slices, pixel.size), np.int64) for _ in range(2))
     mac_start, mac_end = (np.zeros((blocks, pixel.size), np.int64) for _ in range(2))
     times = (arrive, held, ca_start, ca_end, mac_start, mac_end)
-    _walk(code, full, transfer, int(inputs.window[part]), inputs.fifo, *times)
+    _walk(code, full, transfer, int(about[WINDOW]), inputs.fifo, *times)
     return StepRecord(pixel, arrive, transfer, held, ca_start, ca_end, mac_start, mac_end)

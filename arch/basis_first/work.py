@@ -1,215 +1,206 @@
-"""Phase 1: everything that depends on tensors and lanes only, not on tiles, FIFOs or DRAM.
+"""Phase 1: what depends on tensors and CA units only, not on blocks, tiles, FIFOs or DRAM.
 
-For each part, a (k-tile, pass): t_CA and "V is not zero" of every slot at every pixel, the size of
-every broadcast vector, and the psums.  Sections 3 to 5.
+t_CA and "V is not zero" of every (k, m) at every pixel, and the psums.  Sections 3 to 5.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import prange
 
-from arch.basis_first.ca_unit import PACKING, ca_cycles, jobs_of, pixel_masks
-from arch.basis_first.mac_row import accumulate
-from arch.basis_first.modes import KTile, Pass
+from arch.basis_first.ca_unit import PACKING, ideal_cycles, positions, sorted_jobs, window_cycles
+from arch.basis_first.mac_row import (
+    accumulate_basis,
+    accumulate_dense,
+    accumulate_depthwise,
+    geometry,
+    reached,
+)
+from arch.basis_first.modes import channel_tile
 from arch.basis_first.spec import BasisFirstSpec
+from arch.basis_first.sums import PIECES, count_coefficients, sums
+from arch.bitmask import pack
 from arch.errors import OperandError
+from arch.jit import kernel
 from workloads.tensors import LayerTensors
 
-FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32
 MOST_CYCLES = 1 << 15  # t_CA is kept in 15 bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """Phase 1 of a layer; pixels are (image, y, x) flattened, parts are in (k-tile, pass) order.
+    """Phase 1 of a layer; pixels are (image, y, x) flattened.
 
-    code : uint16 (parts, pixels, slots), 2 * t_CA + (V is not zero); 0 without work
-    pairs, vector : int64 (parts, pixels): pairs of all slots, bytes of the broadcast vector
-    rows, coefficient_reads, coefficient_read_bytes : int64 (parts,), of all slots at one pixel
+    code : uint16 (channel tiles, pixels, columns), 2 * t_CA + (V is not zero).  Columns are
+        m*K + k with coefficients; in bypass, where V is X, k if depthwise, else c*groups + group
+    lengths : int64 (channel tiles, K, M), non-zero coefficients of every sum; empty in bypass
+    readers : int64 (C,), non-zero coefficients that read each input channel; 0 in bypass
     psums : int32 (N, K, P, Q)
+    touched : psums that at least one non-zero V reaches
     """
 
     code: np.ndarray
-    pairs: np.ndarray
-    vector: np.ndarray
-    rows: np.ndarray
-    coefficient_reads: np.ndarray
-    coefficient_read_bytes: np.ndarray
+    lengths: np.ndarray
+    readers: np.ndarray
     psums: np.ndarray
+    touched: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inputs:
-    """The activations as the kernels want them, pixel by pixel.
-
-    floats : (pixels, C), of a type in which every sum over channels is exact
-    masks : uint64 (C, words), non-zero pixels; nonzero : bool (pixels, C)
-    """
-
-    floats: np.ndarray
-    masks: np.ndarray
-    nonzero: np.ndarray
-
-
-def _inputs(tensors: LayerTensors) -> Inputs:
-    layer = tensors.layer
-    flat = np.ascontiguousarray(tensors.activations.transpose(0, 2, 3, 1)).reshape(-1, layer.C)
-    nonzero = flat != 0
-    exact = _largest_sum(tensors) < FLOAT32_EXACT
-    return Inputs(flat.astype(np.float32 if exact else np.float64), pixel_masks(nonzero.T), nonzero)
-
-
-def _largest_sum(tensors: LayerTensors) -> int:
-    """No sum of a slice, complete or not, is larger in magnitude."""
-    if tensors.multiplies_per_sum == 0:
-        return tensors.layer.channels_per_group * 255
-    return int(np.abs(tensors.scaled_coefficients()).sum(axis=1).max()) * 255
-
-
-def _signs(tensors: LayerTensors, part: Pass) -> np.ndarray:
-    """Coefficients of every slot within the channel tile, int8 (slots, C_t); 0 without work."""
-    assert tensors.coefficients is not None
-    low, high = part.tile
-    channel = part.channel.ravel()
-    signs = tensors.coefficients[channel, low:high, part.basis.ravel()]
-    signs[channel < 0] = 0
-    return signs
-
-
-def _scaled(tensors: LayerTensors, part: Pass, signs: np.ndarray) -> np.ndarray:
-    """What every activation counts in V (section 1): floats (slots, C_t), as ``signs`` are."""
-    if tensors.alpha is not None:
-        alpha = tensors.alpha[part.channel.ravel(), part.basis.ravel()]
-        scaled: np.ndarray = signs * alpha.astype(signs.dtype)[:, None]
-        return scaled
-    if tensors.two_sided is not None:
-        positive, negative = tensors.two_sided
-        return np.where(signs > 0, positive * signs, negative * signs)
-    return signs
-
-
-def _values(tensors: LayerTensors, part: Pass, inputs: Inputs) -> np.ndarray:
-    """V of every slot at every pixel, whole numbers (pixels, slots); an exact matrix product."""
-    source = part.source.ravel()
+def work_key(tensors: LayerTensors, spec: BasisFirstSpec) -> Hashable:
+    """All that a spec changes about phase 1 of a layer."""
     if tensors.mode == "bypass":
-        return np.ascontiguousarray(inputs.floats[:, source])
-    low, high = part.tile
-    signs = _scaled(tensors, part, _signs(tensors, part).astype(inputs.floats.dtype))
-    firsts = np.unique(source)
-    if firsts.size == 1:
-        product: np.ndarray = inputs.floats[:, firsts[0] + low : firsts[0] + high] @ signs.T
-        return product
-    values = np.empty((inputs.floats.shape[0], source.size), inputs.floats.dtype)
-    for first in firsts:
-        slots = np.flatnonzero(source == first)
-        values[:, slots] = inputs.floats[:, first + low : first + high] @ signs[slots].T
-    return values
+        return ()
+    window = (spec.lookahead, spec.lookaside) if spec.packing == "window" else ()
+    return (channel_tile(tensors.layer, spec), spec.ca_lanes, spec.packing, window)
 
 
-def _kernels(tensors: LayerTensors, part: Pass) -> np.ndarray:
-    """The R x S kernel of every slot, int32 (R, S, slots); 0 without work."""
-    layer = tensors.layer
-    channel, source = part.channel.ravel(), part.source.ravel()
-    if tensors.weights is not None:
-        group = channel // (layer.K // layer.groups)
-        local = np.where(channel < 0, 0, source - group * layer.channels_per_group)
-        kernels = tensors.weights[channel, local]
-    elif tensors.basis is not None:
-        kernels = tensors.basis[part.basis.ravel()]
-    else:
-        kernels = np.ones((channel.size, 1, 1), np.int8)
-    kernels = np.where((channel < 0)[:, None, None], 0, kernels)
-    return np.ascontiguousarray(kernels.transpose(1, 2, 0).astype(np.int32))
-
-
-def _coefficient_work(
-    tensors: LayerTensors, spec: BasisFirstSpec, part: Pass, inputs: Inputs, found: Work, n: int
-) -> None:
-    """t_CA and coefficient reads of one part."""
-    signs = _signs(tensors, part)
-    lengths = np.count_nonzero(signs, axis=1)
-    rows = -(-lengths // spec.ca_lanes)
-    if rows.max(initial=0) >= MOST_CYCLES:
-        raise OperandError(
-            f"{tensors.layer.name}: a slice needs {rows.max()} rows of ca_lanes = "
-            f"{spec.ca_lanes}, allowed are fewer than {MOST_CYCLES}"
-        )
-    used = lengths > 0
-    found.rows[n] = rows.sum()
-    found.coefficient_reads[n] = used.sum()
-    found.coefficient_read_bytes[n] = (-(-(signs.shape[1] + lengths[used]) // 8)).sum()
-    slot, channel = np.nonzero(signs)
-    channel = channel + part.source.ravel()[slot] + part.tile[0]
-    found.pairs[n] = inputs.nonzero @ np.bincount(channel, minlength=tensors.layer.C)
-    if slot.size:
-        ca_cycles(
-            inputs.masks,
-            *jobs_of(slot, channel),
-            spec.ca_lanes,
-            spec.lookahead,
-            spec.lookaside,
-            PACKING[spec.packing],
-            found.code[n],
-        )
-
-
-def _empty(tensors: LayerTensors, k_tiles: tuple[KTile, ...]) -> Work:
-    layer, images = tensors.layer, tensors.images
-    parts = [part for k_tile in k_tiles for part in k_tile.passes]
-    pixels, slots = images * layer.H * layer.W, max(part.channel.size for part in parts)
-    return Work(
-        np.zeros((len(parts), pixels, slots), np.uint16),
-        np.zeros((len(parts), pixels), np.int64),
-        np.zeros((len(parts), pixels), np.int64),
-        np.zeros(len(parts), np.int64),
-        np.zeros(len(parts), np.int64),
-        np.zeros(len(parts), np.int64),
-        np.zeros((images, layer.K, layer.P, layer.Q), np.int32),
-    )
-
-
-def _add_psums(
-    tensors: LayerTensors, k_tile: KTile, part: Pass, values: np.ndarray, psums: np.ndarray
-) -> None:
-    """Stage 2 of one part; ``psums`` is int32 (N, P, Q, streams) of the k-tile."""
-    layer = tensors.layer
-    area = layer.H * layer.W
-    shape = np.array([layer.H, layer.W], np.int64)
-    kernels = _kernels(tensors, part)
-    top, left = layer.padding[0], layer.padding[2]
-    for n in range(tensors.images):
-        image = values[n * area : (n + 1) * area]
-        accumulate(image, kernels, shape, layer.stride, top, left, layer.dilation, psums[n])
-
-
-def work(tensors: LayerTensors, spec: BasisFirstSpec, k_tiles: tuple[KTile, ...]) -> Work:
-    """Do phase 1 for all parts of a layer.
+def work(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
+    """Do phase 1 of a layer.
 
     Raises
     ------
     OperandError
         If a slice needs more rows than t_CA can count.
+    SpecError
+        If the buffers leave no channel tile.
     """
-    layer, inputs, found = tensors.layer, _inputs(tensors), _empty(tensors, k_tiles)
-    n = 0
-    for k_tile in k_tiles:
-        streams = k_tile.psum_channels
-        psums = np.zeros((tensors.images, layer.P, layer.Q, streams.size), np.int32)
-        for part in k_tile.passes:
-            size, mask_bytes = part.vector.size, -(-part.vector.size // 8)
-            whole = size == layer.C
-            chosen = inputs.nonzero if whole else inputs.nonzero[:, part.vector]
-            found.vector[n] = np.count_nonzero(chosen, axis=1) + mask_bytes
-            values = _values(tensors, part, inputs)
-            code = found.code[n][:, : part.channel.size]
-            if tensors.mode == "bypass":
-                busy = (values != 0) & (part.channel.ravel() >= 0)
-                code[:] = busy * np.uint16(3)
-            else:
-                _coefficient_work(tensors, spec, part, inputs, found, n)
-                code |= values != 0
-            _add_psums(tensors, k_tile, part, values, psums)
-            n += 1
-        kept = streams >= 0
-        found.psums[:, streams[kept]] = psums[..., kept].transpose(0, 3, 1, 2)
-    return found
+    return _bypass(tensors) if tensors.mode == "bypass" else _coefficients(tensors, spec)
+
+
+@kernel(parallel=True)
+def _mark(
+    values: np.ndarray, first: int, known: np.ndarray, code: np.ndarray, active: np.ndarray
+) -> None:
+    """Code of some output channels of one image: the known part of t_CA, and V is not zero.
+
+    values : floats (pixels, M, channels), from output channel ``first`` on
+    known : uint16 (M, K), 2 * t_CA where it is the same at all pixels, else 0
+    code : out (pixels, M*K); active : uint8 in and out (pixels, K), some V is not zero
+    """
+    pixels, bases, count = values.shape
+    K = known.shape[1]
+    for pixel in prange(pixels):
+        some = active[pixel, first : first + count]
+        for m in range(bases):
+            begin = m * K + first
+            row, out = values[pixel, m], code[pixel, begin : begin + count]
+            base = known[m, first : first + count]
+            for k in range(count):
+                used = row[k] != 0
+                out[k] = base[k] + np.uint16(used)
+                some[k] |= np.uint8(used)
+
+
+def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
+    """Decomposed and pointwise layers."""
+    layer, coefficients = tensors.layer, tensors.coefficients
+    assert coefficients is not None
+    bases, width = coefficients.shape[2], channel_tile(layer, spec)
+    tiles = -(-layer.channels_per_group // width)
+    lengths = np.zeros((tiles, layer.K, bases), np.int64)
+    readers = np.zeros((PIECES, layer.groups, layer.channels_per_group), np.int64)
+    count_coefficients(coefficients, width, lengths, readers)
+    rows = -(-lengths // spec.ca_lanes)
+    if rows.max(initial=0) >= MOST_CYCLES:
+        raise OperandError(
+            f"{layer.name}: a slice needs {rows.max()} rows of ca_lanes = "
+            f"{spec.ca_lanes}, allowed are fewer than {MOST_CYCLES}"
+        )
+    area = layer.H * layer.W
+    code = np.empty((tiles, tensors.images * area, bases * layer.K), np.uint16)
+    active = np.zeros((tensors.images, area, layer.K), np.uint8)
+    psums = np.zeros((tensors.images, layer.P, layer.Q, layer.K), np.int32)
+    shape, basis = geometry(layer), np.ones((1, 1, 1), np.int32)
+    if tensors.basis is not None:
+        basis = tensors.basis.astype(np.int32)
+    counted = rows > (1 if spec.packing != "none" else MOST_CYCLES)
+    for n in range(tiles):
+        tile = (n * width, min((n + 1) * width, layer.channels_per_group))
+        known = np.where(counted[n], 0, 2 * rows[n]).T.astype(np.uint16)
+        for image, first, values in sums(tensors, tile):
+            place = slice(image * area, (image + 1) * area)
+            _mark(values, first, np.ascontiguousarray(known), code[n, place], active[image])
+            accumulate_basis(values, basis, shape, first, psums[image])
+        if counted[n].any():
+            _add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
+    return Work(
+        code,
+        lengths,
+        readers.sum(axis=0).ravel(),
+        np.ascontiguousarray(psums.transpose(0, 3, 1, 2)),
+        _touched(tensors, active),
+    )
+
+
+def _add_cycles(
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    tile: tuple[int, int],
+    lengths: np.ndarray,
+    counted: np.ndarray,
+    code: np.ndarray,
+) -> None:
+    """Count t_CA pixel by pixel for the sums that take more than one row."""
+    layer, coefficients = tensors.layer, tensors.coefficients
+    assert coefficients is not None
+    jobs = sorted_jobs(np.where(counted, lengths, 0).T)
+    nonzero = tensors.activations.reshape(tensors.images, layer.C, -1) != 0
+    channel = positions(coefficients, tile, layer.groups, jobs)
+    if spec.packing == "ideal":
+        wanted = np.zeros((jobs.column.size, layer.C), bool)
+        wanted[np.repeat(np.arange(jobs.column.size), np.diff(jobs.first)), channel] = True
+        flat = nonzero.transpose(0, 2, 1).reshape(-1, layer.C)
+        words = np.ascontiguousarray(pack(flat).T)
+        ideal_cycles(words, pack(wanted), jobs.column, spec.ca_lanes, code)
+        return
+    masks = [pack(image) for image in nonzero]
+    window_cycles(
+        np.concatenate(masks, axis=1),
+        *(jobs.first, channel, jobs.column),
+        *(spec.ca_lanes, spec.lookahead, spec.lookaside),
+        nonzero.shape[2],
+        code,
+    )
+
+
+def _touched(tensors: LayerTensors, active: np.ndarray) -> int:
+    """Psums reached, of all images; ``active`` is uint8 (images, H*W, streams)."""
+    layer, total = tensors.layer, 0
+    counts = np.empty((layer.P, layer.Q), np.int64)
+    for image in active:
+        reached(image, geometry(layer), (layer.R, layer.S), counts)
+        total += int(counts.sum())
+    return total * (layer.K // active.shape[2])
+
+
+def _bypass(tensors: LayerTensors) -> Work:
+    """8-bit weights: V is X, one cycle where it is not zero."""
+    layer, weights = tensors.layer, tensors.weights
+    assert weights is not None
+    shape = geometry(layer)
+    psums = np.zeros((tensors.images, layer.K, layer.P, layer.Q), np.int32)
+    busy = (tensors.activations != 0).reshape(tensors.images, layer.groups, -1, layer.H * layer.W)
+    if layer.is_depthwise:
+        taps = weights[:, 0].astype(np.int32)
+        for image, pixels in enumerate(tensors.activations):
+            accumulate_depthwise(pixels, taps, shape, psums[image])
+        columns = np.repeat(busy[:, :, 0], layer.K // layer.groups, axis=1)
+        active = columns.transpose(0, 2, 1)
+    else:
+        taps = np.ascontiguousarray(weights.transpose(1, 2, 3, 0).astype(np.int32))
+        for image, pixels in enumerate(tensors.activations):
+            total = np.zeros((layer.P, layer.Q, layer.K), np.int32)
+            accumulate_dense(pixels, taps, shape, layer.groups, total)
+            psums[image] = total.transpose(2, 0, 1)
+        columns = busy.swapaxes(1, 2).reshape(tensors.images, layer.C, -1)
+        active = busy.any(axis=2).transpose(0, 2, 1)
+    code = columns.transpose(0, 2, 1).astype(np.uint16).reshape(1, -1, columns.shape[1])
+    none = np.zeros((0, 0, 0), np.int64)
+    return Work(
+        3 * code,
+        none,
+        np.zeros(layer.C, np.int64),
+        psums,
+        _touched(tensors, np.ascontiguousarray(active.astype(np.uint8))),
+    )

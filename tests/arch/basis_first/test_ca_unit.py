@@ -5,22 +5,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arch.basis_first.ca_unit import PACKING, PIXELS, ca_cycles, jobs_of, pixel_masks
+from arch.basis_first.ca_unit import NEIGHBOURS, PACKING, PIXELS
+from arch.basis_first.spec import BasisFirstSpec
+from arch.basis_first.work import work
 from arch.bitmask import pack, unpack
 from tests.reference.basis_first_golden import WINDOWS
 from tests.reference.basis_first_recurrences import window_cycles
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
 
 
 def cycles(
     inputs: np.ndarray, signs: np.ndarray, lanes: int, packing: str, ahead: int = 4, aside: int = 1
 ) -> np.ndarray:
     """t_CA (pixels, jobs) of bool inputs (pixels, C) and signs (jobs, C)."""
-    code = np.zeros((len(inputs), len(signs)), np.uint16)
-    if signs.any():
-        jobs = jobs_of(*np.nonzero(signs))
-        masks = pixel_masks(np.ascontiguousarray(inputs.T))
-        ca_cycles(masks, *jobs, lanes, ahead, aside, PACKING[packing], code)
-    return code >> 1
+    layer = ConvLayer("ca", C=inputs.shape[1], K=len(signs), H=1, W=len(inputs))
+    pixels = np.ascontiguousarray(inputs.T[None, :, None, :]).astype(np.uint8)
+    case = LayerTensors(layer, pixels, coefficients=signs[:, :, None].astype(np.int8))
+    spec = BasisFirstSpec(ca_lanes=lanes, lookahead=ahead, lookaside=aside, packing=packing)
+    return work(case, spec).code[0] >> 1
 
 
 def plain_window(
@@ -63,7 +66,7 @@ def test_window_is_the_reference(seed, channels, lanes, ahead, aside, x, t) -> N
     assert fast.tolist() == plain_window(inputs, signs, lanes, ahead, aside)
 
 
-@pytest.mark.parametrize("pixels", [1, 64, PIXELS - 1, PIXELS, PIXELS + 1])
+@pytest.mark.parametrize("pixels", [1, PIXELS - 1, PIXELS, PIXELS + 1, 9 * PIXELS])
 @pytest.mark.parametrize("lanes", [1, 16])
 def test_packings_are_ordered(pixels, lanes) -> None:
     rng = np.random.default_rng(pixels)
