@@ -23,6 +23,11 @@ _ROW = ir.VectorType(_WORD, WORDS)
 _ALIGNED = 8  # bytes, which NumPy guarantees
 
 
+def _instruction(function: Callable[..., Any]) -> Any:
+    """Numba's ``intrinsic``, whose callers pass all arguments but the first."""
+    return intrinsic(function)
+
+
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
     data = make_array(kind)(context, builder, array).data
     word = builder.mul(row, ir.Constant(_WORD, WORDS))
@@ -55,37 +60,37 @@ def _on_rows(combine: Callable[..., tuple[Any, ...]], *arrays: Any) -> tuple[Any
     return types.void(*wanted), generate
 
 
-@intrinsic
+@_instruction
 def copy(typing: Any, into: Any, i: Any, row: Any, j: Any) -> Any:
     """into[i] = row[j]."""
     return _on_rows(lambda b, x, y: (y,), into, row)
 
 
-@intrinsic
+@_instruction
 def clear(typing: Any, into: Any, i: Any, row: Any, j: Any) -> Any:
     """into[i] &= ~row[j]."""
     return _on_rows(lambda b, x, y: (b.and_(x, b.not_(y)),), into, row)
 
 
-@intrinsic
+@_instruction
 def both(typing: Any, into: Any, i: Any, one: Any, j: Any, other: Any, k: Any) -> Any:
     """into[i] = one[j] & other[k]."""
     return _on_rows(lambda b, x, y, z: (b.and_(y, z),), into, one, other)
 
 
-@intrinsic
+@_instruction
 def add_both(typing: Any, into: Any, i: Any, one: Any, j: Any, other: Any, k: Any) -> Any:
     """into[i] |= one[j] & other[k]."""
     return _on_rows(lambda b, x, y, z: (b.or_(x, b.and_(y, z)),), into, one, other)
 
 
-@intrinsic
+@_instruction
 def half_add(typing: Any, total: Any, i: Any, carry: Any, j: Any) -> Any:
     """total[i], carry[j] = total[i] ^ carry[j], total[i] & carry[j]: bit by bit a sum of two."""
     return _on_rows(lambda b, x, y: (b.xor(x, y), b.and_(x, y)), total, carry)
 
 
-@intrinsic
+@_instruction
 def take(typing: Any, hole: Any, i: Any, offer: Any, j: Any, where: Any, k: Any) -> Any:
     """Bits of offer[j] move to hole[i] where hole[i] has none and where[k] is set."""
 
@@ -96,7 +101,7 @@ def take(typing: Any, hole: Any, i: Any, offer: Any, j: Any, where: Any, k: Any)
     return _on_rows(combine, hole, offer, where)
 
 
-@intrinsic
+@_instruction
 def any_of(typing: Any, into: Any, i: Any, rows: Any, first: Any, count: Any) -> Any:
     """into[i] = rows[first] | ... | rows[first + count - 1]."""
 
@@ -114,7 +119,7 @@ def any_of(typing: Any, into: Any, i: Any, rows: Any, first: Any, count: Any) ->
     return types.void(into, types.int64, rows, types.int64, types.int64), generate
 
 
-@intrinsic
+@_instruction
 def some(typing: Any, rows: Any, i: Any) -> Any:
     """Whether rows[i] has a bit."""
 
@@ -126,7 +131,7 @@ def some(typing: Any, rows: Any, i: Any) -> Any:
     return types.boolean(rows, types.int64), generate
 
 
-@intrinsic
+@_instruction
 def ones(typing: Any, word: Any) -> Any:
     """How many bits of a uint64 are set."""
 

@@ -197,7 +197,7 @@ class LayerTensors:
         for array in arrays:
             sha.update(b"-" if array is None else f"{array.dtype}{array.shape}".encode())
             if array is not None:
-                sha.update(np.ascontiguousarray(array).tobytes())
+                sha.update(np.ascontiguousarray(array).data)
         if self.alpha is not None:  # tensors without such scales keep the identity they had
             sha.update(f"alpha{self.alpha.shape}".encode() + self.alpha.tobytes())
         if self.two_sided is not None:

@@ -7,7 +7,7 @@ instruction is needed.  The eight may belong to different jobs, which keeps smal
 leaving words empty.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -80,13 +80,17 @@ def _positions(
     channel: np.ndarray,
 ) -> None:
     """Input channels of the non-zero coefficients of every job, in order."""
+    bases = coefficients.shape[2]
     for job in prange(k.shape[0]):
-        base = k[job] // per_group * coefficients.shape[1]
-        at = first[job]
+        signs, base = coefficients[k[job]].reshape(-1), k[job] // per_group * coefficients.shape[1]
+        # Always written and then kept or not: a branch would be mispredicted at every non-zero.
+        found = np.empty(high - low + 1, np.int32)
+        size = np.int64(0)
         for c in range(low, high):
-            if coefficients[k[job], c, m[job]] != 0:
-                channel[at] = base + c
-                at += 1
+            found[size] = base + c
+            size += np.int64(signs[c * bases + m[job]] != 0)
+        for at in range(size):
+            channel[first[job] + at] = found[at]
 
 
 def positions(
@@ -116,7 +120,7 @@ def _gather(
     chunk: int,
     lanes: int,
     lane: np.ndarray,
-) -> int:
+) -> np.int64:
     """Dilution: word w of lane i is what job + w sees of its i-th coefficient's channel.
 
     Lanes up to the end of the last row are empty.  Gives the most coefficients of a job.
@@ -283,7 +287,7 @@ def window_cycles(
             pixel = chunk // words * area + low
             for job in range(begin, min(begin + NEIGHBOURS, jobs), WORDS):
                 used = min(WORDS, jobs - job)
-                largest = _gather(masks, channel, first, job, used, chunk, lanes, lane)
+                largest: Any = _gather(masks, channel, first, job, used, chunk, lanes, lane)
                 count = (largest + lanes - 1) // lanes
                 width = largest - (count - 1) * lanes
                 planes[:] = ZERO

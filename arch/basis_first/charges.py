@@ -21,7 +21,7 @@ def events(
     """Actions by (component, action, tensor)."""
 
     def dram(name: str) -> int:
-        return sum(int(getattr(step, f"{name}_bytes")) for step in steps.steps)
+        return steps.bytes.total(name)
 
     port = min(GLB_PORT_BYTES, spec.broadcast_bytes_per_cycle)
     reads_per_row = -(-spec.ca_lanes // GLB_PORT_BYTES)

@@ -53,7 +53,10 @@ def tile_axes(layer: ConvLayer, tile: tuple[int, int, int, int]) -> tuple[Axis, 
 
 
 def geometry(layer: ConvLayer) -> np.ndarray:
-    """What the kernels need to find the input of an output: int64 (H, W, U, top, left, dilation)."""
+    """What the kernels need to find the input of an output.
+
+    int64 (6,): H, W, stride, padding at the top and at the left, dilation.
+    """
     top, left = layer.padding[0], layer.padding[2]
     return np.array([layer.H, layer.W, layer.stride, top, left, layer.dilation], np.int64)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from typing import ClassVar
 
 import numpy as np
@@ -70,18 +71,18 @@ class Prepared:
         return step_inputs(self.tensors, self.spec, self.tiles, self.found, self.steps)
 
     @property
-    def drains(self) -> list[int]:
+    def drains(self) -> np.ndarray:
         """Drain cycles of every step: the tile's columns once per (k-tile, image, tile)."""
         if self.tensors.mode == "pointwise":
-            return [0] * len(self.steps.steps)
-        return [step.tile.width if step.last else 0 for step in self.steps.steps]
+            return np.zeros(len(self.steps.steps), np.int64)
+        return np.array([step.tile.width if step.last else 0 for step in self.steps.steps])
 
     def traffic(self, compute: np.ndarray) -> list[StepTraffic]:
         """What each step asks of the DRAM and how long it is, given its compute cycles."""
-        return [
-            StepTraffic(s.load_bytes, s.output_bytes, int(c) + d + self.spec.pipeline_cycles)
-            for s, c, d in zip(self.steps.steps, compute, self.drains, strict=True)
-        ]
+        length = compute + self.drains + self.spec.pipeline_cycles
+        asked = self.steps.bytes
+        each = zip(asked.load.tolist(), asked.output.tolist(), length.tolist(), strict=True)
+        return list(starmap(StepTraffic, each))
 
 
 def time_steps(inputs: StepInputs) -> np.ndarray:
@@ -134,10 +135,7 @@ def _traffic(
 ) -> dict[tuple[str, str, str], int]:
     """Bytes by level, tensor and direction; row pointers are metadata, in no request."""
     layer, images = tensors.layer, tensors.images
-    total = {
-        name: sum(getattr(step, f"{name}_bytes") for step in steps.steps)
-        for name in ("input", "coefficient", "basis", "output")
-    }
+    total = {name: steps.bytes.total(name) for name in ("input", "coefficient", "basis", "output")}
     stored_planes = len({(step.k_tile, step.image) for step in steps.steps})
     return {
         ("dram", "input", "read"): total["input"],
@@ -221,7 +219,7 @@ def finish(prepared: Prepared, times: np.ndarray) -> LayerRun:
     """Count everything in a prepared layer whose steps are timed."""
     tensors, spec, tiles = prepared.tensors, prepared.spec, prepared.tiles
     layer, found, steps = tensors.layer, prepared.found, prepared.steps
-    drains = sum(prepared.drains)
+    drains = int(prepared.drains.sum())
     compute = times[:, field.COMPUTE]
     timeline = schedule(prepared.traffic(compute), spec)
     counts = tally(tensors, spec, tiles, found, steps, times, prepared.output)

@@ -71,7 +71,6 @@ class KTile:
     passes: tuple[Pass, ...]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How a mode cuts channels: width of a k-tile, channels and bases per pass."""

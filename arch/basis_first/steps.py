@@ -1,7 +1,8 @@
 """Section 7, orders and requests: the steps of a layer and what each asks of the DRAM."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Step:
     """One pass of one k-tile over one tile, or over one row group of it.
 
     ``rows`` are the input rows broadcast, ``completed`` the output rows finished (start, stop);
-    ``last`` marks the last step of the (k-tile, image, tile).  Bytes are whole bursts.
+    ``last`` marks the last step of the (k-tile, image, tile).
     """
 
     k_tile: int
@@ -34,20 +35,31 @@ class Step:
     rows: np.ndarray
     completed: tuple[int, int]
     last: bool
-    coefficient_bytes: int = 0
-    basis_bytes: int = 0
-    input_bytes: int = 0
-    output_bytes: int = 0
-
-    @property
-    def load_bytes(self) -> int:
-        """The step's one load request."""
-        return self.coefficient_bytes + self.basis_bytes + self.input_bytes
 
     @property
     def broadcast_pixels(self) -> int:
         """Pixels broadcast in the step."""
         return int(self.rows.size) * int(self.tile.columns.needed.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepBytes:
+    """What every step asks of the DRAM, in whole bursts: int64 (steps,) each."""
+
+    coefficient: np.ndarray
+    basis: np.ndarray
+    input: np.ndarray
+    output: np.ndarray
+
+    @property
+    def load(self) -> np.ndarray:
+        """The one load request of every step."""
+        found: np.ndarray = self.coefficient + self.basis + self.input
+        return found
+
+    def total(self, tensor: str) -> int:
+        """Bytes of one tensor in all steps."""
+        return int(getattr(self, tensor).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +71,12 @@ class Plan:
     tile_width: int
     tiles: int
     steps: tuple[Step, ...]
+    bytes: StepBytes
 
     @property
     def dram_bytes(self) -> int:
         """Bytes of all requests."""
-        return sum(step.load_bytes + step.output_bytes for step in self.steps)
+        return int(self.bytes.load.sum()) + self.bytes.total("output")
 
     @property
     def broadcast_pixels(self) -> int:
@@ -156,51 +169,64 @@ def _input_outer(problem: TilingProblem, tiles: tuple[Tile, ...]) -> Iterator[St
 def _input_loads(problem: TilingProblem, steps: list[Step], order: str) -> list[int]:
     """Bytes each step fetches of the input: nothing where it is on chip already."""
     half, burst = problem.spec.input_glb_bytes // 2, problem.spec.dram_burst_bytes
+    whole = [image.whole() for image in problem.images]
+    fits = [int(runs.sum()) <= half for runs in whole]
+
+    @cache
+    def fetched(tile: Tile, image: int, first: int, last: int) -> tuple[int, int]:
+        """Bytes of the tile's runs from one needed row to another, exactly and in bursts."""
+        rows = tile.needed_rows
+        chosen = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last) + 1]
+        runs = tile.runs(problem.images[image], chosen)
+        return int(runs.sum()), bursts(runs, burst)
+
     held: tuple[object, ...] | None = None
     loads = []
     for step in steps:
-        image = problem.images[step.image]
         if step.rows.size == 0:
             loads.append(0)
             continue
-        tile_runs = step.tile.runs(image, step.tile.needed_rows)
-        wanted: tuple[object, ...] | None
-        if int(image.whole().sum()) <= half:
-            wanted, runs = ("image", step.image), image.whole()
-        elif int(tile_runs.sum()) <= half:
+        rows = step.tile.needed_rows
+        exact, size = fetched(step.tile, step.image, int(rows[0]), int(rows[-1]))
+        wanted: tuple[object, ...] | None = None
+        if fits[step.image]:
+            wanted, size = ("image", step.image), bursts(whole[step.image], burst)
+        elif exact <= half:
             owner = step.k_tile if order == "coefficient_outer" else -1
-            wanted, runs = ("tile", owner, step.image, step.tile.box), tile_runs
+            wanted = ("tile", owner, step.image, step.tile.box)
         else:
-            wanted, runs = None, step.tile.runs(image, step.rows)
-        loads.append(0 if wanted is not None and wanted == held else bursts(runs, burst))
+            _, size = fetched(step.tile, step.image, int(step.rows[0]), int(step.rows[-1]))
+        loads.append(0 if wanted is not None and wanted == held else size)
         held = wanted
     return loads
 
 
-def _with_bytes(
+def _bytes(
     problem: TilingProblem, tensors: LayerTensors, steps: list[Step], order: str
-) -> Iterator[Step]:
-    """Attach the DRAM bytes of every step."""
+) -> StepBytes:
+    """The DRAM bytes of every step."""
     burst = problem.spec.dram_burst_bytes
     sizes = {
-        (k, n): bursts(np.array([coefficient_bytes(tensors, problem.lengths, part)]), burst)
+        (k, n): burst * -(-coefficient_bytes(tensors, problem.lengths, part) // burst)
         for k, k_tile in enumerate(problem.k_tiles)
         for n, part in enumerate(k_tile.passes)
     }
-    basis = 0 if tensors.basis is None else bursts(np.array([tensors.basis.size]), burst)
+    found = np.zeros((3, len(steps)), np.int64)
+    coefficient, basis, output = found
+    if tensors.basis is not None:
+        basis[0] = -(-tensors.basis.size // burst) * burst
     held: list[tuple[int, int]] = []
-    inputs = _input_loads(problem, steps, order)
     for number, step in enumerate(steps):
         key = (step.k_tile, step.pass_)
-        plane = problem.outputs[step.k_tile][step.image]
-        yield replace(
-            step,
-            coefficient_bytes=0 if key in held else sizes[key],
-            basis_bytes=basis if number == 0 else 0,
-            input_bytes=inputs[number],
-            output_bytes=bursts(step.tile.output_runs(plane, np.arange(*step.completed)), burst),
-        )
+        coefficient[number] = 0 if key in held else sizes[key]
+        if step.completed[0] < step.completed[1]:
+            runs = step.tile.output_runs(
+                problem.outputs[step.k_tile][step.image], np.arange(*step.completed)
+            )
+            output[number] = bursts(runs, burst)
         held = [*held[-1:], key]
+    inputs = np.array(_input_loads(problem, steps, order), np.int64)
+    return StepBytes(coefficient, basis, inputs, output)
 
 
 def _plan(problem: TilingProblem, tensors: LayerTensors, order: str) -> Plan | None:
@@ -211,7 +237,7 @@ def _plan(problem: TilingProblem, tensors: LayerTensors, order: str) -> Plan | N
         return None
     tiles = tuple(grid(problem.layer, *size))
     steps = list((_coefficient_outer if outer else _input_outer)(problem, tiles))
-    return Plan(order, *size, len(tiles), tuple(_with_bytes(problem, tensors, steps, order)))
+    return Plan(order, *size, len(tiles), tuple(steps), _bytes(problem, tensors, steps, order))
 
 
 def plan(problem: TilingProblem, tensors: LayerTensors) -> Plan:

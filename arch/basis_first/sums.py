@@ -1,15 +1,19 @@
 """Stage 1, section 1: V of every (k, m) at every pixel, as exact matrix products."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numba import prange
 
+from arch.blas import products
 from arch.jit import kernel
+from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 FLOAT32_EXACT = 1 << 24  # integers up to here are exact in float32
-FACTORS = 1 << 23  # coefficients that are turned into floats at once
+FACTORS = 1 << 20  # coefficients that are turned into floats at once
 PIECES = 16  # parallel parts of a count
 
 
@@ -30,21 +34,29 @@ def count_coefficients(
 
     coefficients : int8 (K, C/groups, M); width : channels of a channel tile
     lengths : int64 in and out (tiles, K, M)
-    readers : int64 in and out (pieces, groups, C/groups), to be summed over pieces
+    readers : int32 in and out (pieces, groups, C/groups), to be summed over pieces
     """
     K, channels, bases = coefficients.shape
     pieces, groups = readers.shape[:2]
     per_group = K // groups
     for piece in prange(pieces):
         for k in range(piece * K // pieces, (piece + 1) * K // pieces):
-            mine = readers[piece, k // per_group]
-            for c in range(channels):
-                row = coefficients[k, c]
-                count = lengths[c // width, k]
-                for m in range(bases):
-                    one = np.int64(row[m] != 0)
-                    count[m] += one
-                    mine[c] += one
+            mine, signs = readers[piece, k // per_group], coefficients[k].reshape(-1)
+            for tile in range(lengths.shape[0]):
+                low, high = tile * width, min((tile + 1) * width, channels)
+                if bases == 1:
+                    count = np.int32(0)
+                    for c in range(low, high):
+                        one = np.int32(signs[c] != 0)
+                        count += one
+                        mine[c] += one
+                    lengths[tile, k, 0] = count
+                    continue
+                for c in range(low, high):
+                    for m in range(bases):
+                        one = np.int32(signs[c * bases + m] != 0)
+                        lengths[tile, k, m] += one
+                        mine[c] += one
 
 
 @kernel(parallel=True)
@@ -64,10 +76,16 @@ def signs_to_factors(
     for k in prange(K):
         for m in range(bases):
             up, down = positive[k, m], negative[k, m]
-            row = factors[m, k]
+            row, signs = factors[m, k], coefficients[k].reshape(-1)
+            zero = up - up
+            if bases == 1:  # contiguous, which the compiler turns into vectors
+                for c in range(channels):
+                    sign = signs[low + c]
+                    row[c] = up if sign > 0 else (-down if sign < 0 else zero)
+                continue
             for c in range(channels):
-                sign = coefficients[k, low + c, m]
-                row[c] = up if sign > 0 else (-down if sign < 0 else 0 * up)
+                sign = signs[(low + c) * bases + m]
+                row[c] = up if sign > 0 else (-down if sign < 0 else zero)
 
 
 def _scales(tensors: LayerTensors, dtype: type[np.floating]) -> tuple[np.ndarray, np.ndarray]:
@@ -81,29 +99,52 @@ def _scales(tensors: LayerTensors, dtype: type[np.floating]) -> tuple[np.ndarray
     return np.full((K, bases), positive, dtype), np.full((K, bases), negative, dtype)
 
 
-def sums(tensors: LayerTensors, tile: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:
-    """V within one channel tile, in parts: (image, first output channel, V).
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """V of some neighbouring output channels of one image, within one channel tile.
 
-    V is whole numbers in floats, shape (pixels, M, channels); output channels of one part are
-    neighbours that read the same input channels, few enough that their factors fit memory.
+    first : the first of the output channels
+    values : whole numbers in floats, shape (pixels, M, channels)
     """
-    layer, coefficients = tensors.layer, tensors.coefficients
+
+    image: int
+    first: int
+    values: np.ndarray
+
+
+def sums(tensors: LayerTensors, tile: tuple[int, int]) -> Iterator[Sums]:
+    """V of all (k, m) and images within one channel tile; for use within ``one_thread``."""
+    layer, dtype, coefficients = tensors.layer, sum_type(tensors), tensors.coefficients
     assert coefficients is not None
-    bases, low, high = coefficients.shape[2], *tile
-    dtype = sum_type(tensors)
-    positive, negative = _scales(tensors, dtype)
     floats = tensors.activations.reshape(tensors.images, layer.C, -1).astype(dtype)
-    per_group = layer.K // layer.groups
-    step = max(1, min(per_group, FACTORS // ((high - low) * bases)))
-    for group in range(layer.groups):
+    bases, low, high = coefficients.shape[2], *tile
+    area, inner = floats.shape[2], high - low
+    up, down = _scales(tensors, dtype)
+    for pieces in _pieces(layer, bases * inner):
+        factors = np.empty((len(pieces) * len(pieces[0]) * bases, inner), dtype)
+        edges = np.cumsum([0, *(bases * len(k) for k in pieces)])
+        for k, at in zip(pieces, edges.tolist(), strict=False):
+            mine, part = slice(k.start, k.stop), factors[at : at + bases * len(k)]
+            part = part.reshape(bases, len(k), inner)
+            signs_to_factors(coefficients[mine], low, up[mine], down[mine], part)
+        group = pieces[0].start // (layer.K // layer.groups)
         first = group * layer.channels_per_group + low
-        seen = floats[:, first : first + high - low]
-        end = (group + 1) * per_group
-        for begin in range(group * per_group, end, step):
-            chosen = slice(begin, min(begin + step, end))
-            count = chosen.stop - begin
-            factors = np.empty((bases, count, high - low), dtype)
-            signs_to_factors(coefficients[chosen], low, positive[chosen], negative[chosen], factors)
-            for image in range(tensors.images):
-                values = seen[image].T @ factors.reshape(bases * count, high - low).T
-                yield image, begin, values.reshape(-1, bases, count)
+        for image in range(tensors.images):
+            values = np.empty(area * edges[-1], dtype)
+            products(floats[image, first : first + inner], factors, edges, values)
+            for k, a, b in zip(pieces, edges[:-1] * area, edges[1:] * area, strict=True):
+                yield Sums(image, k.start, values[a:b].reshape(area, bases, len(k)))
+
+
+def _pieces(layer: ConvLayer, size: int) -> Iterator[list[range]]:
+    """Runs of output channels that share their input channels, about one for every thread.
+
+    ``size`` is the number of coefficients of one output channel; those of one list fit memory.
+    """
+    per_group, threads = layer.K // layer.groups, numba.get_num_threads()
+    step = max(1, min(-(-per_group // threads), FACTORS // size))
+    for start in range(0, layer.K, per_group):
+        begins = range(start, start + per_group, step)
+        runs = [range(begin, min(begin + step, start + per_group)) for begin in begins]
+        for at in range(0, len(runs), threads):
+            yield runs[at : at + threads]

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arch.basis_first.recurrence import BLOCKS, FIRST, PER_SLICE, SLICES, SLOTS, TILE, VECTOR, WINDOW
+from arch.basis_first.recurrence import (
+    BLOCKS,
+    FIRST,
+    PER_SLICE,
+    SLICES,
+    SLOTS,
+    TILE,
+    VECTOR,
+    WINDOW,
+)
 from arch.basis_first.step_inputs import StepInputs
 from arch.jit import kernel
 

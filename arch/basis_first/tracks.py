@@ -137,7 +137,7 @@ class _Layer:
         """One step with the wait before it."""
         begin, end = self.timeline.starts[n], self.timeline.ends[n]
         before = self.timeline.ends[n - 1] if n else 0
-        drain, pipeline = self.prepared.drains[n], self.prepared.spec.pipeline_cycles
+        drain, pipeline = int(self.prepared.drains[n]), self.prepared.spec.pipeline_cycles
         times = record(self.inputs, n)
         computed = begin + times.compute
         assert computed + drain + pipeline == end
@@ -210,9 +210,9 @@ class _Layer:
                 yield single(track, STATES[DRAM], last, self.timeline.cycles)
 
     def _bytes(self, n: int, store: bool) -> Mapping[str, int]:
-        step = self.prepared.steps.steps[n]
+        asked = self.prepared.steps.bytes
         names = ("output",) if store else ("coefficient", "basis", "input")
-        return {name: getattr(step, f"{name}_bytes") for name in names}
+        return {name: int(getattr(asked, name)[n]) for name in names}
 
 
 def trace(

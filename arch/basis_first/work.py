@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
-from arch.basis_first.ca_unit import PACKING, ideal_cycles, positions, sorted_jobs, window_cycles
+from arch.basis_first.ca_unit import ideal_cycles, positions, sorted_jobs, window_cycles
 from arch.basis_first.mac_row import (
     accumulate_basis,
     accumulate_dense,
@@ -21,6 +21,7 @@ from arch.basis_first.modes import channel_tile
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.sums import PIECES, count_coefficients, sums
 from arch.bitmask import pack
+from arch.blas import one_thread
 from arch.errors import OperandError
 from arch.jit import kernel
 from workloads.tensors import LayerTensors
@@ -65,7 +66,10 @@ def work(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
     SpecError
         If the buffers leave no channel tile.
     """
-    return _bypass(tensors) if tensors.mode == "bypass" else _coefficients(tensors, spec)
+    if tensors.mode == "bypass":
+        return _bypass(tensors)
+    with one_thread():
+        return _coefficients(tensors, spec)
 
 
 @kernel(parallel=True)
@@ -99,7 +103,7 @@ def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
     bases, width = coefficients.shape[2], channel_tile(layer, spec)
     tiles = -(-layer.channels_per_group // width)
     lengths = np.zeros((tiles, layer.K, bases), np.int64)
-    readers = np.zeros((PIECES, layer.groups, layer.channels_per_group), np.int64)
+    readers = np.zeros((PIECES, layer.groups, layer.channels_per_group), np.int32)
     count_coefficients(coefficients, width, lengths, readers)
     rows = -(-lengths // spec.ca_lanes)
     if rows.max(initial=0) >= MOST_CYCLES:
@@ -118,16 +122,17 @@ def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
     for n in range(tiles):
         tile = (n * width, min((n + 1) * width, layer.channels_per_group))
         known = np.where(counted[n], 0, 2 * rows[n]).T.astype(np.uint16)
-        for image, first, values in sums(tensors, tile):
-            place = slice(image * area, (image + 1) * area)
-            _mark(values, first, np.ascontiguousarray(known), code[n, place], active[image])
-            accumulate_basis(values, basis, shape, first, psums[image])
+        for part in sums(tensors, tile):
+            place = slice(part.image * area, (part.image + 1) * area)
+            seen, total = active[part.image], psums[part.image]
+            _mark(part.values, part.first, np.ascontiguousarray(known), code[n, place], seen)
+            accumulate_basis(part.values, basis, shape, part.first, total)
         if counted[n].any():
             _add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
     return Work(
         code,
         lengths,
-        readers.sum(axis=0).ravel(),
+        readers.sum(axis=0, dtype=np.int64).ravel(),
         np.ascontiguousarray(psums.transpose(0, 3, 1, 2)),
         _touched(tensors, active),
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arch.basis_first.ca_unit import NEIGHBOURS, PACKING, PIXELS
+from arch.basis_first.ca_unit import PACKING, PIXELS
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.work import work
 from arch.bitmask import pack, unpack
