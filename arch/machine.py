@@ -1,9 +1,9 @@
 """Machine: what every simulated machine offers, and the registry of machines by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from arch.errors import SpecError
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,67 @@ class Resources:
         return sum(self.area.values()) / NM2_PER_MM2
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What a layer's run takes from the layers before and after it.
+
+    Parameters
+    ----------
+    input_planes : channels of each plane in which the input lies in DRAM; None for one plane
+    input_on_chip : the input is the output of the layer before and still lies in a buffer
+    handed_on : the output is the whole input of the next layer, so it may stay on chip
+    stored : a later layer reads it too, so it goes to DRAM even if it stays
+    swapped : an odd number of layers has handed on its output, so the two buffers have each
+        other's role
+    """
+
+    input_planes: tuple[int, ...] | None = None
+    input_on_chip: bool = False
+    handed_on: bool = False
+    stored: bool = True
+    swapped: bool = False
+
+
+ALONE = Neighbours()
+
+
+class Kept:
+    """What runs of the same tensors have worked out, for runs with another spec.
+
+    Of each purpose only the latest is held, so a sweep keeps what neighbouring points share.
+
+    Examples
+    --------
+    >>> kept = Kept()
+    >>> [kept.get("square", side, lambda side=side: side * side) for side in (3, 3, 4)]
+    [9, 9, 16]
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Hashable, Any]] = {}
+
+    def get(self, purpose: str, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made for ``purpose`` under ``key``; made now if the last key was another."""
+        if purpose not in self._found or self._found[purpose][0] != key:
+            self._found[purpose] = (key, make())
+        found: T = self._found[purpose][1]
+        return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerRun:
     """One simulated layer: the counts, and the psums the machine computed.
 
     ``psums`` is int32 (N, K, P, Q), or None where only a shape was simulated.
-    ``output_planes`` are the channels of each plane in which the output lies in DRAM.
+    ``output_planes`` are the channels of each plane in which the output lies in DRAM;
+    ``input_on_chip`` and ``output_stays`` tell what became of the neighbours' offers.
     """
 
     result: LayerResult
     psums: np.ndarray | None
     output_planes: tuple[int, ...]
+    input_on_chip: bool = False
+    output_stays: bool = False
 
 
 class Machine(Protocol):
@@ -66,9 +118,13 @@ class Machine(Protocol):
         self,
         tensors: LayerTensors,
         spec: MachineSpec,
-        input_planes: tuple[int, ...] | None = None,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
     ) -> LayerRun:
-        """Simulate one layer on real integers; refuse what the machine cannot take."""
+        """Simulate one layer on real integers; refuse what the machine cannot take.
+
+        ``kept`` belongs to these tensors; it never changes a result.
+        """
         ...
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:

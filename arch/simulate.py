@@ -1,14 +1,16 @@
 """A network on a machine: layer after layer, each fed with the planes its producers stored."""
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from arch.counters import LayerResult
 from arch.energy import AJ_PER_J, Charge, EnergyTable, charges
-from arch.machine import LayerRun, Machine, Resources
+from arch.machine import Kept, LayerRun, Machine, Neighbours, Resources
 from arch.spec import MachineSpec
+from workloads.network import Handover
 from workloads.tensors import LayerTensors
 
 
@@ -83,30 +85,81 @@ def price_table(machine: Machine, spec: MachineSpec, own: EnergyTable | None = N
     return {action: replaced.get(action, price) for action, price in machine.prices(spec).items()}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """A layer as it was simulated, so that it can be simulated again."""
+
+    tensors: LayerTensors
+    around: Neighbours
+    kept: Kept
+    run: LayerRun
+
+
 class Session:
     """One machine simulating the layers of one network in order.
 
     It remembers in which planes each layer's output was stored, because the next layer reads one
-    run per plane.  A machine whose tables do not fit it is refused before the first layer.
+    run per plane, and whether it stayed on chip.  A machine whose tables do not fit it is refused
+    before the first layer.
+
+    Parameters
+    ----------
+    handovers : by layer, whether its output is handed on whole to the next; empty where readers
+        are not known, and then no output stays on chip
     """
 
     def __init__(
-        self, machine: Machine, spec: MachineSpec, own_prices: EnergyTable | None = None
+        self,
+        machine: Machine,
+        spec: MachineSpec,
+        own_prices: EnergyTable | None = None,
+        handovers: Mapping[str, Handover] | None = None,
     ) -> None:
         self.machine = machine
         self.spec = spec
         self.own_prices = own_prices
         price_table(machine, spec, own_prices)
         machine.resources(spec)
-        self.runs: list[LayerRun] = []
+        self.seconds = 0.0
+        self.results: list[LayerResult] = []
+        self._handovers = handovers or {}
+        self._last: _Done | None = None
         self._planes: dict[str, tuple[int, ...]] = {}
 
-    def run(self, tensors: LayerTensors) -> LayerRun:
-        """Simulate the next layer."""
-        run = self.machine.run(tensors, self.spec, self._input_planes(tensors))
-        self.runs.append(run)
+    def run(self, tensors: LayerTensors, kept: Kept | None = None) -> LayerRun:
+        """Simulate the next layer; ``kept`` belongs to these tensors."""
+        started, memory, before = time.perf_counter(), kept or Kept(), self._last
+        around = self._around(tensors)
+        run = self._simulate(tensors, around, memory)
+        if around.input_on_chip and not run.input_on_chip:
+            # This input fits less well than the output did, so that had to be stored after all.
+            assert before is not None
+            del self.results[-2:]
+            self._simulate(before.tensors, replace(before.around, handed_on=False), before.kept)
+            run = self._simulate(tensors, self._around(tensors), memory)
+        self.seconds += time.perf_counter() - started
+        return run
+
+    def _simulate(self, tensors: LayerTensors, around: Neighbours, kept: Kept) -> LayerRun:
+        run = self.machine.run(tensors, self.spec, around, kept)
+        self.results.append(run.result)
+        self._last = _Done(tensors, around, kept, run)
         self._planes[tensors.layer.name] = run.output_planes
         return run
+
+    def _around(self, tensors: LayerTensors) -> Neighbours:
+        """What the layers before and after offer to the next one."""
+        name, before = tensors.layer.name, self._last
+        mine, theirs = self._handovers.get(name), None
+        if before is not None and before.run.output_stays:
+            theirs = self._handovers[before.tensors.layer.name].to
+        return Neighbours(
+            self._input_planes(tensors),
+            input_on_chip=theirs == name,
+            handed_on=mine is not None,
+            stored=mine is None or mine.others,
+            swapped=before is not None and before.around.swapped != before.run.output_stays,
+        )
 
     def _input_planes(self, tensors: LayerTensors) -> tuple[int, ...] | None:
         """Planes of the input, or None where a producer is not part of the run."""
@@ -122,7 +175,7 @@ class Session:
         return collect(
             self.machine,
             self.spec,
-            (run.result for run in self.runs),
+            self.results,
             network=network,
             preset=preset,
             provenance=provenance,

@@ -201,7 +201,7 @@ def dram_spans(
 
 
 def tracer(machine: str) -> Any:
-    """The module that traces a machine: ``trace(tensors, spec, planes) -> LayerTrace``.
+    """The module that traces a machine: ``trace(tensors, spec, around) -> LayerTrace``.
 
     Raises
     ------

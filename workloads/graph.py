@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
+from workloads.network import Handover
 
 Op = Literal[
     "input", "conv", "add", "concat", "max_pool", "avg_pool", "relu", "slice", "pad", "flatten"
@@ -117,3 +119,32 @@ class Graph:
         if node.op in ("pad", "slice") and node.shape[0] != self[node.inputs[0]].shape[0]:
             return ()
         return self.producers(node.inputs[0])
+
+    def readers(self, name: str) -> frozenset[str]:
+        """The convolutions that read ``name``, directly or through other operators.
+
+        The output's name stands for whoever uses the network.
+        """
+        found: set[str] = set()
+        waiting, seen = [name], {name}
+        while waiting:
+            here = waiting.pop()
+            if here == self.output.name:
+                found.add(here)
+            for node in self.consumers(here):
+                if node.op == "conv":
+                    found.add(node.name)
+                elif node.name not in seen:
+                    seen.add(node.name)
+                    waiting.append(node.name)
+        return frozenset(found)
+
+    @property
+    def handovers(self) -> dict[str, Handover]:
+        """By convolution, those whose output is all that the next convolution reads."""
+        found = {}
+        for conv, after in pairwise(self.convs):
+            if self.producers(after.inputs[0]) == (conv.name,):
+                others = self.readers(conv.name) != {after.name}
+                found[conv.name] = Handover(after.name, others)
+        return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
@@ -61,6 +62,17 @@ class NetworkLayer:
         """Weights, biases, and scale and shift of the batch norm."""
         K, channels, R, S = self.layer.weight_shape
         return K * (channels * R * S + self.bias + 2 * self.batch_norm)
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A layer's output is the whole input of the layer ``to``, which comes next.
+
+    ``others`` : a later layer, an addition or the network's user reads it too
+    """
+
+    to: str
+    others: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,26 @@ class Network:
     def shapes(self) -> tuple[ConvLayer, ...]:
         """The layers alone."""
         return tuple(entry.layer for entry in self.layers)
+
+    @property
+    def handovers(self) -> dict[str, Handover]:
+        """By layer, those whose output is all that the next layer reads.
+
+        Examples
+        --------
+        >>> found = network("resnet18").handovers
+        >>> found["layer1.0.conv1"], found["conv1"]
+        (Handover(to='layer1.0.conv2', others=False), Handover(to='layer1.0.conv1', others=True))
+        """
+        found = {}
+        for entry, after in pairwise(self.layers):
+            if after.producers == (entry.name,):
+                others = any(
+                    entry.name in (*(e.producers if e is not after else ()), *e.shortcut)
+                    for e in self.layers
+                )
+                found[entry.name] = Handover(after.name, others)
+        return found
 
     @property
     def macs(self) -> int:

@@ -16,14 +16,20 @@ CLOCK = Price(0, "no published figure for the clock tree; a table of one's own m
 
 
 def events(
-    spec: BasisFirstSpec, steps: Plan, counts: Tally, cycles: int, shortcut_bytes: int
+    spec: BasisFirstSpec,
+    steps: Plan,
+    counts: Tally,
+    cycles: int,
+    shortcut_bytes: int,
+    swapped: bool,
 ) -> dict[tuple[str, str, str], int]:
-    """Actions by (component, action, tensor)."""
+    """Actions by (component, action, tensor); ``swapped`` GLBs have each other's role."""
 
     def dram(name: str) -> int:
         return steps.bytes.total(name)
 
     port = min(GLB_PORT_BYTES, spec.broadcast_bytes_per_cycle)
+    source, sink = ("output_glb", "input_glb") if swapped else ("input_glb", "output_glb")
     reads_per_row = -(-spec.ca_lanes // GLB_PORT_BYTES)
     return {
         ("dram", "byte", "input"): dram("input"),
@@ -31,10 +37,10 @@ def events(
         ("dram", "byte", "basis"): dram("basis"),
         ("dram", "byte", "shortcut"): shortcut_bytes,
         ("dram", "byte", "output"): dram("output"),
-        ("input_glb", "write", "input"): -(-dram("input") // port),
-        ("input_glb", "read", "input"): counts.glb_reads,
-        ("output_glb", "write", "output"): -(-counts.output_bytes // GLB_PORT_BYTES),
-        ("output_glb", "read", "output"): -(-dram("output") // GLB_PORT_BYTES),
+        (source, "write", "input"): -(-dram("input") // port),
+        (source, "read", "input"): counts.glb_reads,
+        (sink, "write", "output"): -(-counts.output_bytes // GLB_PORT_BYTES),
+        (sink, "read", "output"): -(-dram("output") // GLB_PORT_BYTES),
         ("vector_buffer", "write", "input"): -(-counts.vector_write_bytes // spec.ca_lanes),
         ("vector_buffer", "read", "input"): counts.vector_row_reads * reads_per_row,
         ("coefficient_buffer", "write", "coefficient"): -(

@@ -1,7 +1,7 @@
 """The Basis-First machine: sections 1 to 8 put together for one layer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from arch.basis_first import recurrence as field
 from arch.basis_first.area import area
 from arch.basis_first.bounds import check_bounds
 from arch.basis_first.charges import events, prices
-from arch.basis_first.layout import bursts, store
+from arch.basis_first.layout import StoredTensor, bursts, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
 from arch.basis_first.recurrence import step_times
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
@@ -19,11 +19,11 @@ from arch.basis_first.step_inputs import StepInputs, step_inputs
 from arch.basis_first.steps import Plan, plan, streams
 from arch.basis_first.tally import Tally, tally
 from arch.basis_first.tiling import TilingProblem
-from arch.basis_first.work import Work, work
+from arch.basis_first.work import Work, work, work_key
 from arch.counters import Counters, LayerResult
 from arch.energy import EnergyTable
 from arch.errors import OperandError
-from arch.machine import LayerRun, Resources
+from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.memory import StepTraffic, Timeline, peak_bandwidth, schedule
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
@@ -64,6 +64,8 @@ class Prepared:
     output: np.ndarray
     shift: int | None
     steps: Plan
+    around: Neighbours
+    output_stays: bool
 
     @property
     def inputs(self) -> StepInputs:
@@ -131,12 +133,14 @@ def _traffic(
     steps: Plan,
     counts: Tally,
     planes: int,
+    around: Neighbours,
     shortcut_bytes: int,
 ) -> dict[tuple[str, str, str], int]:
     """Bytes by level, tensor and direction; row pointers are metadata, in no request."""
     layer, images = tensors.layer, tensors.images
     total = {name: steps.bytes.total(name) for name in ("input", "coefficient", "basis", "output")}
-    stored_planes = len({(step.k_tile, step.image) for step in steps.steps})
+    stored_planes = len({(step.k_tile, step.image) for step in steps.steps}) * around.stored
+    planes = 0 if around.input_on_chip else planes
     return {
         ("dram", "input", "read"): total["input"],
         ("dram", "coefficient", "read"): total["coefficient"],
@@ -165,38 +169,69 @@ def _problem(
     planes: tuple[int, ...],
     found: Work,
     output: np.ndarray,
-) -> TilingProblem:
+    around: Neighbours,
+) -> tuple[TilingProblem, bool]:
+    """What the plan depends on, the offers of ``around`` settled, and if the output stays."""
     stored = store(output, tuple(k_tile.stop - k_tile.start for k_tile in tiles))
-    return TilingProblem(
+    images = store(tensors.activations, planes)
+    fused = spec.layer_fusion == "on"
+    stays = fused and around.handed_on and _together(stored) <= spec.output_glb_bytes // 2
+    settled = replace(
+        around,
+        input_on_chip=fused
+        and around.input_on_chip
+        and _together(images) <= spec.input_glb_bytes // 2,
+        stored=around.stored or not stays,
+    )
+    problem = TilingProblem(
         tensors.layer,
         spec,
         tiles,
-        store(tensors.activations, planes),
+        images,
         tuple(tuple(image.plane(n) for image in stored) for n in range(len(tiles))),
         streams(tensors, tiles),
         found.lengths,
+        settled,
     )
+    return problem, stays
+
+
+def _together(images: tuple[StoredTensor, ...]) -> int:
+    """Compressed bytes of all images, before burst rounding."""
+    return sum(int(image.whole().sum()) for image in images)
 
 
 def prepare(
-    tensors: LayerTensors, spec: BasisFirstSpec, input_planes: tuple[int, ...] | None = None
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    around: Neighbours = ALONE,
+    kept: Kept | None = None,
 ) -> Prepared:
     """Phase 1 and the plan of one layer; parameters and errors as for :func:`simulate`."""
-    layer = tensors.layer
-    planes = _input_planes(layer, input_planes)
+    layer, memory = tensors.layer, kept or Kept()
+    if around.swapped:
+        sizes = {"input_glb_bytes": spec.output_glb_bytes, "output_glb_bytes": spec.input_glb_bytes}
+        spec = spec.model_copy(update=sizes)
+    planes = _input_planes(layer, around.input_planes)
     if tensors.mode != "bypass":
         check_bounds(tensors, spec, channel_tile(layer, spec))
     else:
         check_bounds(tensors, spec, layer.channels_per_group)
     tiles = k_tiles(tensors, spec)
-    found = work(tensors, spec)
-    output, shift = stored_output(tensors, found.psums)
-    steps = plan(_problem(tensors, spec, tiles, planes, found, output), tensors)
-    return Prepared(tensors, spec, planes, tiles, found, output, shift, steps)
+    found = memory.get("work", work_key(tensors, spec), lambda: work(tensors, spec))
+    output, shift = memory.get("output", (), lambda: stored_output(tensors, found.psums))
+    problem, stays = _problem(tensors, spec, tiles, planes, found, output, around)
+    steps = plan(problem, tensors)
+    return Prepared(
+        tensors, spec, planes, tiles, found, output, shift, steps, problem.around, stays
+    )
 
 
 def simulate(
-    tensors: LayerTensors, spec: BasisFirstSpec, input_planes: tuple[int, ...] | None = None
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    around: Neighbours = ALONE,
+    kept: Kept | None = None,
 ) -> LayerRun:
     """Simulate one layer, exactly: every pixel, channel, slice and row of the tensors.
 
@@ -204,20 +239,26 @@ def simulate(
     ----------
     tensors : LayerTensors
     spec : BasisFirstSpec
-    input_planes : channels of each plane in which the input lies in DRAM; None for one plane
+    around : what the layers before and after it offer
+    kept : what earlier runs of these tensors have worked out
 
     Raises
     ------
     OperandError, SpecError
         Naming layer, buffer or channel, and the values.
     """
-    prepared = prepare(tensors, spec, input_planes)
-    return finish(prepared, time_steps(prepared.inputs))
+    prepared = prepare(tensors, spec, around, kept)
+    digest = (kept or Kept()).get("digest", (), tensors.digest)
+    return finish(prepared, time_steps(prepared.inputs), spec, digest)
 
 
-def finish(prepared: Prepared, times: np.ndarray) -> LayerRun:
-    """Count everything in a prepared layer whose steps are timed."""
+def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest: str) -> LayerRun:
+    """Count everything in a prepared layer whose steps are timed.
+
+    ``asked`` is the spec as the user knows it, whose buffers have not swapped.
+    """
     tensors, spec, tiles = prepared.tensors, prepared.spec, prepared.tiles
+    around = prepared.around
     layer, found, steps = tensors.layer, prepared.found, prepared.steps
     drains = int(prepared.drains.sum())
     compute = times[:, field.COMPUTE]
@@ -235,8 +276,8 @@ def finish(prepared: Prepared, times: np.ndarray) -> LayerRun:
         multiplies=counts.multiplies,
         units=spec.pe_blocks,
         causes=_causes(spec, tiles, steps, times, drains, timeline),
-        traffic=_traffic(tensors, spec, steps, counts, len(prepared.planes), shortcut),
-        events=events(spec, steps, counts, timeline.cycles, shortcut),
+        traffic=_traffic(tensors, spec, steps, counts, len(prepared.planes), around, shortcut),
+        events=events(spec, steps, counts, timeline.cycles, shortcut, around.swapped),
         peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
     )
     extras = {
@@ -247,6 +288,8 @@ def finish(prepared: Prepared, times: np.ndarray) -> LayerRun:
         "k_tiles": len(tiles),
         "passes": len(tiles[0].passes),
         "steps": len(steps.steps),
+        "input_on_chip": int(around.input_on_chip),
+        "output_stays": int(prepared.output_stays),
         "broadcast_pixels": steps.broadcast_pixels,
         "pairs": counts.pairs,
         "ca_cycles": counts.ca_cycles,
@@ -257,13 +300,19 @@ def finish(prepared: Prepared, times: np.ndarray) -> LayerRun:
         layer,
         tensors.images,
         BasisFirst.name,
-        spec,
+        asked,
         tensors.mode,
         counters,
         extras,
-        {"origin": tensors.origin, "digest": tensors.digest(), "notes": notes},
+        {"origin": tensors.origin, "digest": digest, "notes": notes},
     )
-    return LayerRun(result, found.psums, tuple(k.stop - k.start for k in tiles))
+    return LayerRun(
+        result,
+        found.psums,
+        tuple(k.stop - k.start for k in tiles),
+        input_on_chip=around.input_on_chip,
+        output_stays=prepared.output_stays,
+    )
 
 
 class BasisFirst:
@@ -283,11 +332,12 @@ class BasisFirst:
         self,
         tensors: LayerTensors,
         spec: MachineSpec,
-        input_planes: tuple[int, ...] | None = None,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
     ) -> LayerRun:
         """Simulate one layer."""
         assert isinstance(spec, BasisFirstSpec)
-        return simulate(tensors, spec, input_planes)
+        return simulate(tensors, spec, around, kept)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Refuse: this machine's time depends on values."""

@@ -63,6 +63,11 @@ class BasisFirstSpec(MachineSpec):
     loop_order: Literal["auto", "input_outer", "coefficient_outer"] = Field(
         "auto", description="Assumption: which operand stays; auto takes fewer DRAM bytes"
     )
+    layer_fusion: Literal["off", "on"] = Field(
+        "off",
+        description="Assumption: on keeps an output in its GLB where half of it holds the output "
+        "of all images; the GLBs swap roles for the next layer",
+    )
 
 
 PRESETS = {"default": BasisFirstSpec()}

@@ -206,6 +206,7 @@ def _bytes(
 ) -> StepBytes:
     """The DRAM bytes of every step."""
     burst = problem.spec.dram_burst_bytes
+    around = problem.around
     sizes = {
         (k, n): burst * -(-coefficient_bytes(tensors, problem.lengths, part) // burst)
         for k, k_tile in enumerate(problem.k_tiles)
@@ -219,12 +220,14 @@ def _bytes(
     for number, step in enumerate(steps):
         key = (step.k_tile, step.pass_)
         coefficient[number] = 0 if key in held else sizes[key]
-        if step.completed[0] < step.completed[1]:
+        if around.stored and step.completed[0] < step.completed[1]:
             runs = step.tile.output_runs(
                 problem.outputs[step.k_tile][step.image], np.arange(*step.completed)
             )
             output[number] = bursts(runs, burst)
         held = [*held[-1:], key]
+    if around.input_on_chip:
+        return StepBytes(coefficient, basis, np.zeros_like(basis), output)
     inputs = np.array(_input_loads(problem, steps, order), np.int64)
     return StepBytes(coefficient, basis, inputs, output)
 

@@ -9,6 +9,7 @@ from arch.basis_first.layout import StoredTensor
 from arch.basis_first.mac_row import Axis, tile_axes
 from arch.basis_first.modes import KTile
 from arch.basis_first.spec import BasisFirstSpec
+from arch.machine import Neighbours
 from workloads.layer import ConvLayer
 
 
@@ -84,6 +85,7 @@ class TilingProblem:
     outputs: tuple[tuple[StoredTensor, ...], ...]  # per k-tile, per image
     streams: int
     lengths: np.ndarray  # as in Work
+    around: Neighbours  # what became of the offers: ``stored`` is whether any output is written
 
     @property
     def passes(self) -> int:

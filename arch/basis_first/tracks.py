@@ -17,6 +17,7 @@ from arch.basis_first.modes import Pass
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs
 from arch.basis_first.timeline import StepRecord, record
+from arch.machine import ALONE, Neighbours
 from arch.memory import StepTraffic, Timeline, schedule
 from arch.spec import MachineSpec
 from arch.trace import (
@@ -215,9 +216,7 @@ class _Layer:
         return {name: int(getattr(asked, name)[n]) for name in names}
 
 
-def trace(
-    tensors: LayerTensors, spec: MachineSpec, input_planes: tuple[int, ...] | None = None
-) -> LayerTrace:
+def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) -> LayerTrace:
     """Simulate one layer and keep what its trace is worked out from.
 
     Parameters and errors as for :func:`arch.basis_first.model.simulate`.
@@ -232,10 +231,10 @@ def trace(
     [12]
     """
     assert isinstance(spec, BasisFirstSpec)
-    prepared = prepare(tensors, spec, input_planes)
+    prepared = prepare(tensors, spec, around)
     inputs = prepared.inputs
     times = time_steps(inputs)
-    run = finish(prepared, times)
+    run = finish(prepared, times, spec, tensors.digest())
     traffic = prepared.traffic(times[:, field.COMPUTE])
     timeline = schedule(traffic, spec)
     layer = _Layer(prepared, inputs, traffic, timeline)

@@ -8,7 +8,7 @@ import numpy as np
 from arch.counters import Counters, LayerResult
 from arch.energy import EnergyTable
 from arch.errors import InvariantError, OperandError
-from arch.machine import LayerRun, Resources
+from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.memory import StepTraffic, peak_bandwidth, schedule
 from arch.spec import MachineSpec
 from arch.systolic.area import area
@@ -67,11 +67,12 @@ class Systolic:
         self,
         tensors: LayerTensors,
         spec: MachineSpec,
-        input_planes: tuple[int, ...] | None = None,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
-        ``input_planes`` changes nothing: the dense input is one plane.
+        ``around`` changes nothing: the dense input is one plane, and no output stays on chip.
 
         Raises
         ------
@@ -82,7 +83,8 @@ class Systolic:
         steps = plan(tensors.layer, chosen, tensors.images)
         psums = compute(tensors, steps, chosen)
         self._check_output(tensors, chosen)
-        provenance = {"origin": tensors.origin, "digest": tensors.digest()}
+        digest = (kept or Kept()).get("digest", (), tensors.digest)
+        provenance = {"origin": tensors.origin, "digest": digest}
         shortcut = shortcut_bytes(tensors.shortcut, chosen)
         return self._run(steps, chosen, shortcut, psums, provenance)
 

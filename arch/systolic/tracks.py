@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arch.machine import LayerRun
+from arch.machine import ALONE, LayerRun, Neighbours
 from arch.memory import StepTraffic, Timeline, schedule
 from arch.spec import MachineSpec
 from arch.systolic.charges import bursts
@@ -71,12 +71,10 @@ def _traced(run: LayerRun, spec: SystolicSpec) -> LayerTrace:
     return LayerTrace(run.result, (STEPS, PHASES, DRAM), (part,))
 
 
-def trace(
-    tensors: LayerTensors, spec: MachineSpec, input_planes: tuple[int, ...] | None = None
-) -> LayerTrace:
+def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) -> LayerTrace:
     """Simulate one layer on tensors and trace it."""
     assert isinstance(spec, SystolicSpec)
-    return _traced(MACHINE.run(tensors, spec, input_planes), spec)
+    return _traced(MACHINE.run(tensors, spec, around), spec)
 
 
 def trace_shape(layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerTrace:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from arch.errors import SpecError
-from arch.machine import LayerRun
+from arch.errors import InvariantError, SpecError
+from arch.machine import Kept, LayerRun
 from arch.simulate import NetworkRun, Session, collect
 from escalate.app.feed import Feed, check_feed, parse_synthetic
 from escalate.app.images import Images, read_images
@@ -33,6 +33,7 @@ from escalate.app.sources import (
 from escalate.version import VERSION
 from workloads.execute import execute, quantize_images
 from workloads.integer import IntegerModel
+from workloads.network import Handover
 from workloads.requantize import Requantizer
 from workloads.synthetic import Synthetic, synthetic_layers
 from workloads.tensors import LayerTensors
@@ -47,7 +48,7 @@ Watch = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simulation:
-    """One run, the host's seconds for it, and what came out of the network.
+    """One run, the host's seconds in the machine model, and what came out of the network.
 
     ``logits`` (N, classes) are None where no network was run; ``labels`` where none are known.
     """
@@ -89,97 +90,162 @@ def threads(count: int | None) -> Iterator[None]:
 def run_source(
     source: Source, choice: Choice, feed: Feed | None = None, watch: Watch | None = None
 ) -> Simulation:
-    """Simulate all layers of a source on one machine.
+    """Simulate all layers of a source on one machine; see ``run_choices``."""
+    return run_choices(source, (choice,), feed, watch)[0]
+
+
+def run_choices(
+    source: Source,
+    choices: Sequence[Choice],
+    feed: Feed | None = None,
+    watch: Watch | None = None,
+) -> list[Simulation]:
+    """Simulate all layers of a source on machines, or on one with different numbers.
+
+    Layer by layer: machines that are fed the same tensors share them, and what one of them works
+    out is kept for the next (of Basis-First all that FIFOs, blocks, buffers and DRAM leave alone).
+    Results do not depend on that.
 
     Parameters
     ----------
     source : Source
-    choice : Choice, the machine and its numbers
+    choices : machines and their numbers
     feed : images for a compressed model; for shapes only its count matters
     watch : called before every layer
 
     Raises
     ------
     SourceError, DataError
-        If the source has no tensors for this machine, or the images cannot be read.
+        If the source has no tensors for a machine, or the images cannot be read.
     OperandError, SpecError
-        If the machine refuses a layer; names it.
+        If a machine refuses a layer; names it.
     """
-    started = time.perf_counter()
     wanted = feed or Feed()
     check_feed(source, wanted)
+    found: dict[int, Simulation] = {}
+    kinds = [FED.get(choice.machine.name, INT8) for choice in choices]
+    for kind in dict.fromkeys(kinds):
+        mine = [n for n, each in enumerate(kinds) if each == kind]
+        group = [choices[n] for n in mine]
+        found |= zip(mine, _run_group(source, group, wanted, watch), strict=True)
+    return [found[n] for n in range(len(choices))]
+
+
+def _run_group(
+    source: Source, choices: Sequence[Choice], feed: Feed, watch: Watch | None
+) -> list[Simulation]:
+    """Machines that are fed the same tensors."""
     if isinstance(source, ModelSource):
-        run, logits, labels = _run_model(source, choice, wanted, watch)
-        return Simulation(run, time.perf_counter() - started, logits, labels)
+        return _run_model(source, choices, feed, watch)
     if isinstance(source, TensorSource):
-        run = _run_tensors(source, choice, watch)
-    elif wanted.synthetic is not None:
-        run = _run_synthetic(source, choice, wanted.synthetic, watch)
-    else:
-        run = _run_shapes(source, choice, wanted.count, watch)
-    return Simulation(run, time.perf_counter() - started)
+        about = {"kind": "tensors", "tensors": "file", "notes": ["own tensors"]}
+        return _run_layers(source.name, source.layers, len(source.layers), choices, about, watch)
+    if feed.synthetic is not None:
+        return _run_synthetic(source, choices, feed.synthetic, watch)
+    return [_run_shapes(source, choice, feed.count, watch) for choice in choices]
 
 
 def _run_model(
-    source: ModelSource, choice: Choice, feed: Feed, watch: Watch | None
-) -> tuple[NetworkRun, np.ndarray, np.ndarray | None]:
-    model, kind = source.model_for(choice.machine.name)
+    source: ModelSource, choices: Sequence[Choice], feed: Feed, watch: Watch | None
+) -> list[Simulation]:
+    model, kind = source.model_for(choices[0].machine.name)
     images = _images(source, model, feed)
     inputs = quantize_images(model.image, images.seen_by(model.image))
-    session, logits = classify(model, inputs, choice, watch)
-    notes = [*choice.notes, f"fed the {kind} model"]
-    for name, rule in model.requantizers.items():
-        if _too_wide(rule, choice):
-            notes.append(f"{name}: 16-bit outputs counted as words of the machine")
+    sessions, logits = classify(model, inputs, choices, watch)
     trained_on = _data_source(model)
-    if trained_on and kind_of_images(trained_on) != kind_of_images(images.name):
-        notes.append(f"unrelated images: {images.name}, the network was made for {trained_on}")
-    about: dict[str, Any] = {
-        "version": VERSION,
-        "kind": "model",
-        "tensors": kind,
-        "source": source.name,
-        "model": dict(model.provenance),
-        "images": images.name,
-        "count": len(images.pixels),
-        "notes": notes,
-    }
-    if images.labels is not None:
-        about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
-    run = session.finish(model.graph.name, choice.label, about)
-    return run, logits, images.labels
+    found = []
+    for choice, session in zip(choices, sessions, strict=True):
+        notes = [*choice.notes, f"fed the {kind} model"]
+        for name, rule in model.requantizers.items():
+            if _too_wide(rule, choice):
+                notes.append(f"{name}: 16-bit outputs counted as words of the machine")
+        if trained_on and kind_of_images(trained_on) != kind_of_images(images.name):
+            notes.append(f"unrelated images: {images.name}, the network was made for {trained_on}")
+        about: dict[str, Any] = {
+            "version": VERSION,
+            "kind": "model",
+            "tensors": kind,
+            "source": source.name,
+            "model": dict(model.provenance),
+            "images": images.name,
+            "count": len(images.pixels),
+            "notes": notes,
+        }
+        if images.labels is not None:
+            about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
+        run = session.finish(model.graph.name, choice.label, about)
+        found.append(Simulation(run, session.seconds, logits, images.labels))
+    return found
 
 
 def classify(
-    model: IntegerModel, inputs: np.ndarray, choice: Choice, watch: Watch | None = None
-) -> tuple[Session, np.ndarray]:
-    """Run a model whose convolutions are all computed by the machine.
+    model: IntegerModel,
+    inputs: np.ndarray,
+    choices: Sequence[Choice],
+    watch: Watch | None = None,
+) -> tuple[list[Session], np.ndarray]:
+    """Run a model whose convolutions are all computed by every machine.
 
     Parameters
     ----------
     model : IntegerModel
     inputs : integers as ``model.image`` makes them, shape (N, C, H, W)
-    choice : Choice
+    choices : machines and their numbers
     watch : called before every layer
 
     Returns
     -------
-    session : the simulated layers
+    sessions : the simulated layers of each machine
     logits : int64, shape (N, classes)
+
+    Raises
+    ------
+    InvariantError
+        If two machines disagree about a psum.
     """
-    session = Session(choice.machine, choice.spec, choice.own_prices)
+    sessions = _sessions(choices, model.graph.handovers)
     total = len(model.graph.convs)
 
     def convolve(tensors: LayerTensors) -> np.ndarray:
-        if watch is not None:
-            watch(choice.machine.name, len(session.runs), total)
-        psums = session.run(_as_fed(tensors, choice)).psums
-        assert psums is not None
-        return psums
+        done = len(sessions[0].results)
+        return _run_layer(tensors, choices, sessions, (done, total), watch)
 
     outputs = execute(model, inputs, convolve)
     logits = outputs[model.graph.output.name].astype(np.int64)
-    return session, logits.reshape(len(inputs), -1)
+    return sessions, logits.reshape(len(inputs), -1)
+
+
+def _sessions(choices: Sequence[Choice], handovers: Mapping[str, Handover]) -> list[Session]:
+    return [
+        Session(choice.machine, choice.spec, choice.own_prices, handovers) for choice in choices
+    ]
+
+
+def _run_layer(
+    tensors: LayerTensors,
+    choices: Sequence[Choice],
+    sessions: Sequence[Session],
+    progress: tuple[int, int],
+    watch: Watch | None,
+) -> np.ndarray:
+    """One layer on all machines; their psums, which must be the same."""
+    done, total = progress
+    kept = Kept()
+    psums: np.ndarray | None = None
+    for n, (choice, session) in enumerate(zip(choices, sessions, strict=True)):
+        if watch is not None:
+            watch(choice.machine.name, done * len(choices) + n, total * len(choices))
+        fed = _as_fed(tensors, choice)
+        run = session.run(fed, kept if fed is tensors else None)
+        assert run.psums is not None
+        if psums is not None and run.psums is not psums and not np.array_equal(run.psums, psums):
+            raise InvariantError(
+                f"{tensors.layer.name}: the psums of {choice.machine.name} are not those of "
+                f"{choices[0].machine.name}"
+            )
+        psums = run.psums
+    assert psums is not None
+    return psums
 
 
 def _too_wide(rule: Requantizer | None, choice: Choice) -> bool:
@@ -214,16 +280,11 @@ def _images(source: ModelSource, model: IntegerModel, feed: Feed) -> Images:
     return read_images(what, len(model.image.mean), model.image.size, count=feed.count)
 
 
-def _run_tensors(source: TensorSource, choice: Choice, watch: Watch | None) -> NetworkRun:
-    about = {"kind": "tensors", "tensors": "file", "notes": [*choice.notes, "own tensors"]}
-    return _run_layers(source.name, source.layers, len(source.layers), choice, about, watch)
-
-
 def _run_synthetic(
-    source: ShapeSource, choice: Choice, recipe: Synthetic, watch: Watch | None
-) -> NetworkRun:
+    source: ShapeSource, choices: Sequence[Choice], recipe: Synthetic, watch: Watch | None
+) -> list[Simulation]:
     """Seeded tensors: ternary for machines with a basis, int8 for the others."""
-    dense = FED.get(choice.machine.name, INT8) == INT8
+    dense = FED.get(choices[0].machine.name, INT8) == INT8
     fields = {name: value for name, value in asdict(recipe).items() if value is not None}
     told = ", ".join(f"{name} {value}" for name, value in fields.items())
     about = {
@@ -231,35 +292,46 @@ def _run_synthetic(
         "tensors": INT8 if dense else COMPRESSED,
         "synthetic": fields,
         "network_source": source.network.source,
-        "notes": [*choice.notes, f"synthetic tensors: {told}"],
+        "notes": [f"synthetic tensors: {told}"],
     }
     layers = synthetic_layers(source.network, recipe, dense=dense)
-    return _run_layers(source.name, layers, len(source.layers), choice, about, watch)
+    total, handovers = len(source.layers), source.network.handovers
+    return _run_layers(source.name, layers, total, choices, about, watch, handovers)
 
 
 def _run_layers(
     name: str,
     layers: Iterable[LayerTensors],
     total: int,
-    choice: Choice,
-    about: dict[str, Any],
+    choices: Sequence[Choice],
+    about: Mapping[str, Any],
     watch: Watch | None,
-) -> NetworkRun:
+    handovers: Mapping[str, Handover] | None = None,
+) -> list[Simulation]:
     """Layer after layer, each with tensors of its own."""
-    session = Session(choice.machine, choice.spec, choice.own_prices)
+    sessions = _sessions(choices, handovers or {})
     for done, tensors in enumerate(layers):
-        if watch is not None:
-            watch(choice.machine.name, done, total)
-        session.run(tensors)
-    return session.finish(name, choice.label, {"version": VERSION, **about})
+        _run_layer(tensors, choices, sessions, (done, total), watch)
+    return [
+        Simulation(
+            session.finish(
+                name,
+                choice.label,
+                {"version": VERSION, **about, "notes": [*choice.notes, *about["notes"]]},
+            ),
+            session.seconds,
+        )
+        for choice, session in zip(choices, sessions, strict=True)
+    ]
 
 
-def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> NetworkRun:
+def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> Simulation:
     if not choice.machine.eats_shapes:
         raise SourceError(
             f"{source.name}: {choice.machine.name} needs tensors, not only shapes; give a "
             "compressed folder, .npz files, or --synthetic coefficients=D,activations=D"
         )
+    started = time.perf_counter()
     runs: list[LayerRun] = []
     for layer in source.layers:
         if watch is not None:
@@ -273,7 +345,7 @@ def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | 
         "network_source": source.network.source,
         "notes": [*choice.notes, "shapes only, no tensors"],
     }
-    return collect(
+    run = collect(
         choice.machine,
         choice.spec,
         (run.result for run in runs),
@@ -282,6 +354,7 @@ def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | 
         provenance=about,
         own_prices=choice.own_prices,
     )
+    return Simulation(run, time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +367,9 @@ class Request:
     threads: int | None = None
 
     def run(self, watch: Watch | None = None) -> list[Simulation]:
-        """Simulate, machine after machine."""
+        """Simulate on all machines, in the order of the choices."""
         with threads(self.threads):
-            return [run_source(self.source, choice, self.feed, watch) for choice in self.choices]
+            return run_choices(self.source, self.choices, self.feed, watch)
 
 
 def settings_of(fields: Mapping[str, Any] | None) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from arch.machine import LayerRun, Machine
+from arch.machine import ALONE, Kept, LayerRun, Machine, Neighbours
 from arch.spec import MachineSpec
 from arch.trace import LayerTrace, tracer
 from escalate.app.feed import Feed, parse_synthetic
@@ -50,12 +50,13 @@ class _Tap:
         self,
         tensors: LayerTensors,
         spec: MachineSpec,
-        input_planes: tuple[int, ...] | None = None,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
     ) -> LayerRun:
         """Simulate a layer; at the wanted one, trace it and stop."""
         if tensors.layer.name != self._layer:
-            return self._machine.run(tensors, spec, input_planes)
-        self.trace = self._tracer.trace(tensors, spec, input_planes)
+            return self._machine.run(tensors, spec, around, kept)
+        self.trace = self._tracer.trace(tensors, spec, around)
         raise _Reached
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arch.machine import machine
+from arch.machine import Neighbours, machine
 from arch.systolic.spec import PRESETS
 from tests.reference.basis_first_golden import GOLDEN
 from workloads.layer import ConvLayer
@@ -20,7 +20,7 @@ SYSTOLIC = [(layer, dataflow) for layer in LAYERS for dataflow in ("os", "ws", "
 def basis_first_cycles(row, **fields):
     found = machine("basis_first")
     spec = found.spec_type.model_validate({**row.fields, **fields})
-    return found.run(row.tensors, spec, row.planes).result.counters
+    return found.run(row.tensors, spec, Neighbours(row.planes)).result.counters
 
 
 def systolic_cycles(layer, dataflow, **fields):

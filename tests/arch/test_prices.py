@@ -5,7 +5,7 @@ import pytest
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import SpecError
 from arch.horowitz_cacti import add as horowitz_add
-from arch.machine import MACHINES, machine
+from arch.machine import MACHINES, Neighbours, machine
 from arch.prices import FAMILIES, price_list
 from arch.spec import MachineSpec
 from tests.reference.basis_first_golden import GOLDEN
@@ -154,7 +154,7 @@ def test_sums_by_component_and_tensor_are_exact(family, node_nm, row):
     found = machine("basis_first")
     fields = {**row.fields, "energy": family, "node_nm": node_nm}
     spec = found.spec_type.model_validate(fields)
-    counters = found.run(row.tensors, spec, row.planes).result.counters
+    counters = found.run(row.tensors, spec, Neighbours(row.planes)).result.counters
     table = found.prices(spec)
     lines = charges(counters, table)
     by_hand = sum(n * table[key[:2]].attojoules for key, n in counters.events.items())

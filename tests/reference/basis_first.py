@@ -31,6 +31,9 @@ Where the text leaves a choice:
     is 0; a pair is added to V+ or to V-, never to both; joining them is part of the multiplying.
 15. The alpha of a slice is one byte more of its coefficients' run; p and n belong to the layer's
     configuration, like the requantizer's numbers, and move with no request.
+16. Layer fusion: an output that stays needs half the output GLB before burst rounding, for all
+    images together; it makes no request, and no row pointers are written, unless a later layer
+    reads it from DRAM too.  An input on chip makes no request in any step.
 """
 
 from dataclasses import dataclass
@@ -50,7 +53,7 @@ from tests.reference.basis_first_events import events_of
 from tests.reference.basis_first_machine import DEFAULTS, ReferenceInfeasible, machine_of
 from tests.reference.basis_first_recurrences import step_by_recurrences
 from tests.reference.basis_first_stepper import StepTiming, step_by_cycles
-from tests.reference.basis_first_steps import Plan, Step, plan
+from tests.reference.basis_first_steps import ALONE, Fused, Plan, Step, plan
 from tests.reference.basis_first_tiles import InputStore, OutputStore, Sizes
 from tests.reference.basis_first_work import (
     KTile,
@@ -100,6 +103,8 @@ class ReferenceResult:
     dram: dict[str, int]
     metadata_read_bytes: int
     metadata_written_bytes: int
+    input_on_chip: bool
+    output_stays: bool
     pairs: int
     t_ca_sum: int
     causes: dict[str, int]
@@ -117,6 +122,7 @@ def reference_layer(
     input_planes: tuple[int, ...] | None = None,
     *,
     method: Literal["stepper", "recurrences"] = "stepper",
+    fused: Fused = ALONE,
 ) -> ReferenceResult:
     """Run one layer.  ``fields`` override DEFAULTS; ``input_planes`` are channels per plane."""
     machine = machine_of(fields)
@@ -124,7 +130,8 @@ def reference_layer(
     check_bounds(tensors, tiles, machine)
     psums = psums_of(tensors, tiles)
     sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
-    chosen = _choose(tensors, tiles, sizes)
+    chosen = _choose(tensors, tiles, sizes, fused)
+    takes, keeps = fused.takes(sizes), fused.keeps(sizes)
     step_time, schedule_steps = METHODS[method]
     timings = [step_time(step, machine) for step in chosen.steps]
     drains = [_drain(tensors, step) for step in chosen.steps]
@@ -139,6 +146,8 @@ def reference_layer(
     compute = sum(timing.compute for timing in timings)
     pipeline = machine.pipeline_cycles * len(chosen.steps)
     stall = _stall(schedule)
+    input_pointers = 4 * tensors.layer.H * len(sizes.source.planes)
+    output_pointers = 4 * tensors.layer.P * len(tiles) * tensors.images
     return ReferenceResult(
         psums=psums,
         order=chosen.order,
@@ -153,8 +162,10 @@ def reference_layer(
         pipeline_cycles=pipeline,
         memory_stall_cycles=stall,
         dram=_dram(chosen),
-        metadata_read_bytes=4 * tensors.layer.H * len(sizes.source.planes) * tensors.images,
-        metadata_written_bytes=4 * tensors.layer.P * len(tiles) * tensors.images,
+        metadata_read_bytes=0 if takes else input_pointers * tensors.images,
+        metadata_written_bytes=0 if keeps and not fused.stored else output_pointers,
+        input_on_chip=takes,
+        output_stays=keeps,
         pairs=events["ca_adds"],
         t_ca_sum=sum(timing.t_ca_sum for timing in timings),
         causes=_causes(chosen, timings, drains, stall, machine),
@@ -197,13 +208,13 @@ def _sizes(
     return Sizes(layer, machine, images, len(tiles), passes, streams, source, sink)
 
 
-def _choose(tensors: LayerTensors, tiles: list[KTile], sizes: Sizes) -> Plan:
+def _choose(tensors: LayerTensors, tiles: list[KTile], sizes: Sizes, fused: Fused) -> Plan:
     """The order asked for, or the better one (section 7, orders)."""
     asked = sizes.machine.loop_order
     plans, refusals = [], []
     for order in ("coefficient_outer", "input_outer") if asked == "auto" else (asked,):
         try:
-            plans.append(plan(order, tensors, tiles, sizes))
+            plans.append(plan(order, tensors, tiles, sizes, fused))
         except ReferenceInfeasible as refusal:
             refusals.append(refusal)
     if not plans:

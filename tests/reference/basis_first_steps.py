@@ -44,6 +44,33 @@ class Step:
         return self.coefficient_bytes + self.basis_bytes + self.input_bytes
 
 
+@dataclass(frozen=True)
+class Fused:
+    """What layer_fusion asks of a layer (section 7): its input is on chip, its output shall stay.
+
+    ``stored``: the output goes to DRAM all the same, because a later layer reads it too.
+    """
+
+    on_chip: bool = False
+    stays: bool = False
+    stored: bool = True
+
+    def takes(self, sizes: Sizes) -> bool:
+        """The input of all images lies in one GLB half."""
+        images = range(sizes.images)
+        return self.on_chip and sizes.input_fits(
+            [size for image in images for size in sizes.source.whole(image)]
+        )
+
+    def keeps(self, sizes: Sizes) -> bool:
+        """The output of all images fits one GLB half."""
+        total = sum(int(plane.sum()) for plane in sizes.sink.planes)
+        return self.stays and 2 * total <= sizes.machine.output_glb_bytes
+
+
+ALONE = Fused()
+
+
 @dataclass(eq=False)
 class Plan:
     """All steps of a layer in one order."""
@@ -64,7 +91,9 @@ class Plan:
         return sum(len(step.pixels) for step in self.steps)
 
 
-def plan(order: str, tensors: LayerTensors, k_tiles: list[KTile], sizes: Sizes) -> Plan:
+def plan(
+    order: str, tensors: LayerTensors, k_tiles: list[KTile], sizes: Sizes, fused: Fused = ALONE
+) -> Plan:
     """The steps of one order with their traffic; raises ReferenceInfeasible."""
     choose = coefficient_outer_tile if order == "coefficient_outer" else input_outer_tile
     p_t, q_t = choose(sizes)
@@ -72,11 +101,13 @@ def plan(order: str, tensors: LayerTensors, k_tiles: list[KTile], sizes: Sizes) 
     walk = _coefficient_outer if order == "coefficient_outer" else _input_outer
     steps = list(walk(tiles, k_tiles, sizes))
     _charge_coefficients(steps, tensors, sizes)
-    _charge_input(steps, order, sizes)
+    if not fused.takes(sizes):
+        _charge_input(steps, order, sizes)
     for step in steps:
         stored = sizes.sink.runs(step.image, step.work.k_tile, step.tile, step.completed)
         step.compressed_output_bytes = sum(stored)
-        step.output_bytes = in_bursts(stored, sizes)
+        if not fused.keeps(sizes) or fused.stored:
+            step.output_bytes = in_bursts(stored, sizes)
     return Plan(order, (p_t, q_t), len(tiles), steps)
 
 

@@ -11,6 +11,7 @@ from arch.basis_first import tracks
 from arch.basis_first.model import simulate
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import OperandError
+from arch.machine import Neighbours
 from arch.systolic.model import MACHINE as SYSTOLIC
 from arch.systolic.spec import SystolicSpec
 from arch.systolic.tracks import trace, trace_shape
@@ -39,7 +40,9 @@ def written(layer: LayerTrace, path: Path, first: int = 0, last: int = WHOLE) ->
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row.name)
 def test_golden_layers(row: GoldenRow, tmp_path) -> None:
-    layer = tracks.trace(row.tensors, BasisFirstSpec.model_validate(row.fields), row.planes)
+    layer = tracks.trace(
+        row.tensors, BasisFirstSpec.model_validate(row.fields), Neighbours(row.planes)
+    )
     found = written(layer, tmp_path / "trace.json")
     check_basis_first(found, layer.result)
     causes = found.cycles("cat", ("PE blocks",))
@@ -61,10 +64,10 @@ def test_any_layer(tmp_path, drawn) -> None:
     case, fields, planes = drawn
     spec = BasisFirstSpec.model_validate(fields)
     try:
-        layer = tracks.trace(case, spec, planes)
+        layer = tracks.trace(case, spec, Neighbours(planes))
     except OperandError:
         return
-    assert layer.result == simulate(case, spec, planes).result
+    assert layer.result == simulate(case, spec, Neighbours(planes)).result
     if layer.result.counters.cycles:
         check_basis_first(written(layer, tmp_path / "trace.json"), layer.result)
 

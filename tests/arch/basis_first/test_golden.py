@@ -4,6 +4,7 @@ import pytest
 
 from arch.basis_first.model import simulate
 from arch.basis_first.spec import BasisFirstSpec
+from arch.machine import Neighbours
 from tests.reference.basis_first_golden import (
     GOLDEN,
     SECTION_10,
@@ -25,7 +26,7 @@ def test_section_10(shape, x, t, sign, fields, golden) -> None:
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row.name)
 def test_further_rows(row: GoldenRow) -> None:
-    run = simulate(row.tensors, BasisFirstSpec.model_validate(row.fields), row.planes)
+    run = simulate(row.tensors, BasisFirstSpec.model_validate(row.fields), Neighbours(row.planes))
     counters, extras = run.result.counters, run.result.extras
     dram = {key[1]: value for key, value in counters.traffic.items() if key[0] == "dram"}
     assert extras["loop_order"] == row.order

@@ -11,6 +11,7 @@ from arch.basis_first.model import MACHINE, simulate
 from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
+from arch.machine import Neighbours
 from tests.strategies import cases
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
@@ -141,7 +142,7 @@ def test_properties(drawn) -> None:
     case, fields, planes = drawn
     spec = BasisFirstSpec.model_validate(fields)
     try:
-        run = simulate(case, spec, planes)
+        run = simulate(case, spec, Neighbours(planes))
     except OperandError:
         return
     counters = run.result.counters
@@ -156,7 +157,7 @@ def test_properties(drawn) -> None:
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
-        alone = simulate(case, spec, planes)
+        alone = simulate(case, spec, Neighbours(planes))
     finally:
         numba.set_num_threads(threads)
     assert alone.result.counters == counters
@@ -222,7 +223,7 @@ def test_refusals_name_layer_and_value() -> None:
     refused(wide, "output_glb_bytes is 3", output_glb_bytes=3, **inner)
     simulate(wide, BasisFirstSpec(output_glb_bytes=4, **inner))
     with pytest.raises(OperandError, match=r"input planes \(3,\) do not add up to C = 200"):
-        simulate(wide, BasisFirstSpec(), (3,))
+        simulate(wide, BasisFirstSpec(), Neighbours((3,)))
     with pytest.raises(OperandError, match="needs tensors"):
         MACHINE.run_shape(wide.layer, BasisFirstSpec())
 

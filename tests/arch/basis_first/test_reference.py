@@ -2,12 +2,14 @@
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from arch.basis_first.model import simulate
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import OperandError
-from arch.machine import LayerRun
+from arch.machine import LayerRun, Neighbours
 from tests.reference.basis_first import ReferenceInfeasible, ReferenceResult, reference_layer
+from tests.reference.basis_first_steps import Fused
 from tests.strategies import cases
 from workloads.convolve import convolve
 from workloads.tensors import LayerTensors
@@ -62,6 +64,8 @@ def compare(run: LayerRun, expected: ReferenceResult) -> None:
     assert counters.traffic[("metadata", "input", "read")] == expected.metadata_read_bytes
     assert counters.traffic[("metadata", "output", "write")] == expected.metadata_written_bytes
     assert run.output_planes == expected.output_planes
+    assert run.input_on_chip == expected.input_on_chip
+    assert run.output_stays == expected.output_stays
     for key, name in EVENTS.items():
         assert counters.events[key] == expected.events[name], name
     for key, name in TRAFFIC.items():
@@ -69,19 +73,24 @@ def compare(run: LayerRun, expected: ReferenceResult) -> None:
 
 
 def check(
-    case: LayerTensors, fields: dict[str, object], planes: tuple[int, ...] | None
+    case: LayerTensors,
+    fields: dict[str, object],
+    planes: tuple[int, ...] | None,
+    fused: Fused | None = None,
 ) -> ReferenceResult | None:
     """Run both machines; both must refuse, or agree."""
-    spec = BasisFirstSpec.model_validate(fields)
+    offers = fused or Fused()
+    spec = BasisFirstSpec(layer_fusion="on" if fused else "off", **fields)
+    around = Neighbours(planes, offers.on_chip, offers.stays, offers.stored)
     try:
-        expected = reference_layer(case, fields, planes)
+        expected = reference_layer(case, fields, planes, fused=offers)
     except ReferenceInfeasible:
         try:
-            simulate(case, spec, planes)
+            simulate(case, spec, around)
         except OperandError:
             return None
         raise AssertionError("the reference refuses what the fast machine runs") from None
-    run = simulate(case, spec, planes)
+    run = simulate(case, spec, around)
     compare(run, expected)
     assert np.array_equal(run.psums, convolve(case))
     return expected
@@ -97,3 +106,9 @@ def test_equals_reference_on_simple_layers(drawn) -> None:
 @given(cases())
 def test_equals_reference_everywhere(drawn) -> None:
     check(*drawn)
+
+
+@settings(EXACT, max_examples=60)
+@given(cases(), st.builds(Fused, st.booleans(), st.booleans(), st.booleans()))
+def test_equals_reference_when_fused(drawn, fused) -> None:
+    check(*drawn, fused)

@@ -9,6 +9,7 @@ from arch.basis_first.model import Prepared, prepare, time_steps
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.timeline import record
 from arch.errors import OperandError
+from arch.machine import Neighbours
 from tests.reference.basis_first_golden import GOLDEN, SECTION_10, GoldenRow, conv, decomposed
 from tests.strategies import cases
 from workloads.layer import ConvLayer
@@ -45,7 +46,9 @@ def test_section_10(shape, x, t, sign, fields, golden) -> None:
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row.name)
 def test_golden_rows(row: GoldenRow) -> None:
-    prepared = prepare(row.tensors, BasisFirstSpec.model_validate(row.fields), row.planes)
+    prepared = prepare(
+        row.tensors, BasisFirstSpec.model_validate(row.fields), Neighbours(row.planes)
+    )
     assert same_sums(prepared) == row.cycles[1]
 
 
@@ -59,7 +62,7 @@ def test_golden_rows(row: GoldenRow) -> None:
 def test_any_layer(drawn) -> None:
     case, fields, planes = drawn
     try:
-        prepared = prepare(case, BasisFirstSpec.model_validate(fields), planes)
+        prepared = prepare(case, BasisFirstSpec.model_validate(fields), Neighbours(planes))
     except OperandError:
         return
     same_sums(prepared)
