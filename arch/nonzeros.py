@@ -35,19 +35,18 @@ def count_channels(
 
 @kernel(parallel=True)
 def count_weighted(values: np.ndarray, weight: np.ndarray, counts: np.ndarray) -> None:
-    """Per channel the sum of ``weight`` over non-zero pixels of all images.
+    """Per image and channel the sum of ``weight`` over non-zero pixels.
 
     values : integers (images, channels, pixels); weight : int64 (pixels,)
-    counts : int64 out (channels,)
+    counts : int64 out (images, channels)
     """
     images, channels, pixels = values.shape
-    for c in prange(channels):
-        total = np.int64(0)
-        for image in range(images):
-            row = values[image, c]
-            for at in range(pixels):
-                total += weight[at] * np.int64(row[at] != 0)
-        counts[c] = total
+    for task in prange(images * channels):
+        image, c = task // channels, task % channels
+        row, total = values[image, c], np.int64(0)
+        for at in range(pixels):
+            total += weight[at] * np.int64(row[at] != 0)
+        counts[image, c] = total
 
 
 def by_channels(values: np.ndarray, sets: list[np.ndarray]) -> np.ndarray:

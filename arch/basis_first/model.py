@@ -9,6 +9,7 @@ import numpy as np
 
 from arch.basis_first import recurrence as field
 from arch.basis_first.area import area
+from arch.basis_first.batch import by_image
 from arch.basis_first.bounds import check_bounds
 from arch.basis_first.charges import events, prices
 from arch.basis_first.layout import StoredTensor, bursts, store
@@ -17,7 +18,7 @@ from arch.basis_first.recurrence import step_times
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs, step_inputs
 from arch.basis_first.steps import Plan, plan, streams
-from arch.basis_first.tally import Tally, tally
+from arch.basis_first.tally import Tally, pairs_by_image, tally
 from arch.basis_first.tiling import TilingProblem
 from arch.basis_first.work import Work, work, work_key
 from arch.counters import Counters, LayerResult
@@ -30,6 +31,7 @@ from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 POINTER_BYTES = 4  # one row pointer (section 7, layout)
+NO_REQUANTIZER = "output: ReLU and a right shift to 8 bits, where no requantizer is known"
 
 
 def stored_output(tensors: LayerTensors, psums: np.ndarray) -> tuple[np.ndarray, int | None]:
@@ -263,7 +265,8 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
     drains = int(prepared.drains.sum())
     compute = times[:, field.COMPUTE]
     timeline = schedule(prepared.traffic(compute), spec)
-    counts = tally(tensors, spec, tiles, found, steps, times, prepared.output)
+    pairs = pairs_by_image(tensors, found, steps)
+    counts = tally(tensors, spec, tiles, found, steps, times, prepared.output, int(pairs.sum()))
     shortcut = _shortcut_bytes(tensors, spec.dram_burst_bytes)
     counters = Counters(
         cycles=timeline.cycles,
@@ -280,6 +283,7 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
         events=events(spec, steps, counts, timeline.cycles, shortcut, around.swapped),
         peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
     )
+    shift = prepared.shift
     extras = {
         "loop_order": steps.order,
         "tile_rows": steps.tile_height,
@@ -293,9 +297,11 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
         "broadcast_pixels": steps.broadcast_pixels,
         "pairs": counts.pairs,
         "ca_cycles": counts.ca_cycles,
+        **by_image(steps, times, pairs),
     }
-    shift = prepared.shift
-    notes = [] if shift is None else [f"output: ReLU and right shift by {shift} (no requantizer)"]
+    notes = [] if shift is None else [NO_REQUANTIZER]
+    if shift is not None:
+        extras["output_shift"] = shift
     result = LayerResult(
         layer,
         tensors.images,

@@ -52,18 +52,22 @@ def _reads(
     return rows, used.size, int((-(-(channels + used) // 8)).sum())
 
 
-def _pairs(tensors: LayerTensors, found: Work, steps: Plan) -> int:
-    """Pairs of a non-zero activation and a non-zero coefficient, halos as often as broadcast."""
-    layer = tensors.layer
+def pairs_by_image(tensors: LayerTensors, found: Work, steps: Plan) -> np.ndarray:
+    """Pairs of a non-zero activation and a non-zero coefficient, int64 (images,).
+
+    A pixel in several halos counts as often as it is broadcast.
+    """
+    layer, images = tensors.layer, tensors.images
     if not found.readers.any():
-        return 0
+        return np.zeros(images, np.int64)
     times = np.zeros((layer.H, layer.W), np.int64)
     for tile in grid(layer, steps.tile_height, steps.tile_width):
         times[np.ix_(tile.needed_rows, tile.columns.needed)] += 1
-    counts = np.empty(layer.C, np.int64)
-    pixels = np.ascontiguousarray(tensors.activations)
-    count_weighted(pixels.reshape(tensors.images, layer.C, -1), times.ravel(), counts)
-    return int((found.readers * counts).sum())
+    counts = np.empty((images, layer.C), np.int64)
+    pixels = tensors.activations.reshape(images, layer.C, -1)
+    count_weighted(pixels, times.ravel(), counts)
+    total: np.ndarray = counts @ found.readers
+    return total
 
 
 def tally(
@@ -74,8 +78,9 @@ def tally(
     steps: Plan,
     times: np.ndarray,
     output: np.ndarray,
+    pairs: int,
 ) -> Tally:
-    """Count a layer's events from its steps."""
+    """Count a layer's events from its steps, given the operand ``pairs``."""
     total = times.sum(axis=0)
     passes = len(tiles[0].passes)
     bypass, pointwise = tensors.mode == "bypass", tensors.mode == "pointwise"
@@ -85,7 +90,6 @@ def tally(
     each = [_reads(tensors, spec, p, found) for k_tile in tiles for p in k_tile.passes]
     # rows, V of slices with a coefficient, bytes of those coefficients
     rows, sums, read_bytes = ((np.array(each)[part] * pixels[:, None]).sum(axis=0)).tolist()
-    pairs = _pairs(tensors, found, steps)
     used, products = int(total[field.USED]), int(total[field.PRODUCTS])
     accumulates = not pointwise or passes > 1
     psum_writes = used if pointwise else int(total[field.PSUM_WRITES])

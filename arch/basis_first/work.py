@@ -200,10 +200,10 @@ def _bypass(tensors: LayerTensors) -> Work:
             psums[image] = total.transpose(2, 0, 1)
         columns = busy.swapaxes(1, 2).reshape(tensors.images, layer.C, -1)
         active = busy.any(axis=2).transpose(0, 2, 1)
-    code = columns.transpose(0, 2, 1).astype(np.uint16).reshape(1, -1, columns.shape[1])
+    code = np.ascontiguousarray(columns.transpose(0, 2, 1)).reshape(1, -1, columns.shape[1])
     none = np.zeros((0, 0, 0), np.int64)
     return Work(
-        3 * code,
+        code * np.uint16(3),
         none,
         np.zeros(layer.C, np.int64),
         psums,

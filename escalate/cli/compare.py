@@ -89,7 +89,6 @@ def compare(
     from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import baseline_index, choose_all
     from escalate.app.prices import priced
-    from escalate.app.publish import check_target, publish
     from escalate.app.results import dumps
     from escalate.app.simulate import Request
     from escalate.app.sources import resolve
@@ -101,6 +100,8 @@ def compare(
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
     request = Request(resolve(source), choices, feed, threads)
     if out is not None:
+        from escalate.app.publish import check_target, publish
+
         check_target(out)
     with terminal.layer_progress() as watch:
         runs = [simulation.run for simulation in run_all(request, watch)]

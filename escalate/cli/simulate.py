@@ -78,7 +78,6 @@ def simulate(
     from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.prices import priced
-    from escalate.app.publish import check_target, publish
     from escalate.app.simulate import Request
     from escalate.app.sources import resolve
 
@@ -90,6 +89,8 @@ def simulate(
         threads,
     )
     if out is not None:
+        from escalate.app.publish import check_target, publish
+
         check_target(out)
     with terminal.layer_progress() as watch:
         found = request.run(watch)

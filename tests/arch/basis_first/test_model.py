@@ -189,6 +189,40 @@ def test_network_seen_twice_is_the_same() -> None:
     assert first.result == second.result
 
 
+def test_a_batch_is_told_image_by_image() -> None:
+    """Three images: one silent, one dense, one between; each alone gives the batch's numbers."""
+    case = ones_layer(C=40, K=3, size=5, M=2)
+    x = np.concatenate([case.activations * 0, case.activations, case.activations])
+    x[2, ::3] = 0
+    for order in ("coefficient_outer", "input_outer"):
+        spec = BasisFirstSpec(loop_order=order, **NO_DRAM)  # one tile, whatever the images
+        batch = simulate(replace(case, activations=x), spec).result
+        alone = [simulate(replace(case, activations=x[n : n + 1]), spec).result for n in range(3)]
+        for name, each in (
+            ("pairs", [run.extras["pairs"] for run in alone]),
+            ("ca_cycles", [run.extras["ca_cycles"] for run in alone]),
+            ("compute_cycles", [run.counters.compute_cycles for run in alone]),
+            ("multiplies", [run.counters.multiplies for run in alone]),
+        ):
+            got = [batch.extras[f"image_{name}_{how}"] for how in ("min", "max", "mean")]
+            assert got == [min(each), max(each), sum(each) / 3], (order, name)
+        assert not any(name.startswith("image_") for name in alone[0].extras)
+
+
+def test_weights_of_a_batch_are_fetched_as_the_order_says() -> None:
+    """Two k-tiles of coefficients, two images that do not fit: k-tile outer fetches each once."""
+    case = ones_layer(C=64, K=64, size=6, M=1)
+    x = np.concatenate([case.activations] * 3)
+    fetched = {}
+    for order in ("coefficient_outer", "input_outer"):
+        spec = BasisFirstSpec(loop_order=order, pe_blocks=16, input_glb_bytes=4096)
+        run = simulate(replace(case, activations=x), spec).result
+        fetched[order] = run.counters.traffic["dram", "coefficient", "read"]
+    one_k_tile = 16 * (64 + 64) // 8
+    assert fetched["coefficient_outer"] == 4 * one_k_tile
+    assert fetched["input_outer"] > fetched["coefficient_outer"]
+
+
 def refused(case: LayerTensors, message: str, error: type = OperandError, **fields) -> None:
     with pytest.raises(error, match=message):
         simulate(case, BasisFirstSpec(**fields))
