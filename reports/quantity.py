@@ -26,7 +26,13 @@ UNITS: tuple[tuple[str, str], ...] = (
     ("_mm2", "mm²"),
     ("_per_s", "/s"),
 )
-RATIOS = ("speedup", "energy_efficiency", "compression_ratio", "speedup_per_mm2")
+RATIOS = (
+    "speedup",
+    "energy_efficiency",
+    "compression_ratio",
+    "speedup_per_mm2",
+    "intermediate_ratio",
+)
 FRACTIONS = ("accuracy", "_utilization", "_fraction", "_density", "density")
 NAMES: Mapping[str, str] = {
     "latency_s": "latency",

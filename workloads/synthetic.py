@@ -13,7 +13,7 @@ bits stable between its versions; the Beta draws of the kind ``channel`` it does
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -78,6 +78,22 @@ class Synthetic:
         if self.kind not in get_args(Kind):
             allowed = ", ".join(get_args(Kind))
             raise WorkloadError(f"synthetic: kind is {self.kind!r}, allowed are {allowed}")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that have a value."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def told(self) -> str:
+        """The parameters as a note says them.
+
+        Examples
+        --------
+        >>> Synthetic(coefficients=0.1, seed=3).told
+        'coefficients 0.1, weights 1.0, basis 6, seed 3, images 1, kind iid'
+        """
+        return ", ".join(f"{name} {value}" for name, value in self.given.items())
 
 
 def synthetic_layers(

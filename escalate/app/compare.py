@@ -5,20 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
+from escalate.app.arguments import Paths, listed, path_of, settings_of
+from escalate.app.feed import Feed, parse_synthetic
+from escalate.app.fleet import Watch
 from escalate.app.machines import baseline_index, choose_all
 from escalate.app.prices import priced
 from escalate.app.results import finite
-from escalate.app.simulate import (
-    Feed,
-    Paths,
-    Request,
-    Simulation,
-    Watch,
-    listed,
-    parse_synthetic,
-    path_of,
-    settings_of,
-)
+from escalate.app.simulate import Request, Simulation
 from escalate.app.sources import resolve
 from reports.table import compare_rows, labels, ratios, totals_frame
 

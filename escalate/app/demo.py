@@ -14,11 +14,13 @@ from arch.errors import InvariantError
 from arch.simulate import NetworkRun
 from escalate import integer
 from escalate.app.compress import Compressed, Data, compress
+from escalate.app.feed import Feed
+from escalate.app.fleet import Watch
 from escalate.app.images import read_images
 from escalate.app.machines import Choice, choose
 from escalate.app.publish import NAMES, write_results
 from escalate.app.results import NewFolder
-from escalate.app.simulate import Feed, Simulation, Watch, run_source
+from escalate.app.simulate import Simulation, run_source
 from escalate.app.sources import COMPRESSED, ModelSource
 from escalate.demo_network import EPOCHS, demo_network, train
 from escalate.retrain import EpochReport

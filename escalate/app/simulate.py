@@ -2,19 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
-from arch.errors import InvariantError, SpecError
-from arch.machine import Kept, LayerRun
-from arch.simulate import NetworkRun, Session, collect
+from arch.errors import SpecError
+from arch.machine import LayerRun
+from arch.simulate import NetworkRun, collect
+from escalate.app.arguments import Paths, listed, path_of, settings_of
 from escalate.app.feed import Feed, check_feed, parse_synthetic
+from escalate.app.fleet import Fleet, Refusal, Watch, too_wide
 from escalate.app.images import Images, read_images
 from escalate.app.images import kind as kind_of_images
 from escalate.app.machines import Choice, choose
@@ -40,10 +41,6 @@ from workloads.tensors import LayerTensors
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-# what runs, layers done, layers in all
-Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,147 +117,160 @@ def run_choices(
     OperandError, SpecError
         If a machine refuses a layer; names it.
     """
+    found = _run(source, choices, feed, watch, tolerant=False)
+    return [each for each in found if isinstance(each, Simulation)]
+
+
+def try_choices(
+    source: Source,
+    choices: Sequence[Choice],
+    feed: Feed | None = None,
+    watch: Watch | None = None,
+) -> list[Simulation | Refusal]:
+    """As ``run_choices``, but a machine that refuses a layer gives its refusal, not its rows."""
+    return _run(source, choices, feed, watch, tolerant=True)
+
+
+def _run(
+    source: Source,
+    choices: Sequence[Choice],
+    feed: Feed | None,
+    watch: Watch | None,
+    *,
+    tolerant: bool,
+) -> list[Simulation | Refusal]:
     wanted = feed or Feed()
     check_feed(source, wanted)
-    found: dict[int, Simulation] = {}
+    found: dict[int, Simulation | Refusal] = {}
     kinds = [FED.get(choice.machine.name, INT8) for choice in choices]
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
-        group = [choices[n] for n in mine]
-        found |= zip(mine, _run_group(source, group, wanted, watch), strict=True)
+        group = _Group(source, [choices[n] for n in mine], wanted, watch, tolerant)
+        found |= zip(mine, group.run(), strict=True)
     return [found[n] for n in range(len(choices))]
 
 
-def _run_group(
-    source: Source, choices: Sequence[Choice], feed: Feed, watch: Watch | None
-) -> list[Simulation]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
     """Machines that are fed the same tensors."""
-    if isinstance(source, ModelSource):
-        return _run_model(source, choices, feed, watch)
-    if isinstance(source, TensorSource):
-        about = {"kind": "tensors", "tensors": "file", "notes": ["own tensors"]}
-        return _run_layers(source.name, source.layers, len(source.layers), choices, about, watch)
-    if feed.synthetic is not None:
-        return _run_synthetic(source, choices, feed.synthetic, watch)
-    return [_run_shapes(source, choice, feed.count, watch) for choice in choices]
 
+    source: Source
+    choices: Sequence[Choice]
+    feed: Feed
+    watch: Watch | None
+    tolerant: bool
 
-def _run_model(
-    source: ModelSource, choices: Sequence[Choice], feed: Feed, watch: Watch | None
-) -> list[Simulation]:
-    model, kind = source.model_for(choices[0].machine.name)
-    images = _images(source, model, feed)
-    inputs = quantize_images(model.image, images.seen_by(model.image))
-    sessions, logits = classify(model, inputs, choices, watch)
-    trained_on = _data_source(model)
-    found = []
-    for choice, session in zip(choices, sessions, strict=True):
-        notes = [*choice.notes, f"fed the {kind} model"]
-        for name, rule in model.requantizers.items():
-            if _too_wide(rule, choice):
-                notes.append(f"{name}: 16-bit outputs counted as words of the machine")
-        if trained_on and kind_of_images(trained_on) != kind_of_images(images.name):
-            notes.append(f"unrelated images: {images.name}, the network was made for {trained_on}")
+    def run(self) -> list[Simulation | Refusal]:
+        """Simulate what the source is."""
+        source, recipe = self.source, self.feed.synthetic
+        if isinstance(source, ModelSource):
+            return self._model(source)
+        if isinstance(source, TensorSource):
+            about = {"kind": "tensors", "tensors": "file", "notes": ["own tensors"]}
+            return self._layers(source.layers, len(source.layers), about, {})
+        if recipe is not None:
+            return self._synthetic(source, recipe)
+        return [_run_shapes(source, choice, self.feed.count, self.watch) for choice in self.choices]
+
+    def _fleet(self, total: int, handovers: Mapping[str, Handover]) -> Fleet:
+        return Fleet(self.choices, handovers, total, self.watch, tolerant=self.tolerant)
+
+    def _model(self, source: ModelSource) -> list[Simulation | Refusal]:
+        model, kind = source.model_for(self.choices[0].machine.name)
+        inputs, images = model_inputs(source, model, self.feed)
+        fleet = self._fleet(len(model.graph.convs), model.graph.handovers)
+        logits = classify(model, inputs, fleet)
         about: dict[str, Any] = {
-            "version": VERSION,
             "kind": "model",
             "tensors": kind,
             "source": source.name,
             "model": dict(model.provenance),
             "images": images.name,
             "count": len(images.pixels),
-            "notes": notes,
+            "notes": [f"fed the {kind} model"],
         }
         if images.labels is not None:
             about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
-        run = session.finish(model.graph.name, choice.label, about)
-        found.append(Simulation(run, session.seconds, logits, images.labels))
+        trained_on = _data_source(model)
+        if trained_on and kind_of_images(trained_on) != kind_of_images(images.name):
+            about["notes"].append(
+                f"unrelated images: {images.name}, the network was made for {trained_on}"
+            )
+        found = _finished(fleet, model.graph.name, about, model.requantizers)
+        return [
+            replace(each, logits=logits, labels=images.labels)
+            if isinstance(each, Simulation)
+            else each
+            for each in found
+        ]
+
+    def _synthetic(self, source: ShapeSource, recipe: Synthetic) -> list[Simulation | Refusal]:
+        """Seeded tensors: ternary for machines with a basis, int8 for the others."""
+        dense = FED.get(self.choices[0].machine.name, INT8) == INT8
+        about = {
+            "kind": "synthetic",
+            "tensors": INT8 if dense else COMPRESSED,
+            "synthetic": recipe.given,
+            "network_source": source.network.source,
+            "notes": [f"synthetic tensors: {recipe.told}"],
+        }
+        layers = synthetic_layers(source.network, recipe, dense=dense)
+        return self._layers(layers, len(source.layers), about, source.network.handovers)
+
+    def _layers(
+        self,
+        layers: Iterable[LayerTensors],
+        total: int,
+        about: Mapping[str, Any],
+        handovers: Mapping[str, Handover],
+    ) -> list[Simulation | Refusal]:
+        """Layer after layer, each with tensors of its own."""
+        fleet = self._fleet(total, handovers)
+        for tensors in layers:
+            fleet.run(tensors)
+        return _finished(fleet, self.source.name, about, {})
+
+
+def _finished(
+    fleet: Fleet,
+    network: str,
+    about: Mapping[str, Any],
+    requantizers: Mapping[str, Requantizer | None],
+) -> list[Simulation | Refusal]:
+    """The rows of every machine, or its refusal; notes of its own stand around the shared ones."""
+    found: list[Simulation | Refusal] = []
+    for n, choice in enumerate(fleet.choices):
+        if n in fleet.refusals:
+            found.append(fleet.refusals[n])
+            continue
+        wide = [
+            f"{name}: 16-bit outputs counted as words of the machine"
+            for name, rule in requantizers.items()
+            if too_wide(rule, choice)
+        ]
+        notes = [*choice.notes, *about["notes"], *wide]
+        session = fleet.sessions[n]
+        run = session.finish(network, choice.label, {"version": VERSION, **about, "notes": notes})
+        found.append(Simulation(run, session.seconds))
     return found
 
 
-def classify(
-    model: IntegerModel,
-    inputs: np.ndarray,
-    choices: Sequence[Choice],
-    watch: Watch | None = None,
-) -> tuple[list[Session], np.ndarray]:
-    """Run a model whose convolutions are all computed by every machine.
+def classify(model: IntegerModel, inputs: np.ndarray, fleet: Fleet) -> np.ndarray:
+    """Run a model whose convolutions are all computed by every machine of a fleet.
 
     Parameters
     ----------
     model : IntegerModel
     inputs : integers as ``model.image`` makes them, shape (N, C, H, W)
-    choices : machines and their numbers
-    watch : called before every layer
+    fleet : Fleet
 
     Returns
     -------
-    sessions : the simulated layers of each machine
     logits : int64, shape (N, classes)
-
-    Raises
-    ------
-    InvariantError
-        If two machines disagree about a psum.
     """
-    sessions = _sessions(choices, model.graph.handovers)
-    total = len(model.graph.convs)
-
-    def convolve(tensors: LayerTensors) -> np.ndarray:
-        done = len(sessions[0].results)
-        return _run_layer(tensors, choices, sessions, (done, total), watch)
-
-    outputs = execute(model, inputs, convolve)
+    outputs = execute(model, inputs, fleet.run)
     logits = outputs[model.graph.output.name].astype(np.int64)
-    return sessions, logits.reshape(len(inputs), -1)
-
-
-def _sessions(choices: Sequence[Choice], handovers: Mapping[str, Handover]) -> list[Session]:
-    return [
-        Session(choice.machine, choice.spec, choice.own_prices, handovers) for choice in choices
-    ]
-
-
-def _run_layer(
-    tensors: LayerTensors,
-    choices: Sequence[Choice],
-    sessions: Sequence[Session],
-    progress: tuple[int, int],
-    watch: Watch | None,
-) -> np.ndarray:
-    """One layer on all machines; their psums, which must be the same."""
-    done, total = progress
-    kept = Kept()
-    psums: np.ndarray | None = None
-    for n, (choice, session) in enumerate(zip(choices, sessions, strict=True)):
-        if watch is not None:
-            watch(choice.machine.name, done * len(choices) + n, total * len(choices))
-        fed = _as_fed(tensors, choice)
-        run = session.run(fed, kept if fed is tensors else None)
-        assert run.psums is not None
-        if psums is not None and run.psums is not psums and not np.array_equal(run.psums, psums):
-            raise InvariantError(
-                f"{tensors.layer.name}: the psums of {choice.machine.name} are not those of "
-                f"{choices[0].machine.name}"
-            )
-        psums = run.psums
-    assert psums is not None
-    return psums
-
-
-def _too_wide(rule: Requantizer | None, choice: Choice) -> bool:
-    """Whether outputs are wider than the words of a machine that has a word width."""
-    width = getattr(choice.spec, "operand_bytes", None)
-    return width is not None and rule is not None and np.dtype(rule.dtype).itemsize > width
-
-
-def _as_fed(tensors: LayerTensors, choice: Choice) -> LayerTensors:
-    """The layer as the machine takes it.
-
-    A machine whose words are 8 bits wide refuses to write 16-bit logits.  It is not told how the
-    last layer's psums become outputs, and counts one word for each (Assumption; noted in the row).
-    """
-    return replace(tensors, requantizer=None) if _too_wide(tensors.requantizer, choice) else tensors
+    return logits.reshape(len(inputs), -1)
 
 
 def _data_source(model: IntegerModel) -> str | None:
@@ -268,6 +278,12 @@ def _data_source(model: IntegerModel) -> str | None:
     data = model.provenance.get("data")
     source = data.get("source") if isinstance(data, Mapping) else None
     return str(source) if source else None
+
+
+def model_inputs(source: ModelSource, model: IntegerModel, feed: Feed) -> tuple[np.ndarray, Images]:
+    """The integers that a compressed model is fed, and the images they come from."""
+    images = _images(source, model, feed)
+    return quantize_images(model.image, images.seen_by(model.image)), images
 
 
 def _images(source: ModelSource, model: IntegerModel, feed: Feed) -> Images:
@@ -278,51 +294,6 @@ def _images(source: ModelSource, model: IntegerModel, feed: Feed) -> Images:
             "digits, photos, cifar10:FOLDER or a folder of images"
         )
     return read_images(what, len(model.image.mean), model.image.size, count=feed.count)
-
-
-def _run_synthetic(
-    source: ShapeSource, choices: Sequence[Choice], recipe: Synthetic, watch: Watch | None
-) -> list[Simulation]:
-    """Seeded tensors: ternary for machines with a basis, int8 for the others."""
-    dense = FED.get(choices[0].machine.name, INT8) == INT8
-    fields = {name: value for name, value in asdict(recipe).items() if value is not None}
-    told = ", ".join(f"{name} {value}" for name, value in fields.items())
-    about = {
-        "kind": "synthetic",
-        "tensors": INT8 if dense else COMPRESSED,
-        "synthetic": fields,
-        "network_source": source.network.source,
-        "notes": [f"synthetic tensors: {told}"],
-    }
-    layers = synthetic_layers(source.network, recipe, dense=dense)
-    total, handovers = len(source.layers), source.network.handovers
-    return _run_layers(source.name, layers, total, choices, about, watch, handovers)
-
-
-def _run_layers(
-    name: str,
-    layers: Iterable[LayerTensors],
-    total: int,
-    choices: Sequence[Choice],
-    about: Mapping[str, Any],
-    watch: Watch | None,
-    handovers: Mapping[str, Handover] | None = None,
-) -> list[Simulation]:
-    """Layer after layer, each with tensors of its own."""
-    sessions = _sessions(choices, handovers or {})
-    for done, tensors in enumerate(layers):
-        _run_layer(tensors, choices, sessions, (done, total), watch)
-    return [
-        Simulation(
-            session.finish(
-                name,
-                choice.label,
-                {"version": VERSION, **about, "notes": [*choice.notes, *about["notes"]]},
-            ),
-            session.seconds,
-        )
-        for choice, session in zip(choices, sessions, strict=True)
-    ]
 
 
 def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> Simulation:
@@ -370,23 +341,6 @@ class Request:
         """Simulate on all machines, in the order of the choices."""
         with threads(self.threads):
             return run_choices(self.source, self.choices, self.feed, watch)
-
-
-def settings_of(fields: Mapping[str, Any] | None) -> list[str]:
-    """Fields as the command line writes them."""
-    return [f"{name}={value}" for name, value in (fields or {}).items()]
-
-
-def path_of(word: str | os.PathLike[str] | None) -> Path | None:
-    """A file that may have been named."""
-    return None if word is None else Path(word)
-
-
-def listed(words: Paths) -> list[str]:
-    """One word or several, as text."""
-    if isinstance(words, str | os.PathLike):
-        return [os.fspath(words)]
-    return [os.fspath(word) for word in words]
 
 
 def simulate(

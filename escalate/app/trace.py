@@ -11,9 +11,11 @@ from typing import Any, cast
 from arch.machine import ALONE, Kept, LayerRun, Machine, Neighbours
 from arch.spec import MachineSpec
 from arch.trace import LayerTrace, tracer
+from escalate.app.arguments import Paths, listed, settings_of
 from escalate.app.feed import Feed, parse_synthetic
+from escalate.app.fleet import Watch
 from escalate.app.machines import Choice, choose
-from escalate.app.simulate import Paths, Watch, listed, run_source, settings_of, threads
+from escalate.app.simulate import run_source, threads
 from escalate.app.sources import ModelSource, Source, TensorSource, resolve
 from escalate.errors import FrontEndError
 from escalate.version import VERSION

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from escalate.cli import compare, compress, demo, machines, networks, report, simulate, trace
+from escalate.cli import (
+    compare,
+    compress,
+    demo,
+    machines,
+    networks,
+    orders,
+    report,
+    simulate,
+    trace,
+)
 from escalate.cli.names import check_neighbours
 from escalate.version import VERSION
 
@@ -28,6 +38,7 @@ app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("trace")(trace.trace)
+app.command("orders")(orders.orders)
 app.add_typer(machines.app, name="machines")
 app.add_typer(networks.app, name="networks")
 

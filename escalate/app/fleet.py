@@ -1,0 +1,124 @@
+"""fleet: several machines, or one with different numbers, that are fed the same layers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from arch.errors import InvariantError, OperandError, SpecError
+from arch.machine import Kept
+from arch.simulate import Session
+from escalate.app.machines import Choice
+from workloads.network import Handover
+from workloads.requantize import Requantizer
+from workloads.tensors import LayerTensors
+
+# what runs, layers done, layers in all
+Watch = Callable[[str, int, int], None]
+Refusal = OperandError | SpecError
+
+
+class Fleet:
+    """Machines that simulate a network side by side, layer by layer.
+
+    What one of them works out of a layer's tensors is kept for the next, and forgotten behind
+    the layer; results do not depend on that.
+
+    Parameters
+    ----------
+    choices : machines and their numbers
+    handovers : as for ``Session``
+    total : layers there will be
+    watch : called before every layer of every machine
+    tolerant : keep the refusal of a machine in ``refusals`` and go on with the others
+
+    Raises
+    ------
+    SpecError
+        If the tables do not fit a machine, unless ``tolerant``.
+    """
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        handovers: Mapping[str, Handover],
+        total: int,
+        watch: Watch | None = None,
+        *,
+        tolerant: bool = False,
+    ) -> None:
+        self.choices = tuple(choices)
+        self.sessions: dict[int, Session] = {}
+        self.refusals: dict[int, Refusal] = {}
+        self._total, self._watch, self._tolerant = total, watch, tolerant
+        self._done = 0
+        for n, choice in enumerate(choices):
+            try:
+                self.sessions[n] = Session(
+                    choice.machine, choice.spec, choice.own_prices, handovers
+                )
+            except SpecError as refusal:
+                self._refuse(n, refusal)
+
+    def run(self, tensors: LayerTensors) -> np.ndarray:
+        """One layer on all machines; their psums, which must be the same.
+
+        Raises
+        ------
+        OperandError, SpecError
+            If a machine refuses the layer; with ``tolerant``, if none is left.
+        InvariantError
+            If two machines disagree about a psum.
+        """
+        kept = Kept()
+        psums: np.ndarray | None = None
+        for n in list(self.sessions):
+            self._tell(n)
+            try:
+                mine = self._run(n, tensors, kept)
+            except (OperandError, SpecError) as refusal:
+                self._refuse(n, refusal)
+                continue
+            if psums is not None and mine is not psums and not np.array_equal(mine, psums):
+                raise InvariantError(
+                    f"{tensors.layer.name}: the psums of {self.choices[n].machine.name} are not "
+                    "those of the machine before"
+                )
+            psums = mine
+        self._done += 1
+        if psums is None:
+            raise next(iter(self.refusals.values()))
+        return psums
+
+    def _run(self, n: int, tensors: LayerTensors, kept: Kept) -> np.ndarray:
+        fed = as_fed(tensors, self.choices[n])
+        run = self.sessions[n].run(fed, kept if fed is tensors else None)
+        assert run.psums is not None
+        return run.psums
+
+    def _refuse(self, n: int, refusal: Refusal) -> None:
+        if not self._tolerant:
+            raise refusal
+        self.refusals[n] = refusal
+        self.sessions.pop(n, None)
+
+    def _tell(self, n: int) -> None:
+        if self._watch is not None:
+            count = len(self.choices)
+            name = self.choices[n].machine.name
+            self._watch(name, self._done * count + n, self._total * count)
+
+
+def too_wide(rule: Requantizer | None, choice: Choice) -> bool:
+    """Whether outputs are wider than the words of a machine that has a word width."""
+    width = getattr(choice.spec, "operand_bytes", None)
+    return width is not None and rule is not None and np.dtype(rule.dtype).itemsize > width
+
+
+def as_fed(tensors: LayerTensors, choice: Choice) -> LayerTensors:
+    """The layer as the machine takes it.
+
+    A machine whose words are 8 bits wide refuses to write 16-bit logits.  It is not told how the
+    last layer's psums become outputs, and counts one word for each (Assumption; noted in the row).
+    """
+    return replace(tensors, requantizer=None) if too_wide(tensors.requantizer, choice) else tensors
