@@ -1,4 +1,4 @@
-# make demo | test | check | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
+# make demo | test | bounds | nightly | check | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,11 +6,13 @@ READY := $(VENV)/.ready
 DEMO := demo
 WORKERS := 2
 
-.PHONY: help demo test check wheel bench clean
+.PHONY: help demo test bounds nightly check wheel bench clean
 
 help:
 	@echo "make demo    compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
 	@echo "make test    every test"
+	@echo "make bounds  the machine models' tests with bounds checks in the kernels"
+	@echo "make nightly thousands of generated layers against the slow reference"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make wheel   build the wheel, install it elsewhere and run its demo"
 	@echo "make bench   time the machine models and compare with recorded times"
@@ -28,6 +30,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+bounds: $(READY)
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(WORKERS) tests/arch
+
+nightly: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
 
 check: $(READY)
 	$(BIN)/ruff format --check .

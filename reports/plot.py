@@ -226,6 +226,63 @@ def stacked_bars(
     return _drawn(name, description, (width_px, height), draw)
 
 
+def deviations(
+    ratios: "pd.Series[float]",
+    *,
+    name: str,
+    axis: str,
+    description: str,
+    width_px: int = WIDE_PX,
+) -> str:
+    """Horizontal bars that start at 1: what is less goes left, what is more goes right.
+
+    Parameters
+    ----------
+    ratios : one bar each, labelled by the index, values > 0
+    name, axis, description : as for ``stacked_bars``
+
+    Returns
+    -------
+    One ``<svg>`` element.
+    """
+
+    labels = [elided(str(label), width_px // LABEL_PX) for label in ratios.index]
+    values = [float(value) for value in ratios]
+
+    def draw(figure: Figure) -> Mapping[str, str]:
+        axes = figure.add_subplot()
+        tips: dict[str, str] = {}
+        colors = [PALETTE[3] if value > 1 else PALETTE[2] for value in values]
+        bars = axes.barh(range(len(values)), [v - 1 for v in values], left=1, color=colors)
+        for row, (bar, value) in enumerate(zip(bars, values, strict=True)):
+            bar.set_gid(f"bar{row}")
+            tips[f"bar{row}"] = f"{ratios.index[row]}: {value:.3f}"
+            side = 1 if value >= 1 else -1
+            axes.annotate(
+                f"{value:.2f}",
+                (value, row),
+                (5 * side, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if side > 0 else "right",
+                fontsize=11,
+            )
+        axes.set_yticks(range(len(values)), labels)
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        spread = max((abs(value - 1) for value in values), default=0.0) or 1.0
+        low = 1 - min(values, default=1.0)
+        axes.set_xlim(1 - low - 0.18 * spread, 1 + 1.18 * max(max(values, default=1.0) - 1, 0.1))
+        axes.axvline(1, color=SENTINEL, linewidth=1)
+        axes.set_xlabel(axis)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        return tips
+
+    return _drawn(name, description, (width_px, BAR_PX * len(values) + 70), draw)
+
+
 def _roofs(axes: Axes, roofs: "pd.DataFrame", span: tuple[float, float]) -> None:
     """The bandwidth each machine can reach, and one MAC per multiplier and cycle."""
     for bandwidth in sorted({float(value) for value in roofs["bytes_per_s"]}):

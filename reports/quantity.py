@@ -33,6 +33,7 @@ RATIOS = (
     "speedup_per_mm2",
     "intermediate_ratio",
 )
+CLOSE_RATIOS = ("latency_ratio", "energy_ratio", "dram_ratio", "area_ratio")  # near 1
 FRACTIONS = ("accuracy", "_utilization", "_fraction", "_density", "density")
 NAMES: Mapping[str, str] = {
     "latency_s": "latency",
@@ -176,7 +177,9 @@ def quantity(name: str, value: Value) -> Quantity:
     if isinstance(value, bool | str):
         return Quantity(str(value), str(value).lower(), False)
     unit = unit_of(name)
-    if name.endswith(RATIOS):
+    if name.endswith(CLOSE_RATIOS):
+        text = f"{value:.3f}"
+    elif name.endswith(RATIOS):
         text = f"{rounded(value)}×"
     elif name.endswith(FRACTIONS):
         text = f"{100 * value:.1f}{NO_BREAK}%"

@@ -1,6 +1,9 @@
 """Set-up of all tests: one kernel cache per worker, and the same examples on every run."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +13,9 @@ _worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 if _worker != "alone":  # workers share the cores already: a fifth less processor time
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 _caches = Path(__file__).parent.parent / ".pytest_cache" / "kernels"
+if os.environ.get("NUMBA_BOUNDSCHECK") == "1":  # which cached kernels would ignore
+    _caches = Path(tempfile.mkdtemp(prefix="escalate-bounds-"))
+    atexit.register(shutil.rmtree, _caches, ignore_errors=True)
 os.environ["ESCALATE_CACHE"] = str(_caches / _worker)
 
 hypothesis.settings.register_profile("escalate", deadline=None, derandomize=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from escalate.cli import (
+    assumptions,
     compare,
     compress,
     demo,
@@ -39,6 +40,7 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("trace")(trace.trace)
 app.command("orders")(orders.orders)
+app.command("assumptions")(assumptions.assumptions)
 app.add_typer(machines.app, name="machines")
 app.add_typer(networks.app, name="networks")
 

@@ -183,3 +183,39 @@ def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
     assert fits(out.partition("page:")[0])
     assert "basis_first tiny" in out
     assert f"page: {tmp_path / 'demo' / 'report.html'}" in out
+
+
+def test_orders_prints_every_form(escalate):
+    recipe = ("--synthetic", "coefficients=0.1,activations=0.4")
+    code, out, err = escalate("orders", "digits_cnn", *recipe)
+    assert (code, err) == (0, "")
+    assert "all layers" in out
+    assert "A: convolve first" in out
+    assert "no two stages: stem.0" in out
+    assert fits(out.split("note:")[0])
+    thing = json.loads(escalate("orders", "digits_cnn", *recipe, "--format", "json")[1])
+    rows = list(
+        csv.DictReader(io.StringIO(escalate("orders", "digits_cnn", *recipe, "--format", "csv")[1]))
+    )
+    assert [row["layer"] for row in rows] == [*(r["layer"] for r in thing["layers"]), "all layers"]
+    code, out, err = escalate("orders", "digits_cnn")
+    assert (code, out) == (2, "")
+    assert "orders needs tensors" in err
+
+
+def test_assumptions_prints_every_form(escalate, tmp_path):
+    recipe = ("digits_cnn", "--synthetic", "coefficients=0.1,activations=0.4")
+    code, out, err = escalate("assumptions", *recipe, "--out", tmp_path / "assumed")
+    assert (code, err) == (0, "")
+    assert "mac_row_width" in out
+    assert "refused: psum_bits = 64: input should be less than or equal to 32" in out
+    assert fits(out.split("refused:")[0])
+    assert {p.name for p in (tmp_path / "assumed").iterdir()} == {
+        "assumptions.csv",
+        "assumptions.svg",
+    }
+    thing = json.loads(escalate("assumptions", *recipe, "--format", "json")[1])
+    assert len(thing["rows"]) > 20
+    assert thing["rows"][0]["latency_ratio"] != 1
+    rows = list(csv.DictReader(io.StringIO(escalate("assumptions", *recipe, "--format", "csv")[1])))
+    assert len(rows) == len(thing["rows"]) + len(thing["refused"])
