@@ -128,7 +128,7 @@ def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
             _mark(part.values, part.first, np.ascontiguousarray(known), code[n, place], seen)
             accumulate_basis(part.values, basis, shape, part.first, total)
         if counted[n].any():
-            _add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
+            add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
     return Work(
         code,
         lengths,
@@ -138,7 +138,7 @@ def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
     )
 
 
-def _add_cycles(
+def add_cycles(
     tensors: LayerTensors,
     spec: BasisFirstSpec,
     tile: tuple[int, int],
