@@ -3,10 +3,11 @@
 import numpy as np
 from timing import best_seconds, report
 
-from arch.basis_first.ca_unit import PIXELS
+from arch.basis_first.ca_unit import PIXELS, ideal_cycles
 from arch.basis_first.modes import channel_tile
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.work import add_cycles
+from arch.bitmask import pack
 from arch.machine import machine, preset
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -15,6 +16,7 @@ CHANNELS, SIDE, BASIS = 128, 28, 6
 ACTIVE, KEPT = 0.45, 0.1  # densities of activations and coefficients
 WIDE = 512  # channels of the layers whose rows are timed
 PLANES = (56, 14, 7)  # sides of theirs
+LANES = BasisFirstSpec().ca_lanes
 
 
 def activations(rng: np.random.Generator, layer: ConvLayer) -> np.ndarray:
@@ -55,34 +57,48 @@ def layers() -> list[LayerTensors]:
     ]
 
 
-def rows(side: int, kept: float, packing: str) -> None:
-    """Rows per second of the CA units, those of one row left out as the machine leaves them out."""
+def wide(side: int, kept: float) -> tuple[LayerTensors, np.ndarray]:
+    """A layer of ``WIDE`` channels, and the non-zero coefficients of its sums (K, 1)."""
     rng = np.random.default_rng(1)
     layer = ConvLayer("rows", C=WIDE, K=WIDE if side > PIXELS // 4 else 6 * WIDE, H=side, W=side)
     signs = ternary(rng, (layer.K, layer.C, 1), kept)
     case = LayerTensors(layer, activations(rng, layer), coefficients=signs)
-    spec = BasisFirstSpec(packing=packing)
-    lengths = np.count_nonzero(signs, axis=1).astype(np.int64)
+    return case, np.count_nonzero(signs, axis=1).astype(np.int64)
+
+
+def rows(side: int, kept: float) -> None:
+    """Rows per second, gathering included; sums of one row are left out, as the machine does."""
+    case, lengths = wide(side, kept)
+    spec = BasisFirstSpec()
     counted = lengths > spec.ca_lanes
-    code = np.zeros((side * side, layer.K), np.uint16)
-    tile = (0, channel_tile(layer, spec))
+    code = np.zeros((side * side, case.layer.K), np.uint16)
+    tile = (0, channel_tile(case.layer, spec))
     seconds = best_seconds(lambda: add_cycles(case, spec, tile, lengths, counted, code))
     found = int((-(-lengths // spec.ca_lanes))[counted].sum()) * side * side
-    pairs = int(counted.sum()) * layer.C * side * side
-    report(
-        f"CA units, {packing}, {WIDE} channels {side}x{side}, density {kept}",
-        seconds,
-        rows_per_s=round(found / seconds),
-        operand_pairs_per_s=round(pairs / seconds),
-    )
+    name = f"CA units, window, {WIDE} channels {side}x{side}, density {kept}"
+    report(name, seconds, rows_per_s=round(found / seconds))
+
+
+def pairs(side: int, kept: float) -> None:
+    """Operand pairs per second of the packing ``ideal``, masks given."""
+    case, lengths = wide(side, kept)
+    nonzero = case.activations.reshape(WIDE, -1) != 0
+    words = np.ascontiguousarray(pack(np.ascontiguousarray(nonzero.T)).T)
+    assert case.coefficients is not None
+    wanted, column = pack(case.coefficients[:, :, 0] != 0), np.arange(case.layer.K)
+    code = np.zeros((side * side, case.layer.K), np.uint16)
+    seconds = best_seconds(lambda: ideal_cycles(words, wanted, column, LANES, code), repeats=9)
+    found = lengths.size * WIDE * side * side
+    name = f"CA units, ideal, {WIDE} channels {side}x{side}, density {kept}"
+    report(name, seconds, operand_pairs_per_s=round(found / seconds))
 
 
 def main() -> None:
     """Time the kernels, then each layer."""
     for side in PLANES:
         for kept in (0.1, 0.2):
-            rows(side, kept, "window")
-    rows(PLANES[0], KEPT, "ideal")
+            rows(side, kept)
+    pairs(PLANES[0], KEPT)
     basis_first = machine("basis_first")
     spec = preset(basis_first, "default")
     for tensors in layers():

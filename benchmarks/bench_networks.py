@@ -1,7 +1,7 @@
 """Whole networks of ImageNet size on the Basis-First machine, nothing sampled, each in a process.
 
 Densities: coefficients 0.10, activations 0.45.  ``seconds`` is the time in the machine model with
-compiled kernels loaded; ``process_seconds`` that of ``escalate simulate`` from its start to its end.
+compiled kernels loaded; ``process_seconds`` that of all of ``escalate simulate``.
 """
 
 import json

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import io
+import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
@@ -49,13 +50,13 @@ UseRamulatorTrace: False
 """
 
 
-def scalesim(folder: Path) -> None:
-    """SCALE-Sim 3 without traces; its own cycle count stands beside the time."""
+def scalesim(topology: Path, folder: Path, name: str) -> None:
+    """SCALE-Sim 3 without traces on a topology of matrix products; its cycles beside the time."""
     from scalesim.scale_sim import scalesim as Simulator
 
+    names = [line.split(",")[0] for line in topology.read_text("utf-8").splitlines()[1:] if line]
     (folder / "scale.cfg").write_text(CONFIG, "utf-8")
-    (folder / "gemm.csv").write_text(f"Layer,M,N,K,\ngemm,{PIXELS},{FILTERS},{TAPS},\n", "utf-8")
-    layout = ",".join(["gemm", *["1"] * 19]) + ",\n"
+    layout = "".join(",".join([layer, *["1"] * 19]) + ",\n" for layer in names)
     (folder / "layout.csv").write_text("header" + "," * 20 + "\n" + layout, "utf-8")
     start = time.perf_counter()
     with redirect_stdout(io.StringIO()):
@@ -63,7 +64,7 @@ def scalesim(folder: Path) -> None:
             save_disk_space=True,
             verbose=False,
             config=str(folder / "scale.cfg"),
-            topology=str(folder / "gemm.csv"),
+            topology=str(topology),
             layout=str(folder / "layout.csv"),
             input_type_gemm=True,
         )
@@ -71,16 +72,21 @@ def scalesim(folder: Path) -> None:
     seconds = time.perf_counter() - start
     table = next(folder.rglob("COMPUTE_REPORT.csv"))
     rows = list(csv.DictReader(table.read_text("utf-8").splitlines(), skipinitialspace=True))
-    report("peer scalesim gemm", seconds, cycles=round(float(rows[0]["Total Cycles"])))
+    report(name, seconds, cycles=sum(round(float(row["Total Cycles"])) for row in rows))
 
 
 def main() -> None:
-    """Run each peer there is; name the others."""
+    """Run each peer there is, on a product and on every topology named; name the others."""
     if importlib.util.find_spec("scalesim") is None:
         print("scalesim: not installed; --peers PYTHON names one with scalesim and numpy<2.3")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        scalesim(Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        product = Path(name) / "gemm.csv"
+        product.write_text(f"Layer,M,N,K,\ngemm,{PIXELS},{FILTERS},{TAPS},\n", "utf-8")
+        for topology in (product, *map(Path, sys.argv[1:])):
+            folder = Path(name) / f"run-{topology.stem}"
+            folder.mkdir()
+            scalesim(topology, folder, f"peer scalesim {topology.stem}")
 
 
 if __name__ == "__main__":

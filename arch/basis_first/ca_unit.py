@@ -323,12 +323,17 @@ def ideal_cycles(
         pairs = np.empty(PIXELS, np.uint64)
         for job in range(begin, min(begin + NEIGHBOURS, jobs)):
             pairs[:] = ZERO
-            for n in range(words.shape[0]):
-                mask = wanted[job, n]
-                if mask != ZERO:
-                    row = words[n, low : low + size]
-                    for at in range(size):
-                        pairs[at] += ones(row[at] & mask)
+            n = 0
+            while n + 2 <= words.shape[0]:  # two at a time: half as many loads of the sums
+                a, b = wanted[job, n], wanted[job, n + 1]
+                one, other = words[n, low : low + size], words[n + 1, low : low + size]
+                for at in range(size):
+                    pairs[at] += ones(one[at] & a) + ones(other[at] & b)
+                n += 2
+            if n < words.shape[0]:
+                a, one = wanted[job, n], words[n, low : low + size]
+                for at in range(size):
+                    pairs[at] += ones(one[at] & a)
             place = column[job]
             for at in range(size):
                 code[low + at, place] += twice[pairs[at]]
