@@ -11,7 +11,7 @@ WORKERS := 2
 help:
 	@echo "make demo    compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
 	@echo "make test    every test"
-	@echo "make bounds  the machine models' tests with bounds checks in the kernels"
+	@echo "make bounds  the machine models' tests, bounds checked, on a processor without extensions"
 	@echo "make nightly thousands of generated layers against the slow reference"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make wheel   build the wheel, install it elsewhere and run its demo"
@@ -32,7 +32,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 bounds: $(READY)
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(WORKERS) tests/arch
+	NUMBA_BOUNDSCHECK=1 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -n $(WORKERS) tests/arch
 
 nightly: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
