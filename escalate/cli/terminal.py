@@ -51,6 +51,10 @@ def progress() -> "Iterator[Progress]":
 @contextmanager
 def layer_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A callback that shows how many layers of a run are done."""
+    from arch.jit import cache_folder
+
+    if not any(cache_folder().rglob("*.nbi")):
+        say("first run here: kernels are compiled once, which takes about 20 s")
     with progress() as bars:
         task = bars.add_task("layers", total=None)
 
