@@ -249,8 +249,9 @@ def simulate(
     OperandError, SpecError
         Naming layer, buffer or channel, and the values.
     """
-    prepared = prepare(tensors, spec, around, kept)
-    digest = (kept or Kept()).get("digest", (), tensors.digest)
+    memory = kept or Kept()
+    prepared = prepare(tensors, spec, around, memory)
+    digest = memory.get("digest", (), tensors.digest)
     return finish(prepared, time_steps(prepared.inputs), spec, digest)
 
 

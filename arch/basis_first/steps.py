@@ -17,6 +17,7 @@ from arch.basis_first.tiling import (
     why_infeasible,
 )
 from arch.errors import OperandError
+from arch.memory import burst_bytes
 from workloads.tensors import LayerTensors
 
 
@@ -208,14 +209,14 @@ def _bytes(
     burst = problem.spec.dram_burst_bytes
     around = problem.around
     sizes = {
-        (k, n): burst * -(-coefficient_bytes(tensors, problem.lengths, part) // burst)
+        (k, n): burst_bytes(coefficient_bytes(tensors, problem.lengths, part), problem.spec)
         for k, k_tile in enumerate(problem.k_tiles)
         for n, part in enumerate(k_tile.passes)
     }
     found = np.zeros((3, len(steps)), np.int64)
     coefficient, basis, output = found
     if tensors.basis is not None:
-        basis[0] = -(-tensors.basis.size // burst) * burst
+        basis[0] = burst_bytes(tensors.basis.size, problem.spec)
     held: list[tuple[int, int]] = []
     for number, step in enumerate(steps):
         key = (step.k_tile, step.pass_)

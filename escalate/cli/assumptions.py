@@ -22,10 +22,7 @@ HEADINGS = {
 
 def assumptions(
     source: options.Sources,
-    machine: Annotated[
-        str,
-        typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
-    ] = "basis_first",
+    machine: options.MachineName = "basis_first",
     settings: options.Settings = None,
     images: options.ImageSource = None,
     count: options.Count = 1,

@@ -24,6 +24,10 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
+MachineName = Annotated[
+    str,
+    typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
+]
 Presets = Annotated[
     str,
     typer.Option("--preset", metavar="P[,P]", help="Presets; the machine's first by default."),

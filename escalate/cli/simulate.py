@@ -32,10 +32,7 @@ HEADINGS = {
 
 def simulate(
     source: options.Sources,
-    machine: Annotated[
-        str,
-        typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
-    ] = "basis_first",
+    machine: options.MachineName = "basis_first",
     preset: options.Presets = "",
     settings: options.Settings = None,
     images: options.ImageSource = None,

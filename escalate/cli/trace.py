@@ -19,10 +19,6 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-MachineName = Annotated[
-    str,
-    typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
-]
 Preset = Annotated[
     str, typer.Option("--preset", metavar="P", help="One preset; the machine's first by default.")
 ]
@@ -41,7 +37,7 @@ def trace(
     source: options.Sources,
     layer: LayerName,
     out: Out,
-    machine: MachineName = "basis_first",
+    machine: options.MachineName = "basis_first",
     preset: Preset = "",
     settings: options.Settings = None,
     images: options.ImageSource = None,
