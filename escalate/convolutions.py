@@ -6,6 +6,7 @@ output channel, ternary (1x1 layers), or a ternary mixture of an eight-bit basis
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,11 @@ from torch.nn import functional
 
 from escalate.decompose import decompose
 from escalate.quantize import WEIGHT_LIMIT, quantize_basis, quantize_weights
-from escalate.straight_through import round_to_step, ternary
-from escalate.ternary import refit, ternary_layer
-from workloads.integer import LayerWeights
+from escalate.scales import MOST_SCALE, Granularity
+from escalate.straight_through import round_to_step, ternary, two_sided
+from escalate.ternary import TernaryLayer, refit, ternary_layer
 from workloads.layer import ConvLayer
+from workloads.weights import LayerWeights
 
 ThresholdRule = Callable[[np.ndarray], np.ndarray]
 
@@ -138,7 +140,7 @@ class Int8Convolution(QuantizedConvolution):
 
 
 class TernaryConvolution(QuantizedConvolution):
-    """A 1x1 layer in ternary form: W[k,c] = a[k] T[k,c], one basis kernel, which is the number 1.
+    """A 1x1 layer in ternary form: W[k,c] = a[k] s T[k,c], one basis kernel, which is the number 1.
 
     Parameters
     ----------
@@ -147,14 +149,20 @@ class TernaryConvolution(QuantizedConvolution):
     bias : float32, shape (K,)
     rule : latent coefficients (K, C/groups, M) -> thresholds (K,)
     basis_size : M
+    granularity : which scales are free, see ``escalate.scales``; s is alpha[k,m], or p or n, or 1
+    importance : float >= 0, shape (C,), second moments of the input channels, which weight every
+        squared error; None for 1
 
     Notes
     -----
     The trained ``latent`` coefficients are the SVD's, divided per output channel by their root
-    mean square, so that one learning rate suits all layers.
+    mean square, so that one learning rate suits all layers.  Scales of granularities that have
+    none per output channel are trained as one number; ``gains`` keeps the channels' sizes, which
+    only matching moves.
     """
 
     thresholds: torch.Tensor
+    gains: torch.Tensor
 
     def __init__(
         self,
@@ -163,72 +171,155 @@ class TernaryConvolution(QuantizedConvolution):
         bias: np.ndarray,
         rule: ThresholdRule,
         basis_size: int = 1,
+        *,
+        granularity: Granularity = "separable",
+        importance: np.ndarray | None = None,
     ) -> None:
         super().__init__(layer, bias)
-        self.rule = rule
-        exact = decompose(layer.name, weights, basis_size)
-        fitted = refit(ternary_layer(exact, rule(exact.coefficients)), weights)
+        self.rule, self.granularity = rule, granularity
+        h = None if importance is None else _per_weight(layer, importance)
+        self._reach = None if h is None else np.sqrt(h)[:, :, None]
+        exact = decompose(layer.name, weights, basis_size, h)
+        shared = granularity in ("layer", "basis")
+        rough = ternary_layer(exact, self._limits(exact.coefficients), granularity, h)
+        fitted = refit(rough, weights, importance=h, shared=shared)
         typical = np.sqrt((exact.coefficients.astype(np.float64) ** 2).mean(axis=(1, 2)))
         latent = exact.coefficients / np.where(typical > 0, typical, 1.0)[:, None, None]
         self.latent = nn.Parameter(torch.tensor(latent.astype(np.float32)))
         self.register_buffer("thresholds", torch.zeros(layer.K, 1, 1))
         self.update_thresholds()
-        self._adopt(fitted.filter_scales, fitted.basis_scales, fitted.basis)
+        self._adopt_scales(fitted)
+        self._adopt(fitted)
 
-    def _adopt(self, filters: np.ndarray, basis_scales: np.ndarray, basis: np.ndarray) -> None:
-        """Take the fitted scales; basis and basis scale of a 1x1 layer go into a[k]."""
-        folded = filters * basis_scales[0] * basis.ravel()[0]
-        self.filter_scales = nn.Parameter(torch.tensor(folded))
+    def _adopt_scales(self, fitted: TernaryLayer) -> None:
+        filters, gains = fitted.filter_scales, np.ones(self.layer.K, np.float32)
+        if self.granularity in ("layer", "basis"):
+            factor = float(filters.max(initial=0.0)) or 1.0
+            filters, gains = np.array([factor], np.float32), filters / np.float32(factor)
+        self.register_buffer("gains", torch.tensor(gains))
+        self.filter_scales = nn.Parameter(torch.tensor(filters))
+        if fitted.pairs is not None:
+            self.pair_scales = nn.Parameter(torch.tensor(fitted.pairs))
+        if self.granularity == "two_sided":
+            sides = torch.tensor(fitted.sides, dtype=torch.float32)
+            self.positive, self.negative = nn.Parameter(sides[0]), nn.Parameter(sides[1])
+
+    def _adopt(self, fitted: TernaryLayer) -> None:
+        """Take the fitted basis; that of a 1x1 layer goes into a[k]."""
+        with torch.no_grad():
+            self.filter_scales.mul_(float(fitted.basis_scales[0] * fitted.basis.ravel()[0]))
+
+    def _limits(self, coefficients: np.ndarray) -> np.ndarray:
+        """Thresholds (K,), or (K, C/groups) where input channels differ in importance."""
+        if self._reach is None:
+            return self.rule(coefficients)
+        strength = self.rule(coefficients * self._reach)
+        with np.errstate(divide="ignore"):
+            return strength[:, None] / self._reach[:, :, 0]
 
     def update_thresholds(self) -> None:
         """Apply the rule to the latent coefficients as they are now."""
-        found = self.rule(_numpy(self.latent)).astype(np.float32)
-        self.thresholds.copy_(torch.from_numpy(found)[:, None, None])
+        found = torch.from_numpy(self._limits(_numpy(self.latent)).astype(np.float32))
+        found = found.reshape(*found.shape, *[1] * (3 - found.ndim)).to(self.thresholds.device)
+        self.thresholds = found
+
+    def scales(self) -> torch.Tensor:
+        """a[k], shape (K,)."""
+        return self.gains * self.filter_scales
 
     def signs(self) -> torch.Tensor:
         """T, float32 of shape (K, C/groups, M); the gradient passes straight to ``latent``."""
         return ternary(self.latent, self.thresholds)
 
+    def scaled_signs(self) -> torch.Tensor:
+        """s T on the grid of s, the gradient passing to ``latent`` and to what s is made of."""
+        if self.granularity == "filter_basis":
+            return self.signs() * self._pairs()[:, None, :]
+        if self.granularity == "two_sided":
+            step = self._side_step()
+            positive, negative = (
+                round_to_step(side.clamp(min=float(step)), step)
+                for side in (self.positive, self.negative)
+            )
+            return two_sided(self.latent, self.thresholds, positive, negative)
+        return self.signs()
+
+    def _pairs(self) -> torch.Tensor:
+        """alpha[k,m] in its steps, at least one of them."""
+        step = self._pair_steps()[:, None]
+        return torch.maximum(round_to_step(self.pair_scales, step), step)
+
+    def _pair_steps(self) -> torch.Tensor:
+        largest = self.pair_scales.detach().amax(dim=1)
+        return torch.where(largest > 0, largest, torch.ones_like(largest)) / MOST_SCALE
+
+    def _side_step(self) -> torch.Tensor:
+        largest = torch.maximum(self.positive.detach(), self.negative.detach())
+        return torch.where(largest > 0, largest, torch.ones_like(largest)) / MOST_SCALE
+
     def weight(self) -> torch.Tensor:
-        """a[k] T[k,c]."""
-        return (self.signs() * self.filter_scales[:, None, None])[..., None]
+        """a[k] s T[k,c]."""
+        return (self.scaled_signs() * self.scales()[:, None, None])[..., None]
 
     def steps(self) -> torch.Tensor:
-        """a[k]."""
-        return self.filter_scales.detach()
+        """a[k] times the value of one step of s."""
+        scales = self.scales().detach()
+        if self.granularity == "filter_basis":
+            return scales * self._pair_steps()
+        if self.granularity == "two_sided":
+            return scales * self._side_step()
+        return scales
 
     def integers(self) -> LayerIntegers:
         """Ternary coefficients without a basis."""
-        scales = _numpy(self.filter_scales).astype(np.float64)
-        return LayerIntegers(LayerWeights(coefficients=self._codes()), scales)
+        scales = _numpy(self.steps()).astype(np.float64)
+        return LayerIntegers(LayerWeights(coefficients=self._codes(), **self._factors()), scales)
 
     def scale_channels(self, gains: torch.Tensor) -> None:
         """Scale a[k]."""
         with torch.no_grad():
-            self.filter_scales.mul_(gains)
+            shared = self.filter_scales.numel() != gains.numel()
+            (self.gains if shared else self.filter_scales).mul_(gains)
 
     def _codes(self) -> np.ndarray:
         return np.ascontiguousarray(_numpy(self.signs()).astype(np.int8))
 
+    def _factors(self) -> dict[str, Any]:
+        """The integers of s: ``alpha`` or ``two_sided``, by name."""
+        with torch.no_grad():
+            if self.granularity == "filter_basis":
+                codes = torch.round(self._pairs() / self._pair_steps()[:, None])
+                return {"alpha": _numpy(codes).astype(np.uint8)}
+            if self.granularity == "two_sided":
+                step = self._side_step()
+                sides = [torch.round(s / step) for s in (self.positive, self.negative)]
+                return {"two_sided": tuple(max(1, int(side)) for side in sides)}
+        return {}
+
 
 class DecomposedConvolution(TernaryConvolution):
-    """W[k,c] = a[k] sum over m of T[k,c,m] B[m], with B[m] = b[m] Bf[m] on an eight-bit grid.
+    """W[k,c] = a[k] sum over m of s T[k,c,m] B[m], with B[m] = b[m] Bf[m] on an eight-bit grid.
 
     ``latent``, a (``filter_scales``), b (``basis_scales``) and Bf (``basis``) are all trained.
+    Where the granularity has no b, it is 1 and stays so; Bf comes as the least squares have it.
     """
 
-    def _adopt(self, filters: np.ndarray, basis_scales: np.ndarray, basis: np.ndarray) -> None:
-        self.filter_scales = nn.Parameter(torch.tensor(filters))
-        self.basis_scales = nn.Parameter(torch.tensor(basis_scales))
+    def _adopt(self, fitted: TernaryLayer) -> None:
+        basis, scales = fitted.basis, fitted.basis_scales
+        if self.granularity in ("layer", "filter", "filter_basis"):
+            basis, scales = basis * scales[:, None, None], np.ones_like(scales)
         self.basis = nn.Parameter(torch.tensor(basis))
+        self.basis_scales = nn.Parameter(
+            torch.tensor(scales), requires_grad=self.granularity not in ("layer", "filter")
+        )
 
     def kernels(self) -> torch.Tensor:
         """b[m] Bf[m] on the layer's eight-bit grid, shape (M, R, S)."""
         return round_to_step(self._scaled_basis(), self._basis_step())
 
     def steps(self) -> torch.Tensor:
-        """a[k] times the step of the basis."""
-        return self.filter_scales.detach() * self._basis_step()
+        """a[k] times the steps of s and of the basis."""
+        return super().steps() * self._basis_step()
 
     def _scaled_basis(self) -> torch.Tensor:
         return self.basis * self.basis_scales[:, None, None]
@@ -239,14 +330,23 @@ class DecomposedConvolution(TernaryConvolution):
 
     def weight(self) -> torch.Tensor:
         """The weights that signs, scales and basis make together."""
-        mixing = self.signs() * self.filter_scales[:, None, None]
-        return torch.tensordot(mixing, self.kernels(), dims=1)
+        kernels = self.kernels()
+        mixed = self.scaled_signs().flatten(0, 1) @ kernels.flatten(1)
+        weights = mixed.unflatten(0, self.latent.shape[:2]).unflatten(2, kernels.shape[1:])
+        return weights * self.scales()[:, None, None, None]
 
     def integers(self) -> LayerIntegers:
         """Ternary coefficients and the eight-bit basis; its step is folded into the scales."""
         basis = quantize_basis(_numpy(self.basis), _numpy(self.basis_scales))
-        scales = _numpy(self.filter_scales).astype(np.float64) * basis.step
-        return LayerIntegers(LayerWeights(basis=basis.kernels, coefficients=self._codes()), scales)
+        scales = _numpy(super().steps()).astype(np.float64) * basis.step
+        weights = LayerWeights(basis=basis.kernels, coefficients=self._codes(), **self._factors())
+        return LayerIntegers(weights, scales)
+
+
+def _per_weight(layer: ConvLayer, importance: np.ndarray) -> np.ndarray:
+    """Importance of the input channels (C,) as each output channel sees them, (K, C/groups)."""
+    by_group = importance.astype(np.float64).reshape(layer.groups, layer.channels_per_group)
+    return np.repeat(by_group, layer.K // layer.groups, axis=0)
 
 
 def _numpy(values: torch.Tensor) -> np.ndarray:

@@ -6,7 +6,9 @@ from escalate.basis import DecomposedLayer, check_array
 from escalate.errors import DecompositionError
 
 
-def decompose(name: str, weights: np.ndarray, basis_size: int) -> DecomposedLayer:
+def decompose(
+    name: str, weights: np.ndarray, basis_size: int, importance: np.ndarray | None = None
+) -> DecomposedLayer:
     """Split weights into M orthonormal basis kernels and their mixing coefficients.
 
     The weights are read as a matrix of shape (K*C/groups, R*S), one row per kernel; its first M
@@ -19,6 +21,8 @@ def decompose(name: str, weights: np.ndarray, basis_size: int) -> DecomposedLaye
     name : the layer, for messages
     weights : float32, shape (K, C/groups, R, S), batch norm folded
     basis_size : M, in 1..R*S
+    importance : float >= 0, shape (K, C/groups), the weight of each kernel's squared error;
+        None for 1
 
     Raises
     ------
@@ -41,7 +45,8 @@ def decompose(name: str, weights: np.ndarray, basis_size: int) -> DecomposedLaye
     if not 1 <= basis_size <= R * S:
         raise DecompositionError(f"{name}: M is {basis_size}, wanted 1..{R * S}")
     rows = weights.reshape(K * channels, R * S).astype(np.float64)
-    basis = _right_singular_vectors(rows)[:basis_size]
+    reach = 1.0 if importance is None else np.sqrt(importance).reshape(-1, 1)
+    basis = _right_singular_vectors(rows * reach)[:basis_size]
     strongest = np.abs(basis).argmax(axis=1)
     basis = basis * np.where(basis[np.arange(basis_size), strongest] < 0, -1.0, 1.0)[:, None]
     return DecomposedLayer(
@@ -52,7 +57,12 @@ def decompose(name: str, weights: np.ndarray, basis_size: int) -> DecomposedLaye
 
 
 def _right_singular_vectors(rows: np.ndarray) -> np.ndarray:
-    """All R*S right singular vectors as rows, also of a matrix with fewer rows than that."""
-    short = rows.shape[0] < rows.shape[1]
-    vectors: np.ndarray = np.linalg.svd(rows, full_matrices=short)[2]
+    """All R*S right singular vectors as rows, also of a matrix with fewer rows than that.
+
+    Rows beyond R*S are first replaced by their triangular factor, which has the same singular
+    values and vectors; that of a large layer takes a fraction of the time.
+    """
+    if rows.shape[0] > rows.shape[1]:
+        rows = np.linalg.qr(rows, mode="r")
+    vectors: np.ndarray = np.linalg.svd(rows, full_matrices=True)[2]
     return vectors

@@ -7,7 +7,8 @@ import numpy as np
 from escalate.errors import CheckpointError
 from escalate.formats import get
 from escalate.quantize import QuantizedBasis
-from workloads.integer import IntegerModel, LayerWeights
+from workloads.integer import IntegerModel
+from workloads.weights import LayerWeights
 
 FLOAT_BYTES = 4
 REQUANTIZER_BITS = 64  # per output channel: multiplier and bias, int32 each

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from workloads.errors import WorkloadError
 from workloads.graph import Node
-from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights, Rescale
+from workloads.integer import ImageQuantizer, IntegerModel, Rescale
+from workloads.weights import LayerWeights
 
 EXACT_FLOAT64 = 2**53  # every integer of smaller magnitude is a float64, so sums below are exact
 STORAGE = (torch.uint8, torch.int8, torch.int16)
@@ -164,6 +165,11 @@ def _weights(layer: LayerWeights, device: torch.device) -> torch.Tensor:
     if layer.weights is not None:
         return torch.tensor(layer.weights, dtype=torch.float64, device=device)
     signs = torch.tensor(layer.coefficients, dtype=torch.float64, device=device)
+    if layer.alpha is not None:
+        signs = signs * torch.tensor(layer.alpha, dtype=torch.float64, device=device)[:, None]
+    if layer.two_sided is not None:
+        positive, negative = layer.two_sided
+        signs = signs.clamp(min=0) * positive + signs.clamp(max=0) * negative
     if layer.basis is None:
         return signs[..., None]
     basis = torch.tensor(layer.basis, dtype=torch.float64, device=device)

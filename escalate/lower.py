@@ -1,6 +1,7 @@
 """lower: a calibrated module becomes an IntegerModel; the last place that torch is seen."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from escalate.errors import DecompositionError
 from escalate.fixed_point import psum_bounds, requantizer, rescale
 from escalate.modules import GraphModule
 from workloads.graph import Node
-from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights, Rescale
+from workloads.integer import ImageQuantizer, IntegerModel, Rescale
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 
 def lower(
@@ -72,29 +74,11 @@ def _conv(
         node.name,
         integers.scales * (before.scale / after.scale),
         bias / after.scale,
-        psum_bounds(dense(integers.weights), before.low, before.high),
+        psum_bounds(integers.weights.dense(), before.low, before.high),
         after.low,
         after.high,
     )
     return _without(integers.weights, dropped), rule
-
-
-def dense(weights: LayerWeights) -> np.ndarray:
-    """The integer weights of a layer, int32 of shape (K, C/groups, R, S).
-
-    Examples
-    --------
-    >>> dense(LayerWeights(coefficients=np.array([[[1]], [[-1]]], np.int8))).ravel().tolist()
-    [1, -1]
-    """
-    if weights.weights is not None:
-        return weights.weights.astype(np.int32)
-    assert weights.coefficients is not None
-    coefficients = weights.coefficients.astype(np.int32)
-    if weights.basis is None:
-        return coefficients[..., None]
-    product: np.ndarray = np.tensordot(coefficients, weights.basis.astype(np.int32), axes=1)
-    return product
 
 
 def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:
@@ -108,7 +92,9 @@ def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:
         kept = ~dropped.reshape(-1, *[1] * (array.ndim - 1))
         return np.ascontiguousarray(array * kept).astype(np.int8)
 
-    return LayerWeights(emptied(weights.weights), weights.basis, emptied(weights.coefficients))
+    return replace(
+        weights, weights=emptied(weights.weights), coefficients=emptied(weights.coefficients)
+    )
 
 
 def _rescales(node: Node, spans: Mapping[str, Range]) -> tuple[Rescale, ...]:

@@ -23,8 +23,9 @@ from escalate.errors import CheckpointError
 from escalate.manifest import CODING, FORMAT, VERSION, Entry, Manifest, describe, image_quantizer
 from workloads.errors import WorkloadError
 from workloads.graph import Graph, Node
-from workloads.integer import IntegerModel, LayerWeights, Rescale
+from workloads.integer import IntegerModel, Rescale
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 TENSORS, MANIFEST, PROVENANCE = "model.safetensors", "manifest.json", "provenance.json"
 NEXT = ".next"

@@ -90,6 +90,8 @@ class GraphModule(nn.Module):
             value = self.convolution(node.name)(operands[0], input_step)
         else:
             value = OPERATORS[node.op](node, operands)
+        if span is not None and node.op in OWNERS and observe is None:
+            return fake_quantize(value, span, relu=node.relu, maximum=node.maximum)
         if node.relu or node.op == "relu":
             value = functional.relu(value)
         if node.op == "relu" and span is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.activation_range import Calibration
-from escalate.ternary import thresholds_at, thresholds_for_density
+from escalate.survival import thresholds_at, thresholds_for_density
 
 DEFAULT_DENSITY = 0.3
 Count = Annotated[int, Field(ge=1)]

@@ -104,6 +104,8 @@ def layer_tensors(
         weights=weights.weights,
         basis=weights.basis,
         coefficients=weights.coefficients,
+        alpha=weights.alpha,
+        two_sided=weights.two_sided,
         requantizer=model.requantizers[node.name],
         origin="captured",
         producers=model.graph.producers(node.inputs[0]),

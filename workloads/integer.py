@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from workloads.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +15,6 @@ class Rescale:
 
     multiplier: int
     shift: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerWeights:
-    """The integers of one layer: ``weights`` (int8) or ``coefficients`` with a ``basis``.
-
-    Shapes and meanings as in ``workloads.tensors.LayerTensors``.
-    """
-
-    weights: np.ndarray | None = None
-    basis: np.ndarray | None = None
-    coefficients: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 Mode = Literal["decomposed", "pointwise", "bypass"]
 Origin = Literal["captured", "file", "synthetic"]
@@ -171,24 +172,16 @@ class LayerTensors:
         >>> ternary.scaled_coefficients().ravel().tolist()
         [3, 0, -2]
         """
-        assert self.coefficients is not None
-        signs = self.coefficients.astype(np.int32)
-        if self.alpha is not None:
-            return signs * self.alpha.astype(np.int32)[:, None, :]
-        if self.two_sided is not None:
-            positive, negative = self.two_sided
-            return np.where(signs > 0, np.int32(positive), np.int32(negative)) * signs
-        return signs
+        return self.layer_weights.scaled_coefficients()
+
+    @property
+    def layer_weights(self) -> LayerWeights:
+        """The weights alone."""
+        return LayerWeights(self.weights, self.basis, self.coefficients, self.alpha, self.two_sided)
 
     def dense_weights(self) -> np.ndarray:
         """The integer weights sum_m T B with T scaled, int32 of shape (K, C/groups, R, S)."""
-        if self.weights is not None:
-            return self.weights.astype(np.int32)
-        coefficients = self.scaled_coefficients()
-        if self.basis is None:
-            return coefficients[:, :, :, None]
-        product = np.einsum("kcm,mrs->kcrs", coefficients, self.basis.astype(np.int32))
-        return np.ascontiguousarray(product)
+        return self.layer_weights.dense()
 
     def digest(self) -> str:
         """SHA-256 over shapes, dtypes and bytes of all arrays: the tensors' identity."""

@@ -13,7 +13,7 @@ from tests.escalate.small_networks import (
     random_pixels,
     with_random_weights,
 )
-from workloads.integer import LayerWeights
+from workloads.weights import LayerWeights
 
 
 @pytest.mark.parametrize(("form", "bits"), [("bitmap", 80), ("two_bit", 96)])

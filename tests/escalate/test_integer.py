@@ -15,9 +15,10 @@ from workloads.convolve import convolve
 from workloads.errors import WorkloadError
 from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights
+from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 
 def random_pixels(rng, model, count=2):

@@ -13,7 +13,7 @@ from escalate.images import image_tensor
 from escalate.lower import lower
 from escalate.match import match_statistics
 from escalate.modules import GraphModule, float_module
-from escalate.ternary import thresholds_for_density
+from escalate.survival import thresholds_for_density
 from tests.escalate.small_networks import (
     SETTINGS,
     every_operator,

@@ -20,12 +20,12 @@ from escalate.convolutions import (
 from escalate.decompose import decompose
 from escalate.errors import DecompositionError
 from escalate.images import image_tensor
-from escalate.lower import dense
 from escalate.match import match_statistics
 from escalate.modules import GraphModule, float_module
 from escalate.quantize import quantize_basis
 from escalate.straight_through import fake_quantize, round_to_step, ternary
-from escalate.ternary import refit, ternary_layer, thresholds_at, thresholds_for_density
+from escalate.survival import thresholds_at, thresholds_for_density
+from escalate.ternary import refit, ternary_layer
 from tests.escalate.small_networks import (
     SETTINGS,
     TINY_SETTINGS,
@@ -105,7 +105,7 @@ def test_fake_quantize_rounds_half_up():
 def test_the_integers_are_the_weights(make):
     module = make()
     integers = module.integers()
-    rebuilt = dense(integers.weights) * integers.scales[:, None, None, None]
+    rebuilt = integers.weights.dense() * integers.scales[:, None, None, None]
     np.testing.assert_allclose(module.weight().detach().numpy(), rebuilt, rtol=SINGLE, atol=1e-6)
 
 

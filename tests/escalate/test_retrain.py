@@ -13,7 +13,7 @@ from escalate.convolutions import DecomposedConvolution, Int8Convolution, Ternar
 from escalate.errors import CheckpointError, DataError, DecompositionError
 from escalate.modules import GraphModule, float_module
 from escalate.retrain import RetrainOptions, accuracy, density, retrain
-from escalate.ternary import thresholds_for_density
+from escalate.survival import thresholds_for_density
 from tests.escalate.small_networks import (
     TINY_SETTINGS,
     bright_corner,

@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from escalate.basis import DecomposedLayer
 from escalate.decompose import decompose
 from escalate.errors import DecompositionError
-from escalate.ternary import (
-    TernaryLayer,
-    fit_scales,
-    refit,
-    ternarize,
-    ternary_layer,
-    thresholds_at,
-    thresholds_for_density,
-)
+from escalate.scales import fit_scales
+from escalate.survival import thresholds_at, thresholds_for_density
+from escalate.ternary import TernaryLayer, refit, ternarize, ternary_layer
 
 ROUNDING = 1e-9  # relative, float64
 

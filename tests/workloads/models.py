@@ -3,9 +3,10 @@
 import numpy as np
 
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights, Rescale
+from workloads.integer import ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 RANGES = ((0, 255), (-127, 127), (-128, 127), (0, 93), (-20, 100))
 

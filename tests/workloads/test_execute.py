@@ -11,9 +11,10 @@ from workloads.convolve import convolve
 from workloads.errors import WorkloadError
 from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, LayerWeights, Rescale
+from workloads.integer import ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
+from workloads.weights import LayerWeights
 
 
 def run(node, *operands, bounds=None, rescales=None):
