@@ -1,7 +1,8 @@
 """compress: a float network and images become an IntegerModel."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,20 @@ from escalate.convolutions import (
     QuantizedConvolution,
     TernaryConvolution,
 )
-from escalate.errors import DataError, DecompositionError
+from escalate.errors import DataError
 from escalate.images import ImageSettings, check_images
 from escalate.lower import lower
 from escalate.match import match_statistics
 from escalate.modules import GraphModule, float_module
+from escalate.moments import input_moments
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
-from escalate.retrain import Progress, RetrainOptions, retrain
+from escalate.plan import basis_sizes, ternary_layers
+from escalate.removal import remove_idle
+from escalate.retrain import Lesson, Progress, retrain
 from escalate.version import VERSION
-from workloads.graph import Graph
-from workloads.integer import IntegerModel
+from workloads import formats
+from workloads.integer import ImageQuantizer, IntegerModel
 
 
 def compress(
@@ -36,24 +40,29 @@ def compress(
     *,
     source: str = "",
     device: str = "cpu",
+    held_out: tuple[np.ndarray, np.ndarray] | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    size: Callable[[IntegerModel], int] | None = None,
 ) -> IntegerModel:
     """Compress a network and turn it into integers.
 
-    Decompose, ternarize, match, calibrate, retrain, lower; ``int8``: quantize, calibrate, lower.
+    Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; ``int8``:
+    quantize, calibrate, lower.
 
     Parameters
     ----------
     network : FloatNetwork
     options : CompressOptions
     pixels : uint8, shape (N, C, H, W), the images to calibrate with and to retrain on
-    labels : integers, shape (N,); None will do where nothing is retrained
+    labels : integers, shape (N,); None will do where nothing is retrained, or only by distillation
     image : ImageSettings, how the network was trained to see pixels
     source : name of the images, recorded in the model's provenance
     device : torch device that calibrates and retrains
+    held_out : images and labels to look at after every epoch, never trained on
     checkpoint : file from which a killed retraining resumes
     progress : called after each epoch of retraining
+    size : stored bytes of a model, for the report of each epoch
 
     Raises
     ------
@@ -66,129 +75,101 @@ def compress(
     """
     check_images(pixels, network.graph.nodes[0].shape, labels)
     ternary = options.method == "escalate"
-    if ternary and options.epochs and labels is None:
-        raise DataError(f"{source or 'images'}: retraining needs labels; give them, or epochs = 0")
-    convolutions = _ternary(network, options) if ternary else _int8(network)
-    quantizer, some = image.quantizer(pixels), pixels[: options.calibration_images]
+    if ternary and options.epochs and labels is None and options.distillation < 1:
+        raise DataError(
+            f"{source or 'images'}: retraining needs labels; give them, or distillation = 1, "
+            "or epochs = 0"
+        )
+    quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
-    module = GraphModule(network.graph, convolutions).to(device)
-    if ternary:
-        match_statistics(module, original, quantizer, some)
-    module = module.with_ranges(calibrate(module, quantizer, some, options.calibration))
-    if ternary and labels is not None:
+    module = quantized(network, options, quantizer, pixels[: options.calibration_images], original)
+    about = _provenance(options, pixels, labels, source)
+
+    def finished() -> IntegerModel:
+        found = lower(module, quantizer, about)
+        if ternary and options.remove:
+            found = remove_idle(found)
+        return replace(found, codings=codings(found, options.storage))
+
+    if ternary and options.epochs:
         retrain(
             module,
-            quantizer,
-            pixels,
-            labels,
-            _retrain_options(options),
+            Lesson(quantizer, pixels, labels, held_out),
+            options.retraining(),
             teacher=original,
             checkpoint=checkpoint,
             progress=progress,
+            measure=None if size is None else lambda _: size(finished()),
         )
-    return lower(module.to("cpu"), quantizer, _provenance(options, pixels, labels, source))
+    return finished()
 
 
-def _retrain_options(options: CompressOptions) -> RetrainOptions:
-    return RetrainOptions(
-        options.epochs,
-        options.learning_rate,
-        options.batch,
-        options.seed,
-        options.distillation,
-        options.optimizer,
-    )
+def codings(model: IntegerModel, storage: str) -> dict[str, str]:
+    """The storage format of every ternary layer: the one asked for, or the smallest."""
+    return {
+        name: formats.encode(weights.coefficients, storage)[0]
+        for name, weights in model.layers.items()
+        if weights.coefficients is not None
+    }
 
 
-def _int8(network: FloatNetwork) -> dict[str, QuantizedConvolution]:
-    """Eight-bit weights for every convolution."""
+def quantized(
+    network: FloatNetwork,
+    options: CompressOptions,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    original: GraphModule,
+) -> GraphModule:
+    """The network in the forms that the options give it, matched and calibrated, not retrained.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompressOptions
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W), to match and calibrate with
+    original : the same network in floats, on the device to compute on
+    """
+    device = next(original.parameters()).device
+    importances: dict[str, np.ndarray] = {}
+    if options.weighting == "inputs" and options.method == "escalate":
+        importances = input_moments(original, image, pixels)
+    convolutions = convolutions_of(network, options, importances)
+    module = GraphModule(network.graph, convolutions).to(device)
+    if options.method == "escalate":
+        match_statistics(module, original, image, pixels)
+    return module.with_ranges(calibrate(module, image, pixels, options.calibration))
+
+
+def convolutions_of(
+    network: FloatNetwork, options: CompressOptions, importances: Mapping[str, np.ndarray]
+) -> dict[str, QuantizedConvolution]:
+    """The form that the options give each convolution.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompressOptions
+    importances : second moments of the input channels (C,) by layer; none for unweighted errors
+    """
+    ternary, sizes = ternary_layers(network.graph, options), basis_sizes(network, options)
     found: dict[str, QuantizedConvolution] = {}
     for node in network.graph.convs:
         assert node.layer is not None
-        weights, bias = network.weights[node.name], network.biases[node.name]
-        found[node.name] = Int8Convolution(node.layer, weights, bias)
-    return found
-
-
-def _ternary(network: FloatNetwork, options: CompressOptions) -> dict[str, QuantizedConvolution]:
-    """The form that the options give each convolution."""
-    kept, rule = kept_layers(network.graph, options), options.threshold_rule()
-    sizes = basis_sizes(network.graph, options, kept)
-    found = _int8(network)
-    for node in network.graph.convs:
-        assert node.layer is not None
-        weights, bias = network.weights[node.name], network.biases[node.name]
-        if node.name in sizes:
-            size = sizes[node.name]
-            found[node.name] = DecomposedConvolution(node.layer, weights, bias, rule, size)
-        elif node.name not in kept:
-            found[node.name] = TernaryConvolution(node.layer, weights, bias, rule)
-    return found
-
-
-def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
-    """Convolutions that stay at eight bits.
-
-    Raises
-    ------
-    DecompositionError
-        If ``options.keep_int8`` names a layer that the network does not have.
-    """
-    names = [node.name for node in graph.convs]
-    if options.keep_int8 is None:
-        depthwise = [n.name for n in graph.convs if n.layer is not None and n.layer.is_depthwise]
-        kept = {names[0], *depthwise} if names else set()
-    else:
-        kept = set(options.keep_int8)
-    for name in sorted(kept.difference(names)):
-        raise DecompositionError(f"{name}: keep_int8 names a layer that {graph.name} has not")
-    if options.classifier == "int8" and names:
-        kept.add(names[-1])
-    return frozenset(kept)
-
-
-def basis_sizes(
-    graph: Graph, options: CompressOptions, kept: frozenset[str] = frozenset()
-) -> dict[str, int]:
-    """M of every layer that gets a basis: those with R*S > 1 that are not kept at eight bits.
-
-    One number for all layers is lowered to R*S where a layer has fewer taps; a table is taken
-    literally.
-
-    Raises
-    ------
-    DecompositionError
-        If M lies outside 1..R*S, for a table at any layer, for one number at all of them; or if
-        a table misses a layer or names one that gets no basis.
-    """
-    taps: dict[str, int] = {}
-    for node in graph.convs:
-        assert node.layer is not None
-        if node.layer.R * node.layer.S > 1 and node.name not in kept:
-            taps[node.name] = node.layer.R * node.layer.S
-    if isinstance(options.basis, Mapping):
-        return _table_sizes(graph, options.basis, taps)
-    if taps and options.basis > max(taps.values()):
-        largest = max(taps, key=taps.__getitem__)
-        raise DecompositionError(
-            f"{largest}: M is {options.basis}, wanted 1..{taps[largest]}; "
-            f"no layer of {graph.name} has more taps"
+        arrays = (node.layer, network.weights[node.name], network.biases[node.name])
+        if node.name not in ternary:
+            found[node.name] = Int8Convolution(*arrays, options.bits_of(node.name))
+            continue
+        kind = DecomposedConvolution if node.name in sizes else TernaryConvolution
+        found[node.name] = kind(
+            *arrays,
+            options.survival(node.name),
+            sizes.get(node.name, 1),
+            granularity=options.scales,
+            importance=importances.get(node.name),
+            ease=1.0 if options.ramp > 0 and options.epochs > 0 else 0.0,
         )
-    return {name: min(options.basis, count) for name, count in taps.items()}
-
-
-def _table_sizes(graph: Graph, table: Mapping[str, int], taps: dict[str, int]) -> dict[str, int]:
-    for name in table:
-        if name not in taps:
-            raise DecompositionError(
-                f"{name}: the basis table names it, but {graph.name} has no such layer with a basis"
-            )
-    for name, count in taps.items():
-        if name not in table:
-            raise DecompositionError(f"{name}: the basis table has no entry for the layer")
-        if not 1 <= table[name] <= count:
-            raise DecompositionError(f"{name}: M is {table[name]}, wanted 1..{count}")
-    return {name: table[name] for name in taps}
+    return found
 
 
 def _provenance(

@@ -4,7 +4,6 @@ They differ in the weights they make of their parameters: floats as they came, e
 output channel, ternary (1x1 layers), or a ternary mixture of an eight-bit basis.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,10 @@ from escalate.decompose import decompose
 from escalate.quantize import WEIGHT_LIMIT, quantize_basis, quantize_weights
 from escalate.scales import MOST_SCALE, Granularity
 from escalate.straight_through import round_to_step, ternary, two_sided
+from escalate.survival import Survival
 from escalate.ternary import TernaryLayer, refit, ternary_layer
 from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
-
-ThresholdRule = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,24 +111,35 @@ class QuantizedConvolution(Convolution):
 
 
 class Int8Convolution(QuantizedConvolution):
-    """Eight-bit weights with one scale per output channel, for layers kept out of ternary."""
+    """Weights of at most eight bits, one scale per output channel, for layers kept out of ternary.
 
-    def __init__(self, layer: ConvLayer, weights: np.ndarray, bias: np.ndarray) -> None:
+    Parameters
+    ----------
+    layer : ConvLayer
+    weights : float32, shape (K, C/groups, R, S)
+    bias : float32, shape (K,)
+    bits : 2..8; integers up to 2^(bits - 1) - 1
+    """
+
+    def __init__(
+        self, layer: ConvLayer, weights: np.ndarray, bias: np.ndarray, bits: int = 8
+    ) -> None:
         super().__init__(layer, bias)
+        self.limit = (1 << (bits - 1)) - 1
         self.weights = nn.Parameter(torch.tensor(weights))
 
     def weight(self) -> torch.Tensor:
-        """The weights on their eight-bit grid; the gradient passes straight through."""
+        """The weights on their grid; the gradient passes straight through."""
         steps = self.steps()[:, None, None, None]
         return round_to_step(self.weights, torch.where(steps > 0, steps, torch.ones_like(steps)))
 
     def steps(self) -> torch.Tensor:
-        """Largest magnitude of each output channel over 127."""
-        return self.weights.detach().abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
+        """Largest magnitude of each output channel over the largest integer."""
+        return self.weights.detach().abs().amax(dim=(1, 2, 3)) / self.limit
 
     def integers(self) -> LayerIntegers:
-        """Eight-bit weights and their scales."""
-        codes, scales = quantize_weights(_numpy(self.weights))
+        """The integers and their scales."""
+        codes, scales = quantize_weights(_numpy(self.weights), self.limit)
         return LayerIntegers(LayerWeights(weights=codes), scales)
 
     def scale_channels(self, gains: torch.Tensor) -> None:
@@ -147,11 +156,12 @@ class TernaryConvolution(QuantizedConvolution):
     layer : ConvLayer
     weights : float32, shape (K, C/groups, R, S)
     bias : float32, shape (K,)
-    rule : latent coefficients (K, C/groups, M) -> thresholds (K,)
+    rule : which latent coefficients survive
     basis_size : M
     granularity : which scales are free, see ``escalate.scales``; s is alpha[k,m], or p or n, or 1
     importance : float >= 0, shape (C,), second moments of the input channels, which weight every
         squared error; None for 1
+    ease : how far the rule is from its full force at first, 1..0
 
     Notes
     -----
@@ -169,11 +179,12 @@ class TernaryConvolution(QuantizedConvolution):
         layer: ConvLayer,
         weights: np.ndarray,
         bias: np.ndarray,
-        rule: ThresholdRule,
+        rule: Survival,
         basis_size: int = 1,
         *,
         granularity: Granularity = "separable",
         importance: np.ndarray | None = None,
+        ease: float = 0.0,
     ) -> None:
         super().__init__(layer, bias)
         self.rule, self.granularity = rule, granularity
@@ -181,13 +192,14 @@ class TernaryConvolution(QuantizedConvolution):
         self._reach = None if h is None else np.sqrt(h)[:, :, None]
         exact = decompose(layer.name, weights, basis_size, h)
         shared = granularity in ("layer", "basis")
-        rough = ternary_layer(exact, self._limits(exact.coefficients), granularity, h)
+        limits = self._limits(exact.coefficients, ease)
+        rough = ternary_layer(exact, limits, granularity, h)
         fitted = refit(rough, weights, importance=h, shared=shared)
         typical = np.sqrt((exact.coefficients.astype(np.float64) ** 2).mean(axis=(1, 2)))
         latent = exact.coefficients / np.where(typical > 0, typical, 1.0)[:, None, None]
         self.latent = nn.Parameter(torch.tensor(latent.astype(np.float32)))
         self.register_buffer("thresholds", torch.zeros(layer.K, 1, 1))
-        self.update_thresholds()
+        self.update_thresholds(ease)
         self._adopt_scales(fitted)
         self._adopt(fitted)
 
@@ -209,17 +221,18 @@ class TernaryConvolution(QuantizedConvolution):
         with torch.no_grad():
             self.filter_scales.mul_(float(fitted.basis_scales[0] * fitted.basis.ravel()[0]))
 
-    def _limits(self, coefficients: np.ndarray) -> np.ndarray:
+    def _limits(self, coefficients: np.ndarray, ease: float) -> np.ndarray:
         """Thresholds (K,), or (K, C/groups) where input channels differ in importance."""
+        rule = self.rule.eased(ease) if ease > 0 else self.rule
         if self._reach is None:
-            return self.rule(coefficients)
-        strength = self.rule(coefficients * self._reach)
+            return rule(coefficients)
+        strength = rule(coefficients * self._reach)
         with np.errstate(divide="ignore"):
             return strength[:, None] / self._reach[:, :, 0]
 
-    def update_thresholds(self) -> None:
-        """Apply the rule to the latent coefficients as they are now."""
-        found = torch.from_numpy(self._limits(_numpy(self.latent)).astype(np.float32))
+    def update_thresholds(self, ease: float = 0.0) -> None:
+        """Apply the rule to the latent coefficients as they are now; see ``Survival.eased``."""
+        found = torch.from_numpy(self._limits(_numpy(self.latent), ease).astype(np.float32))
         found = found.reshape(*found.shape, *[1] * (3 - found.ndim)).to(self.thresholds.device)
         self.thresholds = found
 

@@ -56,6 +56,33 @@ def decompose(
     )
 
 
+def dropped_energy(weights: np.ndarray) -> np.ndarray:
+    """Squared error of the best M = 1 .. R*S kernels, as shares of the weights' squared sum.
+
+    Parameters
+    ----------
+    weights : float, shape (K, C/groups, R, S)
+
+    Returns
+    -------
+    float64, shape (R*S,); 0 for weights that are all zero
+
+    Examples
+    --------
+    >>> dropped_energy(np.array([[[[3.0, 0.0]], [[0.0, 4.0]]]])).round(2).tolist()
+    [0.36, 0.0]
+    """
+    K, channels, R, S = weights.shape
+    rows = weights.reshape(K * channels, R * S).astype(np.float64)
+    energies = np.zeros(R * S)
+    found = np.linalg.svd(np.linalg.qr(rows, mode="r"), compute_uv=False) ** 2
+    energies[: found.size] = found
+    total = energies.sum()
+    shares: np.ndarray = np.maximum(1.0 - np.cumsum(energies) / (total or 1.0), 0.0)
+    shares[-1] = 0.0
+    return shares if total > 0 else np.zeros(R * S)
+
+
 def _right_singular_vectors(rows: np.ndarray) -> np.ndarray:
     """All R*S right singular vectors as rows, also of a matrix with fewer rows than that.
 

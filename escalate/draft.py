@@ -18,7 +18,8 @@ FUSIBLE = ("conv", "add", "concat", "avg_pool", "relu")
 class Draft:
     """Nodes so far, by name and in execution order, and the folded arrays of the convolutions.
 
-    ``parameters`` counts what the module stores for these nodes, before any folding.
+    ``parameters`` counts what the module stores for these nodes, before any folding,
+    ``linear_parameters`` the part of fully connected layers.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Draft:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     biases: dict[str, np.ndarray] = field(default_factory=dict)
     parameters: int = 0
+    linear_parameters: int = 0
 
     def fresh(self, wanted: str) -> str:
         """A node name that is not taken yet: ``wanted``, or ``wanted_2`` and so on.
@@ -86,6 +88,7 @@ class Draft:
             {name: array.astype(np.float32) for name, array in self.weights.items()},
             {name: array.astype(np.float32) for name, array in self.biases.items()},
             self.parameters,
+            self.linear_parameters,
         )
 
     def _ordered(self) -> tuple[Node, ...]:

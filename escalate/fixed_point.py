@@ -12,6 +12,7 @@ INT32_MAX = np.iinfo(np.int32).max
 MULTIPLIER_BITS = 30  # the largest |multiplier| of a layer lies in [2^29, 2^30)
 MOST_SHIFT = 62
 LARGEST_PRODUCT_BITS = 60  # of a bias below 2^31 and a multiplier of 2^29: it must reach the output
+MULTIPLIER_TOLERANCE, BIAS_TOLERANCE = 1 / 8, 1 / 16  # output steps, see ``coarsened``
 BIAS_ONLY_BITS = 10  # a channel without weights states its bias in 1/1024 of an output step
 
 
@@ -155,3 +156,43 @@ def _useful(
     """Offsets without the part that only drives a channel deeper into its clamp."""
     reach = np.abs(ratios) * bounds + 1.0
     return np.clip(offsets, low - reach, high + reach)
+
+
+def coarsened(rule: Requantizer, bounds: np.ndarray) -> Requantizer:
+    """The same requantizer in fewer bits: low bits that no output needs are dropped.
+
+    Multipliers and shift lose as many bits as move no output by more than 1/8 step, biases as many
+    as move none by more than 1/16; so a stored multiplier takes some 12 bits instead of 31.
+
+    Parameters
+    ----------
+    rule : Requantizer
+    bounds : int64, shape (K,): largest |psum| that the layer's inputs allow
+
+    Examples
+    --------
+    >>> rule, _ = requantizer("a", np.array([0.01]), np.array([7.0]), np.array([9000]), 0, 255)
+    >>> small = coarsened(rule, np.array([9000]))
+    >>> (int(rule.multiplier[0]), rule.shift), (int(small.multiplier[0]), small.shift)
+    ((687194767, 36), (655, 16))
+    """
+    multiplier, bias = rule.multiplier.astype(np.int64), rule.bias.astype(np.int64)
+    ratios = np.abs(multiplier) / 2.0**rule.shift
+    span = rule.high - rule.low + 1
+    with np.errstate(divide="ignore"):
+        largest = np.minimum(bounds + np.abs(bias), span / ratios).max(initial=0.0)
+    spare = _floor_log2(2 * MULTIPLIER_TOLERANCE * 2.0**rule.shift / max(largest, 1.0))
+    bits = min(max(spare, 0), rule.shift)
+    if bits:
+        multiplier = (multiplier + (1 << (bits - 1))) >> bits
+    step = max(_floor_log2(2 * BIAS_TOLERANCE / max(ratios.max(initial=0.0), 2.0**-31)), 0)
+    rounded = ((bias + (1 << step >> 1)) >> step) << step
+    if (np.abs(rounded) + bounds <= INT32_MAX).all():
+        bias = rounded
+    return Requantizer(
+        multiplier.astype(np.int32), bias.astype(np.int32), rule.shift - bits, rule.low, rule.high
+    )
+
+
+def _floor_log2(value: float) -> int:
+    return math.frexp(value)[1] - 1

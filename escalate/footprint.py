@@ -1,92 +1,172 @@
-"""Footprint: the bits that a model's numbers take, layer by layer and format by format."""
+"""Footprint: the bytes that a model's numbers take, layer by layer and format by format."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from escalate import model_file
 from escalate.errors import CheckpointError
-from escalate.formats import get
 from escalate.quantize import QuantizedBasis
+from workloads import formats
+from workloads.formats import numbers
+from workloads.formats.entropy import size_bits
 from workloads.integer import IntegerModel
 from workloads.weights import LayerWeights
 
 FLOAT_BYTES = 4
-REQUANTIZER_BITS = 64  # per output channel: multiplier and bias, int32 each
 
 
 @dataclass(frozen=True, slots=True)
 class LayerFootprint:
-    """Bits of one layer.
+    """Bytes of one layer, each number of them what an encoder wrote.
 
     Parameters
     ----------
     name : the layer
-    coefficients, nonzeros : number of ternary coefficients, and of those that are not 0
-    coefficient_bits : as the format encodes them, whole bytes
-    basis_bits : eight per element of the basis
-    weight_bits : eight per weight of a layer kept at eight bits
-    requantizer_bits : multipliers and biases
+    form : ``8 bit``, ``ternary`` or ``decomposed``
+    M : basis kernels, 0 where there is no basis
+    weights : 8-bit weights, or ternary coefficients
+    nonzeros : of those, the ones that are not 0
+    coding : storage format of the coefficients, or ``numbers`` for 8-bit weights
+    formats : bytes of the coefficients in every storage format; empty for 8-bit weights
+    coefficient_bytes : coefficients as stored, or the 8-bit weights
+    basis_bytes : basis, and alpha where there is one
+    requantizer_bytes : multipliers and biases
+    ideal_bits : lower bound for the coefficients or weights: entropy times their number
     effective_bits : per basis kernel, the bits that its largest element needs, sign included
     """
 
     name: str
-    coefficients: int
+    form: str
+    M: int
+    weights: int
     nonzeros: int
-    coefficient_bits: int
-    basis_bits: int
-    weight_bits: int
-    requantizer_bits: int
+    coding: str
+    coefficient_bytes: int
+    basis_bytes: int
+    requantizer_bytes: int
+    ideal_bits: float
+    formats: Mapping[str, int] = field(default_factory=dict)
     effective_bits: tuple[int, ...] = ()
 
     @property
-    def bits(self) -> int:
+    def bytes(self) -> int:
         """All of the layer."""
-        parts = self.coefficient_bits + self.basis_bits + self.weight_bits
-        return parts + self.requantizer_bits
+        return self.coefficient_bytes + self.basis_bytes + self.requantizer_bytes
 
     @property
     def density(self) -> float:
-        """Share of ternary coefficients that are not zero; 1.0 for a layer without any."""
-        return self.nonzeros / self.coefficients if self.coefficients else 1.0
+        """Share of coefficients, or of 8-bit weights, that are not zero."""
+        return self.nonzeros / self.weights
+
+    @property
+    def hardware_bytes(self) -> int:
+        """What the Basis-First machine reads of the layer once: 8-bit weights and bases whole."""
+        if self.form == "8 bit":
+            return self.weights
+        return self.coefficient_bytes + (self.basis_bytes if self.M else 0)
 
 
 def layer_footprint(
-    name: str, weights: LayerWeights, output_channels: int, format_name: str = "bitmap"
+    name: str, weights: LayerWeights, requantizer_bytes: int, coding: str
 ) -> LayerFootprint:
-    """Count the bits of one layer by encoding it.
+    """Count the bytes of one layer by encoding it.
 
     Examples
     --------
     >>> weights = LayerWeights(coefficients=np.array([[[1], [0]]], np.int8))
-    >>> layer_footprint("fc", weights, 1).coefficient_bits, layer_footprint("fc", weights, 1).bits
-    (8, 72)
+    >>> found = layer_footprint("fc", weights, 8, "bitmap")
+    >>> found.coefficient_bytes, found.bytes, found.formats["two_bit"]
+    (1, 9, 1)
     """
-    overhead = REQUANTIZER_BITS * output_channels
     if weights.coefficients is None:
         assert weights.weights is not None
-        return LayerFootprint(name, 0, 0, 0, 0, 8 * weights.weights.size, overhead)
-    payload = get(format_name).encode(weights.coefficients)
+        return LayerFootprint(
+            name,
+            "8 bit",
+            0,
+            weights.weights.size,
+            int(np.count_nonzero(weights.weights)),
+            "numbers",
+            numbers.encode(weights.weights).size,
+            0,
+            requantizer_bytes,
+            _entropy(weights.weights),
+        )
+    sizes = {each: formats.get(each).encode(weights.coefficients).size for each in formats.FORMATS}
+    side = [array for array in (weights.basis, weights.alpha) if array is not None]
     basis = weights.basis
     return LayerFootprint(
         name,
-        coefficients=weights.coefficients.size,
-        nonzeros=int(np.count_nonzero(weights.coefficients)),
-        coefficient_bits=8 * payload.size,
-        basis_bits=0 if basis is None else 8 * basis.size,
-        weight_bits=0,
-        requantizer_bits=overhead,
-        effective_bits=() if basis is None else QuantizedBasis(basis, 1.0).effective_bits,
+        "ternary" if basis is None else "decomposed",
+        0 if basis is None else basis.shape[0],
+        weights.coefficients.size,
+        int(np.count_nonzero(weights.coefficients)),
+        coding,
+        sizes[coding],
+        sum(numbers.encode(array).size for array in side),
+        requantizer_bytes,
+        size_bits(weights.coefficients),
+        sizes,
+        () if basis is None else QuantizedBasis(basis, 1.0).effective_bits,
     )
 
 
-def footprint(model: IntegerModel, format_name: str = "bitmap") -> tuple[LayerFootprint, ...]:
+def _entropy(values: np.ndarray) -> float:
+    """Empirical entropy times the number of values, in bits."""
+    counts = np.unique(values, return_counts=True)[1]
+    shares = counts / values.size
+    return float(-(counts * np.log2(shares)).sum())
+
+
+def footprint(model: IntegerModel) -> tuple[LayerFootprint, ...]:
     """The footprint of every convolution, in execution order."""
     found = []
     for node in model.graph.convs:
-        assert node.layer is not None
-        weights = model.layers[node.name]
-        found.append(layer_footprint(node.name, weights, node.layer.K, format_name))
+        rule = model.requantizers[node.name]
+        side = numbers.encode(rule.multiplier).size + numbers.encode(rule.bias).size
+        coding = model.codings.get(node.name, model_file.CODING)
+        found.append(layer_footprint(node.name, model.layers[node.name], side, coding))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A model's size counted in four ways, in bytes.
+
+    Parameters
+    ----------
+    on_disk : every file that decoding needs, headers and manifest included
+    payload : coefficients, weights, bases, scales and their tables, without headers and manifest
+    hardware : what the Basis-First machine reads of weights, once each
+    ideal : lower bound: entropy times count of coefficients and weights; bases and scales as stored
+    convolutions : the part of ``payload`` that belongs to layers which are not fully connected
+    """
+
+    on_disk: int
+    payload: int
+    hardware: int
+    ideal: int
+    convolutions: int
+
+
+def sizes(model: IntegerModel) -> Sizes:
+    """Count a model's bytes."""
+    layers = footprint(model)
+    shapes = {node.name: node.layer for node in model.graph.convs}
+    ideal = sum(each.ideal_bits / 8 + each.basis_bytes + each.requantizer_bytes for each in layers)
+    return Sizes(
+        on_disk=model_file.packed_size(model),
+        payload=sum(each.bytes for each in layers),
+        hardware=sum(each.hardware_bytes for each in layers),
+        ideal=int(np.ceil(ideal)),
+        convolutions=sum(
+            each.bytes
+            for each in layers
+            if (layer := shapes[each.name]) is not None and not layer.is_linear
+        ),
+    )
 
 
 def compression_ratio(original_parameters: int, stored_bytes: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from escalate.activation_range import Range
 from escalate.convolutions import QuantizedConvolution
 from escalate.errors import DecompositionError
-from escalate.fixed_point import psum_bounds, requantizer, rescale
+from escalate.fixed_point import coarsened, psum_bounds, requantizer, rescale
 from escalate.modules import GraphModule
 from workloads.graph import Node
 from workloads.integer import ImageQuantizer, IntegerModel, Rescale
@@ -17,7 +17,11 @@ from workloads.weights import LayerWeights
 
 
 def lower(
-    module: GraphModule, image: ImageQuantizer, provenance: Mapping[str, object]
+    module: GraphModule,
+    image: ImageQuantizer,
+    provenance: Mapping[str, object],
+    *,
+    exact: bool = False,
 ) -> IntegerModel:
     """The integers that compute what ``module`` computes in fake-quantized floats.
 
@@ -29,6 +33,7 @@ def lower(
     module : GraphModule with ranges, all its convolutions quantized
     image : ImageQuantizer whose range the module's input has
     provenance : JSON values, stored with the model
+    exact : keep all 31 bits of multipliers and biases; see ``fixed_point.coarsened``
 
     Raises
     ------
@@ -44,7 +49,7 @@ def lower(
     bounds: dict[str, tuple[int, int]] = {}
     for node in module.graph.nodes:
         if node.op == "conv":
-            layers[node.name], requantizers[node.name] = _conv(module, node, spans)
+            layers[node.name], requantizers[node.name] = _conv(module, node, spans, exact)
         elif node.op in ("add", "concat", "avg_pool"):
             rescales[node.name] = _rescales(node, spans)
         if node.op in ("add", "concat", "avg_pool", "relu"):
@@ -62,7 +67,7 @@ def lower(
 
 
 def _conv(
-    module: GraphModule, node: Node, spans: Mapping[str, Range]
+    module: GraphModule, node: Node, spans: Mapping[str, Range], exact: bool
 ) -> tuple[LayerWeights, Requantizer]:
     convolution = module.convolution(node.name)
     if not isinstance(convolution, QuantizedConvolution):
@@ -70,15 +75,16 @@ def _conv(
     before, after = spans[node.inputs[0]], spans[node.name]
     integers = convolution.integers()
     bias = convolution.bias.detach().cpu().numpy().astype(np.float64)
+    bounds = psum_bounds(integers.weights.dense(), before.low, before.high)
     rule, dropped = requantizer(
         node.name,
         integers.scales * (before.scale / after.scale),
         bias / after.scale,
-        psum_bounds(integers.weights.dense(), before.low, before.high),
+        bounds,
         after.low,
         after.high,
     )
-    return _without(integers.weights, dropped), rule
+    return _without(integers.weights, dropped), rule if exact else coarsened(rule, bounds)
 
 
 def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:

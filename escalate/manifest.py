@@ -1,7 +1,8 @@
 """Manifest: everything of an IntegerModel but its arrays, as compact JSON.
 
 What follows from the rest is not stored: names of earlier nodes become positions, sizes of a
-convolution come from its operand, defaults are left out.  The manifest counts as compressed size.
+convolution come from its operand, defaults are left out.  The manifest counts as compressed
+size, so it is stored compressed.
 """
 
 from typing import Any, Literal, Self
@@ -13,8 +14,8 @@ from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
 
 FORMAT: Literal["escalate-model"] = "escalate-model"
-VERSION: Literal[1] = 1
-CODING = "bitmap"
+VERSION: Literal[2] = 2
+CODING = "entropy"
 
 
 class _Part(BaseModel):
@@ -39,7 +40,9 @@ class Entry(_Part):
     ``inputs`` are positions of earlier entries, None for the entry before; ``shape`` is None
     for a convolution.  ``requantizer`` is (shift, low, high).  ``payload`` is the number of bytes
     of the encoded coefficients, None for 8-bit weights; ``basis`` the number of basis kernels,
-    None where there is no basis; ``coding`` the storage format of the coefficients.
+    None where there is no basis; ``coding`` the storage format of the coefficients; ``alpha``
+    whether there are scales per filter and kernel; ``macs`` those of the layer before anything was
+    removed from it.
     """
 
     name: str
@@ -54,6 +57,9 @@ class Entry(_Part):
     payload: int | None = None
     basis: int | None = None
     coding: str = CODING
+    alpha: bool = False
+    two_sided: tuple[int, int] | None = None
+    macs: int | None = None
     rescales: tuple[tuple[int, int], ...] | None = None
     bounds: tuple[int, int] | None = None
 
@@ -83,13 +89,13 @@ class Image(_Part):
 
 
 class Manifest(_Part):
-    """The whole of ``manifest.json``.
+    """The whole of ``manifest.json.gz``.
 
     ``digests`` has the digest of each other file of the folder, by name.
     """
 
     format: Literal["escalate-model"]
-    version: Literal[1]
+    version: Literal[2]
     name: str
     digests: dict[str, str]
     image: Image
@@ -114,13 +120,8 @@ class Manifest(_Part):
         return Graph(self.name, tuple(nodes))
 
 
-def describe(
-    model: IntegerModel,
-    digests: dict[str, str],
-    payloads: dict[str, int],
-    codings: dict[str, str],
-) -> Manifest:
-    """The manifest of a model, given each layer's number of encoded bytes and storage format."""
+def describe(model: IntegerModel, digests: dict[str, str], payloads: dict[str, int]) -> Manifest:
+    """The manifest of a model, given each layer's number of encoded bytes."""
     position = {node.name: index for index, node in enumerate(model.graph.nodes)}
     entries = []
     for index, node in enumerate(model.graph.nodes):
@@ -128,7 +129,8 @@ def describe(
         if node.op == "conv":
             fields = _conv_fields(model, node)
             fields["payload"] = payloads.get(node.name)
-            fields["coding"] = codings.get(node.name, CODING)
+            if node.name in payloads:
+                fields["coding"] = model.codings.get(node.name, CODING)
         inputs = tuple(position[name] for name in node.inputs)
         entries.append(
             Entry(
@@ -185,12 +187,16 @@ def _node(entry: Entry, operands: list[Node]) -> Node:
 
 
 def _conv_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
-    requantizer, basis = model.requantizers[node.name], model.layers[node.name].basis
+    requantizer, weights = model.requantizers[node.name], model.layers[node.name]
+    basis = weights.basis
     kernel = {name: getattr(node.layer, name) for name in Kernel.model_fields}
     return {
         "kernel": Kernel(**kernel),
         "requantizer": (requantizer.shift, requantizer.low, requantizer.high),
         "basis": None if basis is None else basis.shape[0],
+        "alpha": weights.alpha is not None,
+        "two_sided": weights.two_sided,
+        "macs": model.macs.get(node.name),
     }
 
 

@@ -1,14 +1,19 @@
-"""A compressed model on disk: ``model.safetensors``, ``manifest.json``, ``provenance.json``.
+"""A compressed model on disk: ``model.safetensors``, ``manifest.json.gz``, ``provenance.json``.
 
-All tensors of a kind are stored as one vector, layer behind layer in execution order, because a
-safetensors header costs some 90 bytes per tensor and every byte that decoding needs counts.
+Everything of a layer is encoded into one vector of bytes, layer behind layer in execution order:
+coefficients in their storage format or 8-bit weights, basis, alpha, multipliers, biases.  A
+safetensors header costs some 90 bytes per tensor, and every byte that decoding needs counts; so
+does the manifest, which is therefore compressed (``zcat`` shows it).
 """
 
+import gzip
 import json
 import math
 import os
+import zlib
 from collections.abc import Mapping
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +23,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
-from escalate import formats
 from escalate.errors import CheckpointError
 from escalate.manifest import CODING, FORMAT, VERSION, Entry, Manifest, describe, image_quantizer
+from workloads import formats
 from workloads.errors import WorkloadError
-from workloads.graph import Graph, Node
+from workloads.formats import numbers
+from workloads.graph import Node
 from workloads.integer import IntegerModel, Rescale
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
 
-TENSORS, MANIFEST, PROVENANCE = "model.safetensors", "manifest.json", "provenance.json"
+TENSORS, MANIFEST, PROVENANCE = "model.safetensors", "manifest.json.gz", "provenance.json"
+LARGEST_MANIFEST = 1 << 26  # bytes of its JSON
 NEXT = ".next"
-KINDS: Mapping[str, type[np.generic]] = {
-    "weights": np.int8,
-    "basis": np.int8,
-    "coefficients": np.uint8,
-    "multipliers": np.int32,
-    "biases": np.int32,
-}
+STREAM = "layers"
 
 
-def save(model: IntegerModel, folder: str | Path, codings: Mapping[str, str] | None = None) -> None:
+def save(model: IntegerModel, folder: str | Path) -> None:
     """Write a model; a model that is there already stays whole until the new one is complete.
 
     The new tensors go to ``model.safetensors.next``; replacing the manifest, which knows the
@@ -48,7 +49,6 @@ def save(model: IntegerModel, folder: str | Path, codings: Mapping[str, str] | N
     ----------
     model : IntegerModel
     folder : made if it is not there
-    codings : storage format of the coefficients by layer; ``bitmap`` for layers not named
 
     Raises
     ------
@@ -58,11 +58,11 @@ def save(model: IntegerModel, folder: str | Path, codings: Mapping[str, str] | N
         JSON cannot hold).
     """
     folder = Path(folder)
-    tensors, payloads, used = _pack(model, codings or {})
+    tensors, payloads = _pack(model)
     provenance = _provenance_bytes(model, folder)
     digests = {TENSORS: _digest(tensors), PROVENANCE: _digest(provenance)}
     try:
-        manifest = describe(model, digests, payloads, used).dump()
+        manifest = _shrink(describe(model, digests, payloads).dump())
     except ValidationError as error:
         raise CheckpointError(f"{folder / MANIFEST}: {_first(error)}") from error
     if _assemble(manifest, tensors, {}, folder).graph != model.graph:
@@ -99,8 +99,16 @@ def load(folder: str | Path) -> IntegerModel:
     return _assemble(content, tensors, provenance, folder)
 
 
+def packed_size(model: IntegerModel) -> int:
+    """Bytes that a model would take on disk, as ``bytes_on_disk`` counts them."""
+    tensors, payloads = _pack(model)
+    provenance = _provenance_bytes(model, Path())
+    digests = {TENSORS: _digest(tensors), PROVENANCE: _digest(provenance)}
+    return len(tensors) + len(_shrink(describe(model, digests, payloads).dump()))
+
+
 def bytes_on_disk(folder: str | Path) -> int:
-    """Bytes that decoding needs: ``model.safetensors`` and ``manifest.json``."""
+    """Bytes that decoding needs: ``model.safetensors`` and ``manifest.json.gz``."""
     folder = Path(folder)
     content = _read(folder / MANIFEST)
     path = _matching(folder, TENSORS, _manifest(content, folder).digests)
@@ -157,8 +165,23 @@ def _json_object(content: bytes, path: Path) -> dict[str, Any]:
     return value
 
 
+def _shrink(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)
+
+
+def _grow(content: bytes, path: Path) -> bytes:
+    try:
+        found = gzip.GzipFile(fileobj=BytesIO(content)).read(LARGEST_MANIFEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CheckpointError(f"{path}: is torn or no gzip file: {error}") from error
+    if len(found) > LARGEST_MANIFEST:
+        raise CheckpointError(f"{path}: holds more than {LARGEST_MANIFEST} bytes of JSON")
+    return found
+
+
 def _manifest(content: bytes, folder: Path) -> Manifest:
     path = folder / MANIFEST
+    content = _grow(content, path)
     head = _json_object(content, path)
     if head.get("format") != FORMAT:
         raise CheckpointError(f"{path}: format is {head.get('format')!r}, wanted {FORMAT!r}")
@@ -184,104 +207,82 @@ def _provenance_bytes(model: IntegerModel, folder: Path) -> bytes:
         raise CheckpointError(f"{folder / PROVENANCE}: {error}") from error
 
 
-def _pack(
-    model: IntegerModel, codings: Mapping[str, str]
-) -> tuple[bytes, dict[str, int], dict[str, str]]:
-    """The tensor file, and per ternary layer the encoded bytes and the storage format."""
-    parts: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
-    payloads, used = {}, {}
+def _pack(model: IntegerModel) -> tuple[bytes, dict[str, int]]:
+    """The tensor file, and per ternary layer the bytes of its encoded coefficients."""
+    parts, payloads = [np.zeros(0, np.uint8)], {}
     for node in model.graph.convs:
         layer, requantizer = model.layers[node.name], model.requantizers[node.name]
-        arrays = {
-            "weights": layer.weights,
-            "basis": layer.basis,
-            "multipliers": requantizer.multiplier,
-            "biases": requantizer.bias,
-        }
-        if layer.coefficients is not None:
-            used[node.name] = codings.get(node.name, CODING)
-            payload = formats.get(used[node.name]).encode(layer.coefficients)
-            arrays["coefficients"], payloads[node.name] = payload, payload.size
-        for kind, array in arrays.items():
+        if layer.coefficients is None:
+            assert layer.weights is not None
+            parts.append(numbers.encode(layer.weights))
+        else:
+            coding = model.codings.get(node.name, CODING)
+            payload = formats.get(coding).encode(layer.coefficients)
+            payloads[node.name] = payload.size
+            parts.append(payload)
+        for array in (layer.basis, layer.alpha, requantizer.multiplier, requantizer.bias):
             if array is not None:
-                parts[kind].append(array.reshape(-1))
-    vectors = {kind: np.concatenate(arrays) for kind, arrays in parts.items() if arrays}
-    return dump_tensors(vectors), payloads, used
+                parts.append(numbers.encode(array))
+    return dump_tensors({STREAM: np.concatenate(parts)}), payloads
 
 
-def _shapes(node: Node, entry: Entry) -> dict[str, tuple[int, ...]]:
-    """The arrays of a layer as stored, in no matter what order: kind to shape."""
-    layer = node.layer
-    assert layer is not None
-    shapes: dict[str, tuple[int, ...]] = {"multipliers": (layer.K,), "biases": (layer.K,)}
-    if entry.payload is None:
-        shapes["weights"] = layer.weight_shape
-    else:
-        shapes["coefficients"] = (entry.payload,)
-    if entry.basis is not None:
-        shapes["basis"] = (entry.basis, layer.R, layer.S)
-    return shapes
-
-
-def _vectors(content: bytes, totals: Mapping[str, int], path: Path) -> dict[str, np.ndarray]:
-    """The stored vectors, one per kind, checked against the sizes that the manifest implies."""
+def _stream(content: bytes, path: Path) -> np.ndarray:
+    """The one vector in which everything is stored, layer behind layer."""
     try:
-        vectors = load_tensors(content)
+        tensors = load_tensors(content)
     except SafetensorError as error:
         raise CheckpointError(f"{path}: is no whole safetensors file: {error}") from error
-    for kind in vectors:
-        if kind not in KINDS:
-            raise CheckpointError(f"{path}: tensor {kind} is unknown")
-    for kind, dtype in KINDS.items():
-        vector = vectors.setdefault(kind, np.zeros(0, dtype))
-        if vector.dtype != dtype or vector.shape != (totals[kind],):
-            raise CheckpointError(
-                f"{path}: tensor {kind} is {vector.dtype} {vector.shape}, "
-                f"wanted {np.dtype(dtype)} {(totals[kind],)}"
-            )
-    return vectors
+    for name in tensors:
+        if name != STREAM:
+            raise CheckpointError(f"{path}: tensor {name} is unknown")
+    stream = tensors.get(STREAM)
+    if stream is None or stream.dtype != np.uint8 or stream.ndim != 1:
+        found = "missing" if stream is None else f"{stream.dtype} {stream.shape}"
+        raise CheckpointError(f"{path}: tensor {STREAM} is {found}, wanted a uint8 vector")
+    return stream
 
 
-def _unpack(
-    graph: Graph, entries: Mapping[str, Entry], content: bytes, path: Path
-) -> dict[str, dict[str, np.ndarray]]:
-    """Per convolution its arrays by kind, coefficients still encoded."""
-    shapes = {node.name: _shapes(node, entries[node.name]) for node in graph.convs}
-    totals = {
-        kind: sum(math.prod(layer[kind]) for layer in shapes.values() if kind in layer)
-        for kind in KINDS
-    }
-    vectors = _vectors(content, totals, path)
-    place = dict.fromkeys(KINDS, 0)
-    arrays: dict[str, dict[str, np.ndarray]] = {}
-    for name, layer in shapes.items():
-        arrays[name] = {}
-        for kind, shape in layer.items():
-            start, place[kind] = place[kind], place[kind] + math.prod(shape)
-            arrays[name][kind] = vectors[kind][start : place[kind]].reshape(shape)
-    return arrays
+class _Reader:
+    """Arrays from the stream, one behind the other."""
+
+    def __init__(self, stream: np.ndarray) -> None:
+        self.stream, self.place = stream, 0
+
+    def numbers(self, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+        """The next array of that shape, refused where a number does not fit the type."""
+        values, self.place = numbers.decode(self.stream, self.place, math.prod(shape))
+        limits = np.iinfo(dtype)
+        if values.size and not limits.min <= values.min() <= values.max() <= limits.max:
+            raise WorkloadError(f"holds {values.min()}..{values.max()}, wanted {limits.dtype}")
+        return values.astype(dtype).reshape(shape)
+
+    def bytes(self, count: int) -> np.ndarray:
+        """The next so many bytes."""
+        self.place += count
+        if self.place > self.stream.size:
+            raise WorkloadError(f"ends at byte {self.stream.size}, wanted at least {self.place}")
+        return self.stream[self.place - count : self.place]
 
 
-def _layer_weights(
-    node: Node, entry: Entry, arrays: Mapping[str, np.ndarray], path: Path
-) -> LayerWeights:
-    if entry.payload is None:
-        return LayerWeights(weights=arrays["weights"], basis=arrays.get("basis"))
-    assert node.layer is not None
-    shape = (node.layer.K, node.layer.channels_per_group, entry.basis or 1)
-    try:
-        coefficients = formats.get(entry.coding).decode(arrays["coefficients"], shape)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {node.name}: {error}") from error
-    return LayerWeights(basis=arrays.get("basis"), coefficients=coefficients)
-
-
-def _requantizer(entry: Entry, arrays: Mapping[str, np.ndarray]) -> Requantizer:
+def _layer(node: Node, entry: Entry, reader: _Reader) -> tuple[LayerWeights, Requantizer]:
+    """One convolution's integers, which come next in the stream."""
+    layer, weights, coefficients, basis, alpha = node.layer, None, None, None, None
+    assert layer is not None
     assert entry.requantizer is not None
-    try:
-        return Requantizer(arrays["multipliers"], arrays["biases"], *entry.requantizer)
-    except WorkloadError as error:
-        raise WorkloadError(f"{entry.name}: {error}") from error
+    kernels = entry.basis or 1
+    if entry.payload is None:
+        weights = reader.numbers(layer.weight_shape, np.int8)
+    else:
+        payload = reader.bytes(entry.payload)
+        shape = (layer.K, layer.channels_per_group, kernels)
+        coefficients = formats.get(entry.coding).decode(payload, shape)
+    if entry.basis is not None:
+        basis = reader.numbers((kernels, layer.R, layer.S), np.int8)
+    if entry.alpha:
+        alpha = reader.numbers((layer.K, kernels), np.uint8)
+    multiplier, bias = (reader.numbers((layer.K,), np.int32) for _ in "mb")
+    found = LayerWeights(weights, basis, coefficients, alpha, entry.two_sided)
+    return found, Requantizer(multiplier, bias, *entry.requantizer)
 
 
 def _assemble(
@@ -293,11 +294,19 @@ def _assemble(
     try:
         graph = manifest.graph()
         entries = {entry.name: entry for entry in manifest.nodes}
-        arrays = _unpack(graph, entries, tensors, folder / TENSORS)
+        reader = _Reader(_stream(tensors, folder / TENSORS))
         for node in graph.convs:
-            entry, parts = entries[node.name], arrays[node.name]
-            layers[node.name] = _layer_weights(node, entry, parts, folder / TENSORS)
-            requantizers[node.name] = _requantizer(entry, parts)
+            try:
+                layers[node.name], requantizers[node.name] = _layer(
+                    node, entries[node.name], reader
+                )
+            except WorkloadError as error:
+                raise CheckpointError(f"{folder / TENSORS}: {node.name}: {error}") from error
+        if reader.place != reader.stream.size:
+            raise CheckpointError(
+                f"{folder / TENSORS}: holds {reader.stream.size} bytes, "
+                f"its layers end at {reader.place}"
+            )
         return IntegerModel(
             graph=graph,
             layers=layers,
@@ -311,6 +320,8 @@ def _assemble(
             image=image_quantizer(manifest.image),
             output_scale=manifest.output_scale,
             provenance=provenance,
+            codings={name: entry.coding for name, entry in entries.items() if entry.payload},
+            macs={name: entry.macs for name, entry in entries.items() if entry.macs is not None},
         )
     except CheckpointError:
         raise

@@ -19,7 +19,8 @@ class FloatNetwork:
     weights : per convolution, float32 of shape (K, C/groups, R, S)
     biases : per convolution, float32 of shape (K,)
     original_parameters : number of parameters before folding (weights, biases, batch norm scale
-        and shift), the denominator of the compression ratio at 4 bytes each
+        and shift), the numerator of the compression ratio at 4 bytes each
+    linear_parameters : those of fully connected layers among them
 
     Raises
     ------
@@ -31,6 +32,7 @@ class FloatNetwork:
     weights: Mapping[str, np.ndarray]
     biases: Mapping[str, np.ndarray]
     original_parameters: int
+    linear_parameters: int = 0
 
     def __post_init__(self) -> None:
         for node in self.graph.convs:

@@ -144,7 +144,11 @@ def _linear(call: Call) -> str:
         call.fail(f"input of shape {shape_of(call.arguments['input'])}, wanted (N, C)")
     k, c = weights.shape
     layer = ConvLayer(draft.fresh(call.parameter_path("weight") or "linear"), c, k, 1, 1)
-    draft.parameters += weights.size + (0 if biases is None else biases.size)
+    count = weights.size + (0 if biases is None else biases.size)
+    draft.parameters, draft.linear_parameters = (
+        draft.parameters + count,
+        draft.linear_parameters + count,
+    )
     kernel = weights[:, :, None, None]
     return draft.add_conv(layer, source, kernel, np.zeros(k) if biases is None else biases)
 

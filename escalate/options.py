@@ -1,17 +1,20 @@
 """CompressOptions: everything a compression can be told, checked at birth."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.activation_range import Calibration
-from escalate.survival import thresholds_at, thresholds_for_density
+from escalate.augment import Augmentation
+from escalate.retrain import RetrainOptions
+from escalate.scales import Granularity
+from escalate.survival import Survival
 
-DEFAULT_DENSITY = 0.3
+DEFAULT_BASIS, DEFAULT_DENSITY = 6, 0.3
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Bits = Annotated[int, Field(ge=2, le=8)]
 
 
 class CompressOptions(BaseModel):
@@ -23,20 +26,31 @@ class CompressOptions(BaseModel):
         output channel, calibrated, not retrained; only the calibration fields matter then)
     basis : M, one number for all decomposed layers (a layer with fewer taps R*S takes all of its
         taps), or a table naming each decomposed layer with R*S > 1
-    density, threshold : which coefficients survive, see ``escalate.ternary``; at most one of the
-        two, density 0.3 if neither is given
-    epochs, learning_rate, batch, seed, distillation, optimizer : see ``RetrainOptions``
+    error : instead of ``basis``: per layer the smallest M whose squared error is at most this share
+        of the weights' squared sum
+    density, threshold : which coefficients survive, see ``escalate.survival``; at most one of the
+        two, density 0.3 if neither is given; density may be a table naming each ternary layer
+    scales : which scales the coefficients have, see ``escalate.scales``
+    weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
+        or ``inputs``, the second moments of each layer's input channels on the calibration images
+    epochs, learning_rate, batch, seed, distillation, optimizer, l1, updates, ramp, augment,
+        precision : see ``RetrainOptions``
     calibration : how activations are clipped
     calibration_images : how many of the training images (the first ones) serve to calibrate and
         to match the ternary network's signals with the original's
     keep_int8 : layers kept at 8 bits instead of ternary; None for the first convolution and all
         depthwise ones
+    weight_bits : how many of the 8 bits the kept layers use, one number or a table naming layers;
+        fewer bits make fewer different weights, which take less room when stored
     classifier : form of the last convolution, unless ``keep_int8`` names it
+    storage : format of the coefficients, see ``workloads.formats``, or ``best``: the smallest for
+        each layer
+    remove : whether channels, filters and basis kernels that do nothing are taken out
 
     Raises
     ------
     pydantic.ValidationError (a ValueError)
-        For unknown fields, values out of range, or density together with threshold.
+        For unknown fields, values out of range, and fields that exclude each other.
 
     Examples
     --------
@@ -47,29 +61,53 @@ class CompressOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Literal["escalate", "int8"] = "escalate"
-    basis: Count | Mapping[str, Count] = 6
-    density: Annotated[float, Field(gt=0, le=1)] | None = None
+    basis: Count | Mapping[str, Count] | None = None
+    error: Annotated[float, Field(ge=0, lt=1)] | None = None
+    density: Share | Mapping[str, Share] | None = None
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
+    scales: Granularity = "separable"
+    weighting: Literal["none", "inputs"] = "none"
     epochs: Annotated[int, Field(ge=0)] = 8
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     batch: Count = 64
     seed: Annotated[int, Field(ge=0)] = 0
     distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
     optimizer: Literal["adam", "sgd"] = "adam"
+    l1: Annotated[float, Field(ge=0)] = 0.0
+    updates: Literal["joint", "alternating"] = "joint"
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
+    augment: Augmentation = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
     calibration: Calibration = "mse"
     calibration_images: Count = 512
     keep_int8: tuple[str, ...] | None = None
+    weight_bits: Bits | Mapping[str, Bits] = 8
     classifier: Literal["ternary", "int8"] = "ternary"
+    storage: Literal["best", "two_bit", "bitmap", "two_level", "run_length", "entropy"] = "best"
+    remove: bool = True
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        if self.density is not None and self.threshold is not None:
-            raise ValueError("density and threshold are both given, wanted at most one")
+        for left, right in (("density", "threshold"), ("basis", "error")):
+            if getattr(self, left) is not None and getattr(self, right) is not None:
+                raise ValueError(f"{left} and {right} are both given, wanted at most one")
         return self
 
-    def threshold_rule(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Coefficients (K, C/groups, M) to thresholds (K,)."""
+    def survival(self, layer: str) -> Survival:
+        """The rule for a layer's coefficients."""
         if self.threshold is not None:
-            return partial(thresholds_at, threshold=self.threshold)
-        density = DEFAULT_DENSITY if self.density is None else self.density
-        return partial(thresholds_for_density, density=density)
+            return Survival(threshold=self.threshold)
+        if isinstance(self.density, Mapping):
+            return Survival(density=self.density[layer])
+        return Survival(density=self.density or DEFAULT_DENSITY)
+
+    def bits_of(self, layer: str) -> int:
+        """How many bits the weights of a kept layer use."""
+        if isinstance(self.weight_bits, Mapping):
+            return self.weight_bits.get(layer, 8)
+        return self.weight_bits
+
+    def retraining(self) -> RetrainOptions:
+        """The fields that retraining wants."""
+        names = RetrainOptions.__dataclass_fields__
+        return RetrainOptions(**{name: getattr(self, name) for name in names})

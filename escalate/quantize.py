@@ -102,16 +102,19 @@ def quantize_basis(kernels: np.ndarray, basis_scales: np.ndarray) -> QuantizedBa
     return QuantizedBasis(codes, step)
 
 
-def quantize_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quantize_weights(
+    weights: np.ndarray, limit: int = WEIGHT_LIMIT
+) -> tuple[np.ndarray, np.ndarray]:
     """Eight-bit weights with one scale per output channel.
 
     Parameters
     ----------
     weights : float, shape (K, C/groups, R, S)
+    limit : largest magnitude of an integer, 1..127
 
     Returns
     -------
-    codes : int8, same shape, magnitudes <= 127
+    codes : int8, same shape, magnitudes <= ``limit``
     scales : float64, shape (K,); 0.0 exactly where a whole channel is zero
 
     Examples
@@ -120,6 +123,6 @@ def quantize_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> codes.tolist(), scales.tolist()
     ([[[[127, -1]]], [[[0, 0]]]], [2.0, 0.0])
     """
-    scales = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / WEIGHT_LIMIT
+    scales = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / limit
     steps = np.where(scales > 0, scales, 1.0)[:, None, None, None]
-    return quantize(weights, steps, -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8), scales
+    return quantize(weights, steps, -limit, limit).astype(np.int8), scales

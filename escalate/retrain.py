@@ -1,27 +1,27 @@
 """retrain: train a network under compression on its own task, and on the original's logits."""
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as dump_tensors
 from torch.nn import functional
 
+from escalate.augment import Augmentation, augmented
 from escalate.convolutions import TernaryConvolution
-from escalate.errors import CheckpointError, DecompositionError
+from escalate.errors import DataError, DecompositionError
 from escalate.images import check_images, image_tensor
 from escalate.modules import GraphModule
+from escalate.retrain_state import load_state, run_identity, save_state
 from workloads.integer import ImageQuantizer
 
 TEMPERATURE = 2.0  # Assumption: softening of both sets of logits in the distillation
 MOMENTUM = 0.9
+RENEWALS = 4  # of the thresholds in every epoch, besides the one at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,15 @@ class RetrainOptions:
     learning_rate : float > 0.  For Adam relative: every tensor moves in units of the root mean
         square it starts with.  It falls to 0 along half a cosine over all steps
     batch : int >= 1, images per step
-    seed : int >= 0, settles the order of the images
+    seed : int >= 0, settles the order of the images and how they are augmented
     distillation : share of the loss, 0..1, that compares with the teacher's logits
     optimizer : ``adam``, or ``sgd`` with Nesterov momentum 0.9
+    l1 : float >= 0, times the mean magnitude of the latent coefficients, added to the loss
+    updates : ``joint``, or ``alternating``: odd epochs train coefficients, even ones bases, scales
+        and biases (PENNI, arXiv 2005.07133)
+    ramp : share of the epochs, 0..1, over which coefficients are dropped step by step
+    augment : ``none``, or ``crop`` (mirrored or not, and moved by up to an eighth of the side)
+    precision : of forward and backward pass; ``bfloat16`` is faster where the processor has it
 
     Raises
     ------
@@ -50,6 +56,11 @@ class RetrainOptions:
     seed: int = 0
     distillation: float = 0.0
     optimizer: Literal["adam", "sgd"] = "adam"
+    l1: float = 0.0
+    updates: Literal["joint", "alternating"] = "joint"
+    ramp: float = 0.0
+    augment: Augmentation = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         wanted = {
@@ -58,6 +69,8 @@ class RetrainOptions:
             "batch": self.batch >= 1,
             "seed": self.seed >= 0,
             "distillation": 0 <= self.distillation <= 1,
+            "l1": 0 <= self.l1 < math.inf,
+            "ramp": 0 <= self.ramp <= 1,
         }
         for field, fine in wanted.items():
             if not fine:
@@ -66,80 +79,170 @@ class RetrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """What one epoch achieved: mean loss, accuracy 0..1 on the training images as they passed,
-    and the share of ternary coefficients that are not zero (1.0 where there are none).
+    """What one epoch achieved.
+
+    Parameters
+    ----------
+    epoch, epochs : number of this one, from 1, and of all
+    loss : mean over the training images as they passed
+    accuracy : share of them, 0..1, that the network got right; None without labels
+    density : share of the ternary coefficients that are not zero, 1.0 where there are none
+    seconds : time that the epoch took, measurements between epochs not counted
+    held_out : accuracy on the images kept out of the training, None where there are none
+    stored_bytes : size of the model if it were written now, None where nobody asked
     """
 
     epoch: int
     epochs: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     density: float
+    seconds: float
+    held_out: float | None = None
+    stored_bytes: int | None = None
 
 
 Progress = Callable[[EpochReport], None]
+Measure = Callable[[GraphModule], int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """Images to train on, and those to look at after every epoch.
+
+    Parameters
+    ----------
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W)
+    labels : integers, shape (N,), or None where the teacher alone is followed
+    held_out : pixels and labels that are never trained on, or None
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are of another type or shape.
+    """
+
+    image: ImageQuantizer
+    pixels: np.ndarray
+    labels: np.ndarray | None
+    held_out: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        check_images(self.pixels, (len(self.image.mean), *self.image.size), self.labels)
 
 
 def retrain(
     module: GraphModule,
-    image: ImageQuantizer,
-    pixels: np.ndarray,
-    labels: np.ndarray,
+    lesson: Lesson,
     options: RetrainOptions,
     *,
     teacher: GraphModule | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    measure: Measure | None = None,
 ) -> None:
-    """Train ``module`` in place.
+    """Train ``module`` in place, on the device where it is.
 
-    The result depends on seed, data, number of threads and kind of device alone.  After every
-    epoch the thresholds of ternary layers are renewed by their rule.  The module's device is used.
+    The result depends on seed, data, number of threads and kind of processor alone.  Several times
+    an epoch the thresholds of ternary layers are renewed by their rule.
 
     Parameters
     ----------
     module : GraphModule
-    image : ImageQuantizer
-    pixels : uint8, shape (N, C, H, W)
-    labels : integers, shape (N,)
+    lesson : Lesson
     options : RetrainOptions
     teacher : the original network; wanted if ``options.distillation`` is above 0
     checkpoint : file written after every epoch and read at the start if it is there; a run that
         was killed ends with the same weights as one that was not
     progress : called after every epoch that is run
+    measure : stored bytes of the module as it is, for the report
 
     Raises
     ------
     DataError
-        If labels are not one integer per image.
+        If there are no labels and the loss is not the teacher's alone.
     DecompositionError
         If a teacher is missing, or the loss is no longer finite.
     CheckpointError
-        If the checkpoint cannot be read or belongs to another run.
+        If the checkpoint cannot be read, written, or belongs to another run.
     """
-    check_images(pixels, (len(image.mean), *image.size), labels)
     if options.distillation > 0 and teacher is None:
         raise DecompositionError("retraining: distillation is above 0 but there is no teacher")
+    if lesson.labels is None and options.distillation < 1:
+        raise DataError("retraining: there are no labels; give them, or distillation = 1")
     optimizer = _optimizer(module, options)
-    identity = _identity(module, image, pixels, labels, options)
+    identity = run_identity(module, lesson, options)
     first = 0
     if checkpoint is not None and checkpoint.exists():
-        first = _load(checkpoint, identity, module, optimizer)
+        first = load_state(checkpoint, identity, module, optimizer)
     for epoch in range(first, options.epochs):
-        loss, correct = 0.0, 0
-        for done, chosen in _batches(len(pixels), options, epoch):
-            _set_rate(optimizer, done)
-            images = image_tensor(image, pixels[chosen])
-            batch_loss, hits = _step(module, optimizer, images, labels[chosen], options, teacher)
-            loss, correct = loss + batch_loss * len(chosen) / len(pixels), correct + hits
+        begun = time.monotonic()
+        loss, right = _epoch(module, optimizer, lesson, options, teacher, epoch)
         if not math.isfinite(loss):
             raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
-        _update_thresholds(module)
+        seconds = time.monotonic() - begun
         if checkpoint is not None:
-            _save(checkpoint, identity, module, optimizer, epoch + 1)
+            save_state(checkpoint, identity, module, optimizer, epoch + 1)
         if progress is not None:
-            share = correct / len(pixels)
-            progress(EpochReport(epoch + 1, options.epochs, loss, share, density(module)))
+            progress(
+                EpochReport(
+                    epoch + 1,
+                    options.epochs,
+                    loss,
+                    None if lesson.labels is None else right / len(lesson.pixels),
+                    density(module),
+                    seconds,
+                    lesson.held_out and accuracy(module, lesson.image, *lesson.held_out),
+                    measure and measure(module),
+                )
+            )
+
+
+def _epoch(
+    module: GraphModule,
+    optimizer: torch.optim.Optimizer,
+    lesson: Lesson,
+    options: RetrainOptions,
+    teacher: GraphModule | None,
+    epoch: int,
+) -> tuple[float, int]:
+    """One pass over the images: mean loss, and how many the network got right."""
+    count, labels = len(lesson.pixels), lesson.labels
+    steps = -(-count // options.batch)
+    random = np.random.default_rng([options.seed, epoch])
+    order = random.permutation(count)
+    _choose_updates(module, options, epoch)
+    total, right = 0.0, 0
+    renewals = {round(steps * part / RENEWALS) for part in range(RENEWALS)}
+    for step in range(steps):
+        done = (epoch * steps + step) / (options.epochs * steps)
+        if step in renewals:
+            renew_thresholds(module, _ease(options, done))
+        for group in optimizer.param_groups:  # half a cosine, from the peak to nothing
+            group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
+        chosen = order[step * options.batch : (step + 1) * options.batch]
+        pixels = augmented(lesson.pixels[chosen], options.augment, random)
+        images = image_tensor(lesson.image, pixels)
+        wanted = None if labels is None else torch.from_numpy(labels[chosen].astype(np.int64))
+        loss, hits = _step(module, optimizer, images, wanted, options, teacher)
+        total, right = total + loss * len(chosen) / count, right + hits
+    renew_thresholds(module, _ease(options, (epoch + 1) / options.epochs))
+    return total, right
+
+
+def _ease(options: RetrainOptions, done: float) -> float:
+    """How far the dropping of coefficients still is from its end, 1..0."""
+    return max(0.0, 1.0 - done / options.ramp) if options.ramp > 0 else 0.0
+
+
+def _choose_updates(module: GraphModule, options: RetrainOptions, epoch: int) -> None:
+    """Which parameters this epoch trains: all of them, or in turn coefficients and the rest."""
+    if options.updates == "joint":
+        return
+    for name, parameter in module.named_parameters():
+        is_coefficient = name.rpartition(".")[2] in ("latent", "weights")
+        parameter.requires_grad_(is_coefficient == (epoch % 2 == 0))
 
 
 def accuracy(
@@ -168,6 +271,13 @@ def density(module: GraphModule) -> float:
     return sum(int(torch.count_nonzero(s)) for s in signs) / total if total else 1.0
 
 
+def renew_thresholds(module: GraphModule, ease: float = 0.0) -> None:
+    """Apply every ternary layer's rule, as it stands at that ``ease``, to its coefficients."""
+    for convolution in module.modules():
+        if isinstance(convolution, TernaryConvolution):
+            convolution.update_thresholds(ease)
+
+
 def _optimizer(module: GraphModule, options: RetrainOptions) -> torch.optim.Optimizer:
     if options.optimizer == "sgd":
         groups = [{"params": list(module.parameters()), "peak": options.learning_rate}]
@@ -176,45 +286,46 @@ def _optimizer(module: GraphModule, options: RetrainOptions) -> torch.optim.Opti
     for parameter in module.parameters():
         size = float(parameter.detach().double().square().mean().sqrt())
         groups.append({"params": [parameter], "peak": options.learning_rate * (size or 1.0)})
-    return torch.optim.Adam(groups, options.learning_rate)
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, done: float) -> None:
-    """Half a cosine: the peak at ``done`` = 0, nothing at 1."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def _batches(count: int, options: RetrainOptions, epoch: int) -> Iterator[tuple[float, np.ndarray]]:
-    """The epoch's batches in their seeded order, each with the share of all steps done before."""
-    order = np.random.default_rng([options.seed, epoch]).permutation(count)
-    steps = -(-count // options.batch)
-    for step in range(steps):
-        chosen = order[step * options.batch : (step + 1) * options.batch]
-        yield (epoch * steps + step) / (options.epochs * steps), chosen
+    return torch.optim.Adam(groups, options.learning_rate, fused=True)
 
 
 def _step(
     module: GraphModule,
     optimizer: torch.optim.Optimizer,
     images: torch.Tensor,
-    labels: np.ndarray,
+    labels: torch.Tensor | None,
     options: RetrainOptions,
     teacher: GraphModule | None,
 ) -> tuple[float, int]:
     """One step; mean loss of the batch and the number of images it got right."""
     device = next(module.parameters()).device
-    inputs, targets = images.to(device), torch.from_numpy(labels.astype(np.int64)).to(device)
-    logits = module(inputs)
-    loss = (1.0 - options.distillation) * functional.cross_entropy(logits, targets)
-    if options.distillation > 0 and teacher is not None:
-        with torch.no_grad():
-            wanted = teacher(inputs)
-        loss = loss + options.distillation * _distance(logits, wanted)
+    inputs = images.to(device, memory_format=torch.channels_last)
+    low = options.precision == "bfloat16"
+    with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        logits = module(inputs).float()
+        if options.distillation > 0 and teacher is not None:
+            with torch.no_grad():
+                example = teacher(inputs).float()
+    loss, right = torch.zeros((), device=device), 0
+    if labels is not None:
+        targets = labels.to(device)
+        right = int((logits.detach().argmax(dim=1) == targets).sum())
+        loss = loss + (1.0 - options.distillation) * functional.cross_entropy(logits, targets)
+    if options.distillation > 0:
+        loss = loss + options.distillation * _distance(logits, example)
+    if options.l1 > 0:
+        loss = loss + options.l1 * _mean_magnitude(module)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    return float(loss.detach()), int((logits.detach().argmax(dim=1) == targets).sum())
+    return float(loss.detach()), right
+
+
+def _mean_magnitude(module: GraphModule) -> torch.Tensor:
+    """Mean magnitude of all latent coefficients."""
+    latent = [c.latent for c in module.modules() if isinstance(c, TernaryConvolution)]
+    total = torch.stack([values.abs().sum() for values in latent]).sum()
+    return total / sum(values.numel() for values in latent)
 
 
 def _distance(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -225,67 +336,3 @@ def _distance(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         reduction="batchmean",
         log_target=True,
     )
-
-
-def _update_thresholds(module: GraphModule) -> None:
-    for convolution in module.modules():
-        if isinstance(convolution, TernaryConvolution):
-            convolution.update_thresholds()
-
-
-def _identity(
-    module: GraphModule,
-    image: ImageQuantizer,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    options: RetrainOptions,
-) -> str:
-    """Digest of everything a run starts from, so that a checkpoint is only taken by its own run."""
-    about = {"options": asdict(options), "image": asdict(image), "graph": repr(module.graph)}
-    about["ranges"] = repr(module.ranges)
-    sha = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for array in (pixels, labels):
-        sha.update(f"{array.dtype}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    for name, values in module.state_dict().items():
-        sha.update(name.encode())
-        sha.update(values.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()
-
-
-def _save(
-    path: Path, identity: str, module: GraphModule, optimizer: torch.optim.Optimizer, epoch: int
-) -> None:
-    """Write beside the file and rename, so that a kill leaves the old checkpoint or the new."""
-    tensors = {f"module/{name}": values for name, values in module.state_dict().items()}
-    for position, parameter in enumerate(module.parameters()):
-        for name, values in optimizer.state[parameter].items():
-            tensors[f"optimizer/{position}/{name}"] = values
-    whole = {name: values.detach().cpu().contiguous() for name, values in tensors.items()}
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(dump_tensors(whole, {"identity": identity, "epoch": str(epoch)}))
-    beside.replace(path)
-
-
-def _load(path: Path, identity: str, module: GraphModule, optimizer: torch.optim.Optimizer) -> int:
-    """Restore module and optimizer; the number of epochs done."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: no checkpoint of a retraining ({error})") from error
-    if about.get("identity") != identity:
-        raise CheckpointError(f"{path}: the checkpoint belongs to another run; remove it")
-    prefix = "module/"
-    module.load_state_dict(
-        {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
-    )
-    for position, parameter in enumerate(module.parameters()):
-        prefix = f"optimizer/{position}/"
-        for name in sorted(tensors):
-            if name.startswith(prefix):
-                field = name.removeprefix(prefix)
-                device = "cpu" if field == "step" else parameter.device
-                optimizer.state[parameter][field] = tensors[name].to(device)
-    return int(about["epoch"])

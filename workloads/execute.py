@@ -106,6 +106,8 @@ def layer_tensors(
         coefficients=weights.coefficients,
         alpha=weights.alpha,
         two_sided=weights.two_sided,
+        coding=model.codings.get(node.name, "bitmap"),
+        macs=model.macs.get(node.name),
         requantizer=model.requantizers[node.name],
         origin="captured",
         producers=model.graph.producers(node.inputs[0]),

@@ -57,6 +57,8 @@ class IntegerModel:
     image : ImageQuantizer
     output_scale : float, value of one step of the logits (for reading them, never for computing)
     provenance : JSON values: method, options, seed, data, accuracies, version
+    codings : storage format of each ternary layer, in files and in the machine's DRAM
+    macs : dense multiply-accumulates of layers from which channels were removed, before that
 
     Raises
     ------
@@ -72,6 +74,8 @@ class IntegerModel:
     image: ImageQuantizer
     output_scale: float
     provenance: Mapping[str, object] = field(default_factory=dict)
+    codings: Mapping[str, str] = field(default_factory=dict)
+    macs: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in self.graph.nodes:

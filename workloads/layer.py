@@ -86,6 +86,11 @@ class ConvLayer:
         return (self.K, self.channels_per_group, self.R, self.S)
 
     @property
+    def is_linear(self) -> bool:
+        """A fully connected layer: one pixel in, one pixel out."""
+        return (self.H, self.W, self.R, self.S) == (1, 1, 1, 1) and not any(self.padding)
+
+    @property
     def is_depthwise(self) -> bool:
         """One input channel per group, several groups."""
         return self.groups > 1 and self.channels_per_group == 1

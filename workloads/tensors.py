@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from workloads.errors import WorkloadError
+from workloads.formats import FORMATS
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
@@ -48,6 +49,9 @@ class LayerTensors:
         empty for an input that comes from outside the run
     shortcut : the other operand of an addition behind this layer, (N, K, P, Q), or None;
         it costs no cycles and counts as input traffic
+    coding : storage format of the coefficients in DRAM, see ``workloads.formats``
+    macs : dense multiply-accumulates of one image that the layer stands for, where channels were
+        removed from it; None for its own
 
     Raises
     ------
@@ -66,6 +70,8 @@ class LayerTensors:
     shortcut: np.ndarray | None = None
     alpha: np.ndarray | None = None
     two_sided: tuple[int, int] | None = None
+    coding: str = "bitmap"
+    macs: int | None = None
 
     def __post_init__(self) -> None:
         layer, name = self.layer, self.layer.name
@@ -79,6 +85,9 @@ class LayerTensors:
             (images, layer.C, layer.H, layer.W),
             (np.uint8, np.int8),
         )
+        if self.coding not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise WorkloadError(f"{name}: coding is {self.coding!r}, wanted one of {known}")
         if (self.weights is None) == (self.coefficients is None):
             raise WorkloadError(f"{name}: wanted either weights or coefficients")
         if self.weights is not None:
@@ -143,6 +152,11 @@ class LayerTensors:
             )
 
     @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates of the original layer, all images."""
+        return (self.layer.macs if self.macs is None else self.macs) * self.images
+
+    @property
     def images(self) -> int:
         """Batch size N."""
         return self.activations.shape[0]
@@ -195,4 +209,6 @@ class LayerTensors:
             sha.update(f"alpha{self.alpha.shape}".encode() + self.alpha.tobytes())
         if self.two_sided is not None:
             sha.update(f"two_sided{self.two_sided}".encode())
+        if self.coefficients is not None and self.coding != "bitmap":
+            sha.update(f"coding {self.coding}".encode())
         return sha.hexdigest()

@@ -275,7 +275,7 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
         drain_cycles=drains,
         pipeline_cycles=spec.pipeline_cycles * len(steps.steps),
         memory_stall_cycles=timeline.stall_cycles,
-        macs=layer.macs * tensors.images,
+        macs=tensors.dense_macs,
         effectual_ops=counts.effectual_ops,
         multiplies=counts.multiplies,
         units=spec.pe_blocks,

@@ -52,6 +52,13 @@ class Pass:
         chosen: np.ndarray = table[self.number, channel, basis]
         return chosen
 
+    def of_coefficients(self, coefficients: np.ndarray) -> np.ndarray:
+        """This pass's coefficients (sums, channels of the tile, 1), from (K, C/groups, M)."""
+        channel, basis = self.channel.ravel()[self.assigned], self.basis.ravel()[self.assigned]
+        low, high = self.tile
+        rows: np.ndarray = coefficients[channel, low:high, basis][:, :, None]
+        return rows
+
     @property
     def vector_capacity(self) -> int:
         """Bytes of a vector without a zero, its mask included."""

@@ -18,6 +18,7 @@ from arch.basis_first.tiling import (
 )
 from arch.errors import OperandError
 from arch.memory import burst_bytes
+from workloads import formats
 from workloads.tensors import LayerTensors
 
 
@@ -88,15 +89,20 @@ class Plan:
 def coefficient_bytes(tensors: LayerTensors, lengths: np.ndarray, part: Pass) -> int:
     """Stored size of the coefficients of one (k-tile, pass), before burst rounding.
 
-    Bitmap and sign bits, and a byte for the alpha of every slice; in bypass a byte per weight.
-    ``lengths`` are the non-zero coefficients of every sum, as ``Work`` holds them.
+    Bitmap and sign bits, or what another storage format makes of them, and a byte for the alpha of
+    every slice; in bypass a byte per weight.  ``lengths`` are the non-zero coefficients of every
+    sum, as ``Work`` holds them.
     """
     slots = part.assigned.size
     if tensors.coefficients is None:
         return slots * tensors.layer.R * tensors.layer.S
     low, high = part.tile
-    bits = slots * (high - low) + int(part.of_sums(lengths).sum())
-    return -(-bits // 8) + (0 if tensors.alpha is None else slots)
+    if tensors.coding == "bitmap":  # counted, because encoding takes longer
+        size = -(-(slots * (high - low) + int(part.of_sums(lengths).sum())) // 8)
+    else:
+        rows = part.of_coefficients(tensors.coefficients)
+        size = formats.get(tensors.coding).encode(rows).size
+    return size + (0 if tensors.alpha is None else slots)
 
 
 def _completion(tile: Tile) -> np.ndarray:

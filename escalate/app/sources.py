@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workloads.integer import IntegerModel
     from workloads.tensors import LayerTensors
 
-MANIFEST = "manifest.json"
+MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
 COMPRESSED = "compressed"
 

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from escalate.compression import basis_sizes, compress, kept_layers
+from escalate.compression import compress
+from escalate.decompose import decompose
 from escalate.errors import DataError, DecompositionError
 from escalate.images import image_tensor
 from escalate.modules import float_module
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
-from escalate.retrain import RetrainOptions, accuracy, retrain
+from escalate.plan import basis_sizes, kept_layers
+from escalate.retrain import Lesson, RetrainOptions, accuracy, retrain
+from escalate.survival import Survival
 from escalate.version import VERSION
 from tests.escalate.small_networks import (
     SETTINGS,
@@ -36,7 +39,7 @@ def network() -> FloatNetwork:
     start = with_random_weights(tiny(), seed=4)
     module = float_module(start)
     image = TINY_SETTINGS.quantizer(PIXELS)
-    retrain(module, image, PIXELS, LABELS, RetrainOptions(8, learning_rate=0.03, batch=16))
+    retrain(module, Lesson(image, PIXELS, LABELS), RetrainOptions(8, learning_rate=0.03, batch=16))
     assert accuracy(module, image, PIXELS, LABELS) > 0.95
     parts = {node.name: module.convolution(node.name) for node in start.graph.convs}
     return FloatNetwork(
@@ -58,7 +61,9 @@ def share_right(model: IntegerModel) -> float:
 
 def test_escalate_keeps_the_accuracy(network):
     reports = []
-    options = CompressOptions(basis=4, density=0.5, epochs=6, batch=16, learning_rate=0.03)
+    options = CompressOptions(
+        basis=4, density=0.5, epochs=6, batch=16, learning_rate=0.03, remove=False
+    )
     model = compress(
         network, options, PIXELS, LABELS, TINY_SETTINGS, source="corners", progress=reports.append
     )
@@ -145,17 +150,35 @@ def test_the_first_layer_and_depthwise_ones_stay_at_eight_bits():
     assert kept_layers(graph, CompressOptions(keep_int8=("c2",))) == {"c2"}
 
 
+def every_network() -> FloatNetwork:
+    return with_random_weights(every_operator(), seed=2)
+
+
 def test_one_number_is_lowered_to_the_taps_of_small_kernels():
-    graph = every_operator()
-    assert basis_sizes(graph, CompressOptions(basis=6)) == {"c1": 6, "c2": 6, "dw": 6}
-    sizes = basis_sizes(graph, CompressOptions(basis={"c2": 3}), frozenset(("c1", "dw")))
-    assert sizes == {"c2": 3}
+    network = every_network()
+    everything = CompressOptions(keep_int8=())
+    assert basis_sizes(network, everything) == {"c1": 6, "c2": 6, "dw": 6}
+    assert basis_sizes(network, CompressOptions(basis={"c2": 3})) == {"c2": 3}
+
+
+def test_the_basis_that_an_error_asks_for_is_the_smallest_with_that_error():
+    network = every_network()
+    for error in (0.0, 0.05, 0.3, 0.9):
+        for name, size in basis_sizes(network, CompressOptions(error=error)).items():
+            weights = network.weights[name]
+            total = float((weights.astype(np.float64) ** 2).sum())
+
+            def squared(count, name=name, weights=weights):
+                rebuilt = decompose(name, weights, count).reconstruct()
+                return float(((weights - rebuilt) ** 2).sum())
+
+            assert squared(size) <= error * total + 1e-9 * total
+            assert size == 1 or squared(size - 1) > error * total
 
 
 def test_a_network_of_pointwise_layers_needs_no_basis():
-    graph = every_operator()
-    kept = frozenset(("c1", "c2", "dw"))
-    assert basis_sizes(graph, CompressOptions(basis=99), kept) == {}
+    kept = CompressOptions(basis=99, keep_int8=("c1", "c2", "dw"))
+    assert basis_sizes(every_network(), kept) == {}
 
 
 @pytest.mark.parametrize(
@@ -169,11 +192,11 @@ def test_a_network_of_pointwise_layers_needs_no_basis():
 )
 def test_a_basis_that_does_not_fit_is_refused(basis, message):
     with pytest.raises(DecompositionError, match=message):
-        basis_sizes(every_operator(), CompressOptions(basis=basis))
+        basis_sizes(every_network(), CompressOptions(basis=basis, keep_int8=()))
 
 
 def test_keeping_an_unknown_layer_is_refused():
-    with pytest.raises(DecompositionError, match="conv9: keep_int8 names a layer that every has"):
+    with pytest.raises(DecompositionError, match="conv9: keep_int8 names it, but every has no"):
         kept_layers(every_operator(), CompressOptions(keep_int8=("conv9",)))
 
 
@@ -192,6 +215,15 @@ def test_retraining_without_labels_is_refused(network):
         {"density": 1.5},
         {"threshold": 1.0},
         {"density": 0.5, "threshold": 0.5},
+        {"density": {"a": 0.0}},
+        {"basis": 3, "error": 0.1},
+        {"error": 1.0},
+        {"scales": "channel"},
+        {"weighting": "labels"},
+        {"weight_bits": 9},
+        {"ramp": 1.5},
+        {"l1": -1.0},
+        {"precision": "float16"},
         {"epochs": -1},
         {"learning_rate": 0.0},
         {"learning_rate": float("inf")},
@@ -201,15 +233,25 @@ def test_retraining_without_labels_is_refused(network):
     ],
 )
 def test_options_out_of_range_are_refused(fields):
-    with pytest.raises(ValidationError, match=r"density and threshold|" + next(iter(fields))):
+    with pytest.raises(ValidationError, match=r"density and|basis and|" + next(iter(fields))):
         CompressOptions(**fields)
 
 
 def test_the_rule_of_the_options():
-    coefficients = np.random.default_rng(0).normal(size=(4, 5, 2))
-    by_default = CompressOptions().threshold_rule()(coefficients)
-    kept = np.abs(coefficients) > by_default[:, None, None]
-    assert kept.mean() == pytest.approx(0.3)
-    largest = np.abs(coefficients).max(axis=(1, 2))
-    found = CompressOptions(threshold=0.25).threshold_rule()(coefficients)
-    np.testing.assert_allclose(found, 0.25 * largest)
+    assert CompressOptions().survival("a") == Survival(density=0.3)
+    assert CompressOptions(threshold=0.25).survival("a") == Survival(threshold=0.25)
+    table = CompressOptions(density={"a": 0.1, "b": 0.2})
+    assert table.survival("b") == Survival(density=0.2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"density": {"middle": 0.1}}, "last: the density table has no entry"),
+        ({"density": {"first": 0.1, "middle": 0.1, "last": 0.1}}, "first: the density table names"),
+        ({"weight_bits": {"middle": 4}}, "middle: weight_bits names it"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(network, fields, message):
+    with pytest.raises(DecompositionError, match=message):
+        compress(network, CompressOptions(epochs=0, **fields), PIXELS, None, TINY_SETTINGS)

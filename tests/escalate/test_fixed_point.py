@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escalate.errors import DecompositionError
-from escalate.fixed_point import multipliers, psum_bounds, requantizer, rescale
+from escalate.fixed_point import coarsened, multipliers, psum_bounds, requantizer, rescale
 
 RATIOS = st.lists(
     st.floats(-9, 9).map(lambda e: 10.0**e) | st.just(0.0), min_size=1, max_size=6
@@ -115,3 +115,27 @@ def test_a_bias_far_outside_the_clamp_is_cut_and_changes_nothing():
 def test_psums_that_may_leave_32_bits_are_refused():
     with pytest.raises(DecompositionError, match="a: psums of output channel 1 may reach 2147"):
         requantizer("a", np.ones(2), np.zeros(2), np.array([1, 2**31]), 0, 255)
+
+
+@given(
+    seed=st.integers(0, 999),
+    size=st.floats(-7, 0),
+    outputs=st.sampled_from([(0, 255), (-127, 127), (-32768, 32767)]),
+)
+def test_fewer_bits_move_no_output_by_more_than_one(seed, size, outputs):
+    random = np.random.default_rng(seed)
+    low, high = outputs
+    ratios = 10.0**size * random.uniform(-1, 1, 5) * 10.0 ** random.uniform(-3, 0, 5)
+    ratios[0] = 0.0
+    bound = 100_000
+    offsets = high * random.uniform(-2, 2, 5)
+    rule, dropped = requantizer("a", ratios, offsets, np.full(5, bound), low, high)
+    small = coarsened(rule, np.where(dropped, 0, bound))
+    psums = random.integers(-bound, bound + 1, (1, 5, 16, 16)).astype(np.int32)
+    psums[:, dropped] = 0
+    before, after = (each.apply(psums).astype(np.int64) for each in (rule, small))
+    assert np.abs(before - after).max() <= 1
+    total = psums.astype(np.float64) + rule.bias[:, None, None]
+    exact = np.clip(total * (rule.multiplier / 2.0**rule.shift)[:, None, None], low, high)
+    assert np.abs(after - exact).max() <= 0.5 + 1 / 8 + 1 / 16 + 1e-9
+    assert small.shift <= rule.shift

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from escalate import model_file
 from escalate.compression import compress
 from escalate.errors import CheckpointError
-from escalate.footprint import compression_ratio, footprint, layer_footprint
+from escalate.footprint import compression_ratio, footprint, layer_footprint, sizes
 from escalate.options import CompressOptions
 from tests.escalate.small_networks import (
     SETTINGS,
@@ -13,39 +14,66 @@ from tests.escalate.small_networks import (
     random_pixels,
     with_random_weights,
 )
+from workloads import formats
+from workloads.formats import numbers
 from workloads.weights import LayerWeights
 
 
-@pytest.mark.parametrize(("form", "bits"), [("bitmap", 80), ("two_bit", 96)])
-def test_bits_of_a_decomposed_layer(form, bits):
+def decomposed():
     coefficients = np.zeros((4, 3, 4), np.int8)
     coefficients.ravel()[:30] = np.where(np.arange(30) % 2, 1, -1)
     basis = np.array([127, -64, 3, 0], np.int8)[:, None, None] * np.ones((4, 3, 3), np.int8)
-    found = layer_footprint("a", LayerWeights(basis=basis, coefficients=coefficients), 4, form)
-    assert found.coefficients == 48
-    assert found.nonzeros == 30
+    return LayerWeights(basis=basis, coefficients=coefficients)
+
+
+@pytest.mark.parametrize(("coding", "size"), [("bitmap", 10), ("two_bit", 12)])
+def test_bytes_of_a_decomposed_layer(coding, size):
+    weights = decomposed()
+    found = layer_footprint("a", weights, 21, coding)
+    assert (found.form, found.M, found.weights, found.nonzeros) == ("decomposed", 4, 48, 30)
     assert found.density == 30 / 48
-    assert found.coefficient_bits == bits
-    assert found.basis_bits == 8 * 36
-    assert found.requantizer_bits == 4 * 64
+    assert found.coefficient_bytes == size == found.formats[coding]
+    assert found.basis_bytes == numbers.encode(weights.basis).size
     assert found.effective_bits == (8, 8, 3, 0)
-    assert found.bits == bits + 8 * 36 + 4 * 64
+    assert found.bytes == size + found.basis_bytes + 21
+    assert found.hardware_bytes == size + found.basis_bytes
+    assert set(found.formats) == set(formats.FORMATS)
 
 
-def test_bits_of_an_int8_layer():
-    found = layer_footprint("a", LayerWeights(weights=np.ones((4, 2, 3, 3), np.int8)), 4)
-    assert (found.weight_bits, found.coefficient_bits, found.density) == (8 * 72, 0, 1.0)
+def test_the_ideal_is_the_entropy():
+    coefficients = np.array([[[1], [-1], [0], [0], [0], [0], [0], [0]]], np.int8)
+    found = layer_footprint("a", LayerWeights(coefficients=coefficients), 0, "bitmap")
+    share = 2 / 8
+    mask = 8 * -(share * np.log2(share) + (1 - share) * np.log2(1 - share))
+    assert found.ideal_bits == pytest.approx(mask + 2)
 
 
-def test_a_model_is_the_sum_of_its_layers_in_order():
+def test_bytes_of_an_int8_layer():
+    found = layer_footprint("a", LayerWeights(weights=np.ones((4, 2, 3, 3), np.int8)), 9, "entropy")
+    assert (found.form, found.M, found.weights, found.density) == ("8 bit", 0, 72, 1.0)
+    assert found.hardware_bytes == 72
+    assert (found.ideal_bits, found.formats) == (0.0, {})
+
+
+def test_a_model_is_the_sum_of_its_layers_in_order(tmp_path):
     network = with_random_weights(every_operator())
     pixels = random_pixels(network.graph, 8)
-    model = compress(network, CompressOptions(epochs=0), pixels, None, SETTINGS)
-    layers = footprint(model, "two_bit")
+    options = CompressOptions(epochs=0, storage="two_bit", remove=False)
+    model = compress(network, options, pixels, None, SETTINGS)
+    layers = footprint(model)
     assert [layer.name for layer in layers] == ["c1", "c2", "c3", "dw", "fc"]
-    assert layers[1].coefficient_bits == 2 * 8 * 4 * 6
-    assert layers[2].basis_bits == 0
-    assert layers[3].weight_bits == 8 * 16 * 9
+    assert layers[1].coefficient_bytes == 2 * 8 * 4 * 6 // 8
+    assert layers[2].M == 0
+    assert [each.form for each in layers][3:] == ["8 bit", "ternary"]
+    model_file.save(model, tmp_path)
+    found = sizes(model)
+    assert found.on_disk == model_file.bytes_on_disk(tmp_path)
+    assert found.payload == sum(each.bytes for each in layers)
+    assert found.convolutions == found.payload - layers[-1].bytes
+    assert found.ideal <= found.payload < found.on_disk
+    best = compress(network, CompressOptions(epochs=0, remove=False), pixels, None, SETTINGS)
+    assert sizes(best).payload < found.payload
+    assert sizes(best).ideal == found.ideal
 
 
 def test_a_ratio_needs_bytes():

@@ -1,7 +1,5 @@
 """Lowering: the integer model computes what the fake-quantized module computes."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from escalate.images import image_tensor
 from escalate.lower import lower
 from escalate.match import match_statistics
 from escalate.modules import GraphModule, float_module
-from escalate.survival import thresholds_for_density
+from escalate.survival import Survival
 from tests.escalate.small_networks import (
     SETTINGS,
     every_operator,
@@ -25,7 +23,7 @@ from workloads.convolve import convolve
 from workloads.execute import execute, quantize_images
 from workloads.integer import ImageQuantizer
 
-RULE = partial(thresholds_for_density, density=0.5)
+RULE = Survival(density=0.5)
 LARGEST_STEP = 1  # a rounding that float32 and the integers see on different sides
 SHARE_OF_STEPS = 1e-3  # how often that may happen
 
@@ -59,7 +57,7 @@ def integers_of(model, pixels):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_node_agrees_with_its_fake_quantized_twin(forms, method, seed):
     module, image, pixels = calibrated(seed, method, forms)
-    model = lower(module, image, {})
+    model = lower(module, image, {}, exact=True)
     outputs = integers_of(model, pixels)
     for node in module.graph.nodes[1:]:
         operands = [
@@ -76,7 +74,7 @@ def test_every_node_agrees_with_its_fake_quantized_twin(forms, method, seed):
 @pytest.mark.parametrize("forms", ["mixed", "int8"])
 def test_the_logits_are_those_of_the_module(forms):
     module, image, pixels = calibrated(2, "mse", forms)
-    model = lower(module, image, {})
+    model = lower(module, image, {}, exact=True)
     steps = integers_of(model, pixels)["fc"].reshape(len(pixels), -1)
     with torch.no_grad():
         wanted = module(image_tensor(image, pixels)).numpy()
@@ -121,7 +119,7 @@ def test_negative_and_vanished_scales_survive():
         convolution.bias[1] = 0.7
         convolution.latent[2] = 0.0
         convolution.bias[2] = 0.4
-    model = lower(module, image, {})
+    model = lower(module, image, {}, exact=True)
     assert model.requantizers["c3"].multiplier[0] < 0
     assert not model.layers["c3"].coefficients[1:3].any()
     out = integers_of(model, pixels)["c3"]
@@ -137,7 +135,7 @@ def test_weights_that_drown_in_their_bias_are_stored_as_zeros(name):
     with torch.no_grad():
         module.convolution(name).scale_channels(torch.tensor([1e-12] + [1.0] * 7))
         module.convolution(name).bias[0] = 0.5
-    model = lower(module, image, {})
+    model = lower(module, image, {}, exact=True)
     weights = model.layers[name]
     stored = weights.weights if weights.weights is not None else weights.coefficients
     assert not stored[0].any()
@@ -160,4 +158,4 @@ def test_a_module_in_floats_is_refused():
     module = float_module(network)
     module = module.with_ranges(calibrate(module, image, pixels, "max"))
     with pytest.raises(DecompositionError, match="first: the convolution is still in floats"):
-        lower(module, image, {})
+        lower(module, image, {}, exact=True)

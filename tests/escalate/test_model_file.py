@@ -1,6 +1,7 @@
 """Is a model read back exactly as saved, never half overwritten, and is anything else refused?"""
 
 import dataclasses
+import gzip
 import json
 import os
 import re
@@ -19,11 +20,12 @@ from escalate.integer import predict
 from escalate.model_file import bytes_on_disk, load, save
 from tests.workloads.models import every_operator, random_graph, random_integers
 from workloads.convolve import convolve
+from workloads.errors import WorkloadError
 from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer
 
-FILES = ("manifest.json", "model.safetensors", "provenance.json")
+FILES = ("manifest.json.gz", "model.safetensors", "provenance.json")
 
 
 def a_model(seed=0):
@@ -39,8 +41,9 @@ def assert_equal(found, wanted):
     assert dict(found.provenance) == dict(wanted.provenance)
     assert found.layers.keys() == wanted.layers.keys()
     for name, layer in wanted.layers.items():
-        for field in ("weights", "basis", "coefficients"):
+        for field in ("weights", "basis", "coefficients", "alpha"):
             assert_same_array(getattr(found.layers[name], field), getattr(layer, field))
+        assert found.layers[name].two_sided == layer.two_sided
         ours, theirs = found.requantizers[name], wanted.requantizers[name]
         assert_same_array(ours.multiplier, theirs.multiplier)
         assert_same_array(ours.bias, theirs.bias)
@@ -111,8 +114,8 @@ def test_floats_keep_every_bit(tmp_path_factory, scale, mean, maximum, output):
 
 def test_storage_formats_are_chosen_by_layer(tmp_path):
     model = next(m for m in map(a_model, range(20)) if m.layers["linear"].coefficients is not None)
-    save(model, tmp_path, {"linear": "two_bit"})
-    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    save(dataclasses.replace(model, codings={"linear": "two_bit"}), tmp_path)
+    manifest = read_manifest(tmp_path)
     by_name = {entry["name"]: entry for entry in manifest["nodes"]}
     coefficients = model.layers["linear"].coefficients
     assert by_name["linear"]["coding"] == "two_bit"
@@ -204,14 +207,17 @@ def test_a_save_that_is_cut_off_leaves_a_whole_model(tmp_path, monkeypatch, step
 
 def edit(folder, **changes):
     """Change top-level fields of the manifest; ``nodes`` is a function of the list."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_bytes())
+    manifest = read_manifest(folder)
     for field, change in changes.items():
         if callable(change):
             change(manifest[field])
         else:
             manifest[field] = change
-    path.write_text(json.dumps(manifest))
+    (folder / "manifest.json.gz").write_bytes(gzip.compress(json.dumps(manifest).encode()))
+
+
+def read_manifest(folder):
+    return json.loads(gzip.decompress((folder / "manifest.json.gz").read_bytes()))
 
 
 def retensor(folder, change):
@@ -237,15 +243,24 @@ def drop_in(position, field):
 
 
 BAD_MANIFESTS = {
-    "foreign": ({"format": "other"}, "manifest.json: format is 'other', wanted 'escalate-model'"),
-    "newer": ({"version": 2}, "manifest.json: version is 2, wanted 1"),
-    "unknown field": ({"extra": 1}, "manifest.json: extra: Extra inputs are not permitted"),
-    "wrong type": ({"output_scale": "x"}, "manifest.json: output_scale: Input should be a valid"),
+    "foreign": (
+        {"format": "other"},
+        "manifest.json.gz: format is 'other', wanted 'escalate-model'",
+    ),
+    "newer": ({"version": 3}, "manifest.json.gz: version is 3, wanted 2"),
+    "unknown field": ({"extra": 1}, "manifest.json.gz: extra: Extra inputs are not permitted"),
+    "wrong type": (
+        {"output_scale": "x"},
+        "manifest.json.gz: output_scale: Input should be a valid",
+    ),
     "no input": ({"nodes": lambda n: n.pop(0)}, "first: a convolution of 0 operands, wanted 1"),
-    "unknown operator": ({"nodes": set_in(5, op="mix")}, r"manifest.json: nodes\.5\.op: Input sho"),
+    "unknown operator": (
+        {"nodes": set_in(5, op="mix")},
+        r"manifest.json.gz: nodes\.5\.op: Input sho",
+    ),
     "later operand": (
         {"nodes": set_in(6, inputs=[7, 1])},
-        r"manifest.json: add: reads node 7, wanted one of 0\.\.5",
+        r"manifest.json.gz: add: reads node 7, wanted one of 0\.\.5",
     ),
     "no kernel": ({"nodes": drop_in(1, "kernel")}, "first: kernel and op disagree"),
     "no requantizer": (
@@ -260,13 +275,13 @@ BAD_MANIFESTS = {
     ),
     "impossible layer": (
         {"nodes": set_in(1, kernel={"K": 0})},
-        "manifest.json: first: K is 0, wanted an integer >= 1",
+        "manifest.json.gz: first: K is 0, wanted an integer >= 1",
     ),
     "repeated name": ({"nodes": set_in(4, name="rows")}, "node name 'rows' appears twice"),
     "no rescales": ({"nodes": drop_in(6, "rescales")}, r"add \(add\) has no integers"),
     "shift": (
         {"nodes": set_in(1, requantizer=[99, 0, 255])},
-        "manifest.json: first: requantizer: shift is 99",
+        "first: requantizer: shift is 99",
     ),
 }
 
@@ -301,15 +316,17 @@ def test_torn_files_are_named(tmp_path, file):
 
 def test_a_torn_manifest_is_named(tmp_path):
     save(a_model(), tmp_path)
-    path = tmp_path / "manifest.json"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match=r"manifest\.json: is no JSON: "):
+    path = tmp_path / "manifest.json.gz"
+    content = path.read_bytes()
+    for torn in (content[:100], content[:5], b"[1]"):
+        path.write_bytes(torn)
+        with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: is torn or no gzip file"):
+            load(tmp_path)
+    path.write_bytes(gzip.compress(b"[1]"))
+    with pytest.raises(CheckpointError, match=r"json\.gz: holds a list, wanted an object"):
         load(tmp_path)
-    path.write_bytes(b"[1]")
-    with pytest.raises(CheckpointError, match=r"manifest\.json: holds a list, wanted an object"):
-        load(tmp_path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CheckpointError, match=r"manifest\.json: is no JSON: "):
+    path.write_bytes(gzip.compress(b"\xff\xfe\x00"))
+    with pytest.raises(CheckpointError, match=r"json\.gz: is no JSON: "):
         load(tmp_path)
 
 
@@ -324,18 +341,23 @@ def test_truncated_safetensors_are_named(tmp_path):
 
 BAD_TENSORS = {
     "dtype": (
-        lambda t: t.update(biases=t["biases"].astype(np.int64)),
-        r"model\.safetensors: tensor biases is int64 \(38,\), wanted int32 \(38,\)",
+        lambda t: t.update(layers=t["layers"].astype(np.int64)),
+        r"model\.safetensors: tensor layers is int64 \(\d+,\), wanted a uint8 vector",
     ),
     "shape": (
-        lambda t: t.update(multipliers=t["multipliers"][:-1]),
-        r"tensor multipliers is int32 \(37,\), wanted int32 \(38,\)",
+        lambda t: t.update(layers=t["layers"].reshape(1, -1)),
+        r"tensor layers is uint8 \(1, \d+\), wanted a uint8 vector",
     ),
-    "missing": (lambda t: t.pop("biases"), r"tensor biases is int32 \(0,\), wanted int32 \(38,\)"),
+    "missing": (lambda t: t.pop("layers"), "tensor layers is missing, wanted a uint8 vector"),
     "unknown": (lambda t: t.update(more=np.zeros(1)), "tensor more is unknown"),
+    "short": (lambda t: t.update(layers=t["layers"][:-9]), r"model\.safetensors: \w+: "),
+    "long": (
+        lambda t: t.update(layers=np.append(t["layers"], np.uint8(0))),
+        r"model\.safetensors: holds \d+ bytes, its layers end at \d+",
+    ),
     "payload": (
-        lambda t: t["coefficients"].fill(255),
-        r"model\.safetensors: \w+: payload holds \d+ bytes, coefficients of shape .* take \d+",
+        lambda t: t.update(layers=np.full_like(t["layers"], 255)),
+        r"model\.safetensors: \w+: payload ",
     ),
 }
 
@@ -352,16 +374,24 @@ def test_bad_tensors_are_named(tmp_path, case):
 def test_unknown_storage_formats_are_refused(tmp_path):
     model = a_model()
     ternary = next(name for name, v in model.layers.items() if v.coefficients is not None)
-    with pytest.raises(CheckpointError, match="storage format 'zip' is unknown"):
-        save(model, tmp_path, {ternary: "zip"})
+    with pytest.raises(WorkloadError, match="storage format 'zip' is unknown"):
+        save(dataclasses.replace(model, codings={ternary: "zip"}), tmp_path)
     assert not os.listdir(tmp_path)
 
 
 def test_a_foreign_manifest_is_left_alone(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"name": "a web page"}')
-    with pytest.raises(CheckpointError, match=r"manifest\.json: format is None, wanted"):
+    foreign = gzip.compress(b'{"name": "a web page"}')
+    (tmp_path / "manifest.json.gz").write_bytes(foreign)
+    with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: format is None, wanted"):
         save(a_model(), tmp_path)
-    assert (tmp_path / "manifest.json").read_text() == '{"name": "a web page"}'
+    assert (tmp_path / "manifest.json.gz").read_bytes() == foreign
+
+
+def test_a_manifest_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    save(a_model(), tmp_path)
+    monkeypatch.setattr(model_file, "LARGEST_MANIFEST", 100)
+    with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: holds more than 100 bytes"):
+        load(tmp_path)
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path):
@@ -369,7 +399,9 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
     message = re.escape(f"{tmp_path / 'taken'}: cannot be written: File exists")
     with pytest.raises(CheckpointError, match=message):
         save(a_model(), tmp_path / "taken")
-    with pytest.raises(CheckpointError, match=r"manifest\.json: cannot be read: Not a directory"):
+    with pytest.raises(
+        CheckpointError, match=r"manifest\.json\.gz: cannot be read: Not a directory"
+    ):
         load(tmp_path / "taken")
 
 
@@ -396,5 +428,5 @@ def test_graphs_that_json_cannot_hold_are_refused(tmp_path):
 
 def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
     model = dataclasses.replace(a_model(), output_scale=float("inf"))
-    with pytest.raises(CheckpointError, match=r"manifest\.json: output_scale: .*finite"):
+    with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: output_scale: .*finite"):
         save(model, tmp_path)

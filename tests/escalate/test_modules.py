@@ -1,7 +1,5 @@
 """Modules: gradients against finite differences, the graph against plain torch, matching."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -24,7 +22,7 @@ from escalate.match import match_statistics
 from escalate.modules import GraphModule, float_module
 from escalate.quantize import quantize_basis
 from escalate.straight_through import fake_quantize, round_to_step, ternary
-from escalate.survival import thresholds_at, thresholds_for_density
+from escalate.survival import Survival
 from escalate.ternary import refit, ternary_layer
 from tests.escalate.small_networks import (
     SETTINGS,
@@ -37,7 +35,7 @@ from tests.escalate.small_networks import (
 from workloads.layer import ConvLayer
 
 LAYER = ConvLayer("a", C=4, K=6, H=7, W=6, R=3, S=3, padding=(1, 0, 2, 1))
-HALF_DENSE = partial(thresholds_for_density, density=0.5)
+HALF_DENSE = Survival(density=0.5)
 SINGLE = 1e-5  # relative rounding of float32
 
 
@@ -121,7 +119,7 @@ def test_a_decomposed_convolution_starts_at_the_fitted_layer():
     np.testing.assert_allclose(module.weight().detach().numpy(), wanted, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", [partial(thresholds_at, threshold=0.4), HALF_DENSE])
+@pytest.mark.parametrize("rule", [Survival(threshold=0.4), HALF_DENSE])
 def test_thresholds_follow_the_latent_coefficients(rule):
     module = decomposed(rule=rule)
     before = module.signs().detach().clone()

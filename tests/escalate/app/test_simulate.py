@@ -165,7 +165,7 @@ def test_progress_counts_layers(own):
 def test_refused_sources(tmp_path, compressed):
     cases = {
         "gone": "gone: no such network, folder or file, wanted a compressed model folder, .npz",
-        str(tmp_path): "a folder without manifest.json, wanted a compressed model folder",
+        str(tmp_path): "a folder without manifest.json.gz, wanted a compressed model folder",
     }
     for text, message in cases.items():
         with pytest.raises(SourceError, match=message):

@@ -35,7 +35,7 @@ def test_missing_sources(refused, tmp_path):
     assert "no such network, folder or file" in refused("simulate", tmp_path / "gone")
     assert "no such file" in refused("simulate", tmp_path / "gone.npz")
     assert "gone.csv" in refused("simulate", tmp_path / "gone.csv", "--machine", "systolic")
-    assert "a folder without manifest.json" in refused("compare", tmp_path)
+    assert "a folder without manifest.json.gz" in refused("compare", tmp_path)
     assert "unknown network 'abacus'" in refused("networks", "show", "abacus")
     assert "wanted a folder of results" in refused("report", tmp_path)
 
@@ -85,10 +85,10 @@ def test_malformed_topologies(refused, tmp_path):
 
 
 def test_torn_models(refused, compressed, tmp_path):
-    for name in ("manifest.json", "model.safetensors"):
+    for name in ("manifest.json.gz", "model.safetensors"):
         folder = tmp_path / name
         folder.mkdir()
-        for file in ("manifest.json", "model.safetensors", "provenance.json"):
+        for file in ("manifest.json.gz", "model.safetensors", "provenance.json"):
             content = (compressed / file).read_bytes()
             if file == name:
                 content = content[: len(content) // 2]

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from escalate.errors import CheckpointError
-from escalate.formats.checks import check_length, check_payload, check_ternary
+from workloads.errors import WorkloadError
+from workloads.formats.checks import check_length, check_payload, check_ternary
 
 SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 
@@ -19,7 +19,7 @@ def encode(coefficients: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    DecompositionError
+    WorkloadError
         If the array is not int8 or not ternary.
 
     Examples
@@ -38,7 +38,7 @@ def decode(payload: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     Raises
     ------
-    CheckpointError
+    WorkloadError
         If the payload is no uint8 vector, its length does not fit the shape, it holds the code
         10, or a padding bit is set.
 
@@ -53,8 +53,8 @@ def decode(payload: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     codes = ((payload[:, None] >> SHIFTS) & np.uint8(3)).reshape(-1)
     if (codes == 2).any():
         position = int(np.argmax(codes == 2))
-        raise CheckpointError(f"payload holds code 10 at coefficient {position}, which is no value")
+        raise WorkloadError(f"payload holds code 10 at coefficient {position}, which is no value")
     if codes[count:].any():
-        raise CheckpointError("payload has a padding bit set, wanted zeros behind the last code")
+        raise WorkloadError("payload has a padding bit set, wanted zeros behind the last code")
     flat = np.where(codes[:count] == 3, -1, codes[:count]).astype(np.int8)
     return flat.reshape(shape)

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from escalate.errors import CheckpointError
-from escalate.formats.checks import check_length, check_payload, check_ternary
+from workloads.errors import WorkloadError
+from workloads.formats.checks import check_length, check_payload, check_ternary
 
 
 def encode(coefficients: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def encode(coefficients: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    DecompositionError
+    WorkloadError
         If the array is not int8 or not ternary.
 
     Examples
@@ -36,7 +36,7 @@ def decode(payload: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     Raises
     ------
-    CheckpointError
+    WorkloadError
         If the payload is no uint8 vector, its length does not fit the shape and the mask, or a
         padding bit is set.
 
@@ -54,7 +54,7 @@ def decode(payload: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     nonzeros = int(mask.sum())
     check_length(payload, -(-(count + nonzeros) // 8), shape)
     if bits[count + nonzeros :].any():
-        raise CheckpointError("payload has a padding bit set, wanted zeros behind the last sign")
+        raise WorkloadError("payload has a padding bit set, wanted zeros behind the last sign")
     flat = np.zeros(count, np.int8)
     flat[mask] = 1 - 2 * bits[count : count + nonzeros].astype(np.int8)
     return flat.reshape(shape)

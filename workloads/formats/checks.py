@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from escalate.errors import CheckpointError, DecompositionError
+from workloads.errors import WorkloadError
 
 
 def check_ternary(coefficients: np.ndarray) -> np.ndarray:
@@ -10,7 +10,7 @@ def check_ternary(coefficients: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    DecompositionError
+    WorkloadError
         If the dtype is not int8 or a value lies outside -1, 0, +1.
 
     Examples
@@ -19,10 +19,10 @@ def check_ternary(coefficients: np.ndarray) -> np.ndarray:
     [1, 0, -1, 0]
     """
     if coefficients.dtype != np.int8:
-        raise DecompositionError(f"coefficients are {coefficients.dtype}, wanted int8")
+        raise WorkloadError(f"coefficients are {coefficients.dtype}, wanted int8")
     if coefficients.size and (coefficients.min() < -1 or coefficients.max() > 1):
         where = np.argwhere((coefficients < -1) | (coefficients > 1))[0].tolist()
-        raise DecompositionError(
+        raise WorkloadError(
             f"coefficients at {where} is {coefficients[tuple(where)]}, wanted -1, 0 or 1"
         )
     return np.ascontiguousarray(coefficients).reshape(-1)
@@ -33,7 +33,7 @@ def check_payload(payload: np.ndarray) -> None:
 
     Raises
     ------
-    CheckpointError
+    WorkloadError
         If the dtype is not uint8 or there is not exactly one dimension.
 
     Examples
@@ -41,7 +41,7 @@ def check_payload(payload: np.ndarray) -> None:
     >>> check_payload(np.zeros(3, np.uint8))
     """
     if payload.dtype != np.uint8 or payload.ndim != 1:
-        raise CheckpointError(
+        raise WorkloadError(
             f"payload is {payload.dtype} of shape {payload.shape}, wanted a uint8 vector"
         )
 
@@ -51,7 +51,7 @@ def check_length(payload: np.ndarray, wanted: int, shape: tuple[int, ...]) -> No
 
     Raises
     ------
-    CheckpointError
+    WorkloadError
         Naming both lengths and the shape.
 
     Examples
@@ -59,6 +59,6 @@ def check_length(payload: np.ndarray, wanted: int, shape: tuple[int, ...]) -> No
     >>> check_length(np.zeros(3, np.uint8), 3, (4, 2, 1))
     """
     if payload.size != wanted:
-        raise CheckpointError(
+        raise WorkloadError(
             f"payload holds {payload.size} bytes, coefficients of shape {shape} take {wanted}"
         )

@@ -1,0 +1,139 @@
+"""Whole numbers of any kind (weights, basis kernels, multipliers, biases) in the fewest bytes.
+
+Two forms, of which the smaller is taken.  Packed: a byte with the width (0..32), a byte with a
+shift, then the numbers divided by 2^shift in two's complement of that width, bit 0 first; zeros up
+to a whole byte.  Entropy coded: the byte 255, then in groups of seven bits the negated smallest
+number, the number of symbols, how often each occurs, and the number of words; then the words of
+the range coder (32 bits, little endian).  Probabilities are made from those counts by one float64
+division on either side.
+"""
+
+import constriction
+import numpy as np
+
+from workloads.errors import WorkloadError
+from workloads.formats.bits import pack_number, unpack_bits, unpack_number
+
+_queue, _model = constriction.stream.queue, constriction.stream.model
+WORD = np.dtype("<u4")
+CODED = 255
+WIDEST = 32
+MOST_SYMBOLS = 1 << 16
+LEAST_VALUES = 256  # below this a table of counts never pays
+
+
+def encode(values: np.ndarray) -> np.ndarray:
+    """Integers of 32 bits, any shape in C order, to a uint8 vector.
+
+    Raises
+    ------
+    WorkloadError
+        If a value has more than 32 bits.
+
+    Examples
+    --------
+    >>> encode(np.array([4, -8])).tolist()  # width 2, shift 2, codes 01 and 10
+    [2, 2, 9]
+    """
+    flat = np.ascontiguousarray(values).reshape(-1).astype(np.int64)
+    packed = _pack(flat)
+    if flat.size >= LEAST_VALUES and np.ptp(flat) < MOST_SYMBOLS:
+        coded = _code(flat)
+        if coded.size < packed.size:
+            return coded
+    return packed
+
+
+def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    """The ``count`` integers that begin at byte ``place``, int64, and the place behind them.
+
+    Raises
+    ------
+    WorkloadError
+        If the payload ends inside them or is not what ``encode`` makes.
+
+    Examples
+    --------
+    >>> values, place = decode(np.array([2, 2, 9], np.uint8), 0, 2)
+    >>> values.tolist(), place
+    ([4, -8], 3)
+    """
+    if place >= payload.size:
+        raise WorkloadError(f"payload ends at byte {payload.size}, {count} numbers were to come")
+    if payload[place] == CODED:
+        return _decode_coded(payload, place + 1, count)
+    return _unpack(payload, place, count)
+
+
+def _pack(flat: np.ndarray) -> np.ndarray:
+    common = int(np.bitwise_or.reduce(flat)) if flat.size else 0
+    shift = (common & -common).bit_length() - 1 if common else 0
+    reduced = flat >> shift
+    low, high = (int(reduced.min()), int(reduced.max())) if flat.size else (0, 0)
+    width = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1 if common else 0
+    if width + shift > WIDEST:
+        raise WorkloadError(f"numbers of {width + shift} bits, wanted at most {WIDEST}")
+    bits = (reduced[:, None] >> np.arange(width)) & 1
+    body = np.packbits(bits.astype(bool).ravel(), bitorder="little")
+    return np.concatenate([np.array([width, shift], np.uint8), body])
+
+
+def _unpack(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    if payload.size < place + 2:
+        raise WorkloadError(f"payload ends at byte {payload.size}, inside a number's width")
+    width, shift = int(payload[place]), int(payload[place + 1])
+    if width + shift > WIDEST:
+        raise WorkloadError(f"payload has numbers of {width + shift} bits, wanted at most {WIDEST}")
+    start = place + 2
+    stop = start + -(-count * width // 8)
+    bits = unpack_bits(payload[start:stop], count * width).reshape(count, width)
+    powers = np.int64(1) << np.arange(width, dtype=np.int64)
+    if width:
+        powers[-1] = -powers[-1]
+    values: np.ndarray = bits @ powers if width else np.zeros(count, np.int64)
+    return values << shift, stop
+
+
+def _code(flat: np.ndarray) -> np.ndarray:
+    low = min(0, int(flat.min()))
+    symbols = (flat - low).astype(np.int32)
+    counts = np.bincount(symbols)
+    encoder = _queue.RangeEncoder()
+    if np.count_nonzero(counts) > 1:
+        encoder.encode(symbols, _table(counts))
+    words = encoder.get_compressed().astype(WORD)
+    numbers = [-low, counts.size, *counts.tolist(), words.size]
+    head = np.concatenate([pack_number(number) for number in numbers])
+    return np.concatenate([np.array([CODED], np.uint8), head, words.view(np.uint8)])
+
+
+def _table(counts: np.ndarray) -> object:
+    return _model.Categorical(counts / counts.sum(), perfect=False)
+
+
+def _decode_coded(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    negated, place = unpack_number(payload, place)
+    size, place = unpack_number(payload, place)
+    if not 1 <= size <= MOST_SYMBOLS or negated >= 1 << WIDEST:
+        raise WorkloadError(f"payload has a table of {size} symbols, wanted 1..{MOST_SYMBOLS}")
+    counts = np.zeros(size, np.int64)
+    for symbol in range(size):
+        counts[symbol], place = unpack_number(payload, place)
+    number, place = unpack_number(payload, place)
+    stop = place + number * WORD.itemsize
+    if stop > payload.size or counts.sum() != count:
+        raise WorkloadError(
+            f"payload counts {counts.sum()} numbers in {number} words, wanted {count} "
+            f"in the {payload.size - place} bytes left"
+        )
+    if np.count_nonzero(counts) == 1:
+        return np.full(count, int(np.argmax(counts)) - negated), stop
+    words = np.frombuffer(payload[place:stop].tobytes(), WORD).astype(np.uint32)
+    decoder = _queue.RangeDecoder(words)
+    try:
+        symbols = decoder.decode(_table(counts), count)
+    except AssertionError as error:
+        raise WorkloadError("payload is no entropy code of its numbers") from error
+    if not np.array_equal(np.bincount(symbols, minlength=size), counts):
+        raise WorkloadError("payload has numbers that are not those it counts")
+    return symbols.astype(np.int64) - negated, stop
