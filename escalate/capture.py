@@ -81,6 +81,8 @@ def _export(module: nn.Module, example: torch.Tensor, name: str) -> torch.export
     try:
         with torch.no_grad(), _quiet():
             return torch.export.export(module, (example,))
+    except CaptureError:
+        raise
     except MODULE_ERRORS as error:
         reason = (str(error).strip().splitlines() or ["no message"])[0]
         raise CaptureError(

@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from escalate import model_file
+from escalate.budget import fitted
 from escalate.calibrate import calibrate
 from escalate.convolutions import (
     DecomposedConvolution,
@@ -16,6 +19,7 @@ from escalate.convolutions import (
     TernaryConvolution,
 )
 from escalate.errors import DataError
+from escalate.footprint import FLOAT_BYTES
 from escalate.images import ImageSettings, check_images
 from escalate.lower import lower
 from escalate.match import match_statistics
@@ -26,9 +30,13 @@ from escalate.options import CompressOptions
 from escalate.plan import basis_sizes, ternary_layers
 from escalate.removal import remove_idle
 from escalate.retrain import Lesson, Progress, retrain
+from escalate.sensitivity import Curves, Form, sensitivity
 from escalate.version import VERSION
 from workloads import formats
+from workloads.graph import Graph
 from workloads.integer import ImageQuantizer, IntegerModel
+
+MEASURED_IMAGES = 64  # enough to size a model, whose bytes hardly depend on them
 
 
 def compress(
@@ -74,6 +82,7 @@ def compress(
         If the checkpoint belongs to another run.
     """
     check_images(pixels, network.graph.nodes[0].shape, labels)
+    asked = options.model_dump(mode="json", exclude_none=True)
     ternary = options.method == "escalate"
     if ternary and options.epochs and labels is None and options.distillation < 1:
         raise DataError(
@@ -82,8 +91,11 @@ def compress(
         )
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
+    if options.ratio is not None and ternary:
+        some = pixels[: options.calibration_images]
+        options = within_ratio(network, options, quantizer, some, original)
     module = quantized(network, options, quantizer, pixels[: options.calibration_images], original)
-    about = _provenance(options, pixels, labels, source)
+    about = _provenance(options, pixels, labels, source) | {"asked": asked}
 
     def finished() -> IntegerModel:
         found = lower(module, quantizer, about)
@@ -102,6 +114,68 @@ def compress(
             measure=None if size is None else lambda _: size(finished()),
         )
     return finished()
+
+
+def within_ratio(
+    network: FloatNetwork,
+    options: CompressOptions,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    original: GraphModule,
+    curves: Curves | None = None,
+) -> CompressOptions:
+    """The options in which ``ratio`` is replaced by a form for every layer.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompressOptions with a ratio
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W), to measure the layers' curves on
+    original : the same network in floats, on the device to compute on
+    curves : the curves, if they are known already
+
+    Raises
+    ------
+    DecompositionError
+        If no choice is that small.
+    """
+    assert options.ratio is not None
+    if curves is None:
+        moments = input_moments(original, image, pixels)
+        curves = sensitivity(network, original, image, pixels, options, moments=moments)
+    some = pixels[:MEASURED_IMAGES]
+
+    def measure(forms: Mapping[str, Form]) -> int:
+        chosen = with_forms(network.graph, options, forms)
+        found = lower(quantized(network, chosen, image, some, original), image, {})
+        return model_file.packed_size(replace(found, codings=codings(found, options.storage)))
+
+    budget = int(FLOAT_BYTES * network.original_parameters / options.ratio)
+    points = fitted(curves, budget, measure)
+    return with_forms(network.graph, options, {name: each.form for name, each in points.items()})
+
+
+def with_forms(
+    graph: Graph, options: CompressOptions, forms: Mapping[str, Form]
+) -> CompressOptions:
+    """The options with a table entry for each layer's form, and without a ratio."""
+    layers = {node.name: node.layer for node in graph.convs}
+    ternary = {name: form for name, form in forms.items() if not form.bits}
+    basis = {
+        name: form.M
+        for name, form in ternary.items()
+        if (layer := layers[name]) is not None and layer.R * layer.S > 1
+    }
+    fields: dict[str, Any] = {
+        "ratio": None,
+        "basis": basis or None,
+        "density": {name: form.density for name, form in ternary.items()} or None,
+        "keep_int8": tuple(name for name in layers if name not in ternary),
+        "weight_bits": {name: form.bits for name, form in forms.items() if form.bits},
+        "classifier": "ternary",
+    }
+    return CompressOptions(**{**options.model_dump(), **fields})
 
 
 def codings(model: IntegerModel, storage: str) -> dict[str, str]:

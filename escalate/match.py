@@ -56,7 +56,7 @@ def match_statistics(
                 convolution = module.convolution(node.name)
                 if not isinstance(convolution, QuantizedConvolution):
                     raise DecompositionError(f"{node.name}: the convolution is still in floats")
-                _match(convolution, mine[0], original.convolution(node.name)(wanted[0]))
+                match_layer(convolution, mine[0], original.convolution(node.name)(wanted[0]))
             ours[node.name] = module.run_node(node, mine)
             theirs[node.name] = original.run_node(node, wanted)
             for name in set(node.inputs):
@@ -64,8 +64,17 @@ def match_statistics(
                     del ours[name], theirs[name]
 
 
-def _match(convolution: QuantizedConvolution, inputs: torch.Tensor, wanted: torch.Tensor) -> None:
-    """Move one convolution's scales and bias so that its output has the wanted moments."""
+def match_layer(
+    convolution: QuantizedConvolution, inputs: torch.Tensor, wanted: torch.Tensor
+) -> None:
+    """Move one convolution's scales and bias so that its output has the wanted moments.
+
+    Parameters
+    ----------
+    convolution : changed in place
+    inputs : float, shape (N, C, H, W)
+    wanted : float, shape (N, K, P, Q), the original's output in front of its activation
+    """
     deviation, mean = torch.std_mean(convolution(inputs), dim=(0, 2, 3), correction=0)
     deviation_wanted, mean_wanted = torch.std_mean(wanted, dim=(0, 2, 3), correction=0)
     alive = (deviation > 0) & (deviation_wanted > 0)

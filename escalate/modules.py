@@ -90,6 +90,13 @@ class GraphModule(nn.Module):
             value = self.convolution(node.name)(operands[0], input_step)
         else:
             value = OPERATORS[node.op](node, operands)
+        return self.activated(node, value, observe)
+
+    def activated(
+        self, node: Node, value: torch.Tensor, observe: Observer | None = None
+    ) -> torch.Tensor:
+        """The value of a node behind its activation function and its rounding."""
+        span = self.tensor_ranges[node.name] if self.tensor_ranges is not None else None
         if span is not None and node.op in OWNERS and observe is None:
             return fake_quantize(value, span, relu=node.relu, maximum=node.maximum)
         if node.relu or node.op == "relu":

@@ -28,6 +28,11 @@ class CompressOptions(BaseModel):
         taps), or a table naming each decomposed layer with R*S > 1
     error : instead of ``basis``: per layer the smallest M whose squared error is at most this share
         of the weights' squared sum
+    ratio : instead of ``basis``, ``error``, ``density`` and ``threshold``: how many times smaller
+        than FP32 the whole model is to be on disk; every layer's form follows by equal slope of
+        the layers' curves, see ``escalate.budget``
+    mixed : whether ``ratio`` may also leave layers at 8 bits and fewer instead of ternary; the
+        Basis-First machine runs those in its slower bypass mode
     density, threshold : which coefficients survive, see ``escalate.survival``; at most one of the
         two, density 0.3 if neither is given; density may be a table naming each ternary layer
     scales : which scales the coefficients have, see ``escalate.scales``
@@ -63,6 +68,8 @@ class CompressOptions(BaseModel):
     method: Literal["escalate", "int8"] = "escalate"
     basis: Count | Mapping[str, Count] | None = None
     error: Annotated[float, Field(ge=0, lt=1)] | None = None
+    ratio: Annotated[float, Field(gt=1)] | None = None
+    mixed: bool = False
     density: Share | Mapping[str, Share] | None = None
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
     scales: Granularity = "separable"
@@ -88,7 +95,9 @@ class CompressOptions(BaseModel):
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        for left, right in (("density", "threshold"), ("basis", "error")):
+        pairs = [("density", "threshold"), ("basis", "error")]
+        pairs += [("ratio", name) for name in ("basis", "error", "density", "threshold")]
+        for left, right in pairs:
             if getattr(self, left) is not None and getattr(self, right) is not None:
                 raise ValueError(f"{left} and {right} are both given, wanted at most one")
         return self

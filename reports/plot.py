@@ -354,3 +354,62 @@ def roofline(
         return tips
 
     return _drawn(name, description, (width_px, 420), draw)
+
+
+def curves(
+    points: "pd.DataFrame",
+    *,
+    axes: tuple[str, str],
+    name: str,
+    description: str,
+    log: tuple[bool, bool] = (False, False),
+    width_px: int = WIDE_PX,
+) -> str:
+    """Points joined into one line per series, in the order of their rows.
+
+    Parameters
+    ----------
+    points : columns series, x, y, tip; a series is one line, or single points where ``joined``
+        is a column and False
+    axes : what x and y are
+    name, description : as for ``stacked_bars``
+    log : whether x, y have logarithmic axes; points that are not above 0 there are left out
+
+    Returns
+    -------
+    One ``<svg>`` element.
+    """
+
+    def draw(figure: Figure) -> Mapping[str, str]:
+        plane = figure.add_subplot()
+        tips: dict[str, str] = {}
+        shown = points
+        for column, logarithmic in zip(("x", "y"), log, strict=True):
+            if logarithmic:
+                shown = shown[shown[column] > 0]
+        plane.set_xscale("log" if log[0] else "linear")
+        plane.set_yscale("log" if log[1] else "linear")
+        names = list(dict.fromkeys(shown["series"]))
+        for row, series in enumerate(names):
+            part = shown[shown["series"] == series]
+            joined = "joined" not in part or bool(part["joined"].all())
+            color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
+            if joined:
+                style = ("-", "--", ":")[row // len(PALETTE) % 3]
+                plane.plot(part["x"], part["y"], style, color=color, linewidth=1.4)
+            for at, point in enumerate(part.itertuples()):
+                label = elided(str(series), LEGEND_CHARS) if at == 0 else None
+                (dot,) = plane.plot(
+                    point.x, point.y, marker, color=color, markersize=5, label=label
+                )
+                dot.set_gid(f"dot{row}-{at}")
+                tips[f"dot{row}-{at}"] = str(point.tip)
+        plane.set_xlabel(axes[0])
+        plane.set_ylabel(axes[1])
+        plane.grid(which="major")
+        figure.legend(loc="outside upper left", ncols=width_px // LEGEND_PX)
+        return tips
+
+    entries = points["series"].nunique()
+    height = 400 + 18 * -(-entries // (width_px // LEGEND_PX))
+    return _drawn(name, description, (width_px, height), draw)

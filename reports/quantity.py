@@ -24,6 +24,7 @@ UNITS: tuple[tuple[str, str], ...] = (
     ("_s", "s"),
     ("_hz", "Hz"),
     ("_mm2", "mm²"),
+    ("_db", "dB"),
     ("_per_s", "/s"),
 )
 RATIOS = (
@@ -34,7 +35,7 @@ RATIOS = (
     "intermediate_ratio",
 )
 CLOSE_RATIOS = ("latency_ratio", "energy_ratio", "dram_ratio", "area_ratio")  # near 1
-FRACTIONS = ("accuracy", "_utilization", "_fraction", "_density", "density")
+FRACTIONS = ("accuracy", "agreement", "_utilization", "_fraction", "_density", "density")
 NAMES: Mapping[str, str] = {
     "latency_s": "latency",
     "energy_j": "energy",
@@ -49,6 +50,7 @@ NAMES: Mapping[str, str] = {
     "area_mm2": "area",
     "speedup_per_mm2": "speedup per mm²",
     "memory_stall_fraction": "memory stalls",
+    "sqnr_db": "SQNR",
 }
 
 

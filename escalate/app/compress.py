@@ -1,7 +1,9 @@
 """compress: network, checkpoint and images become a folder with two integer models."""
 
 import hashlib
+import math
 import os
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +14,17 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from escalate import integer, model_file
+from escalate import model_file
 from escalate.app.images import CIFAR, Images, canonical, read_images
-from escalate.app.modules import build, file_sha256, is_factory
+from escalate.app.modules import build, file_sha256, is_factory, is_onnx
 from escalate.app.results import NewFolder
-from escalate.app.sources import INT8
+from escalate.app.scores import Scores, float_logits, integer_logits, scores
+from escalate.app.sources import COMPRESSED, INT8
 from escalate.capture import capture
 from escalate.checkpoint import load_checkpoint
 from escalate.compression import compress as compress_network
-from escalate.errors import DataError, DecompositionError
-from escalate.footprint import compression_ratio
+from escalate.errors import CaptureError, DataError, DecompositionError
+from escalate.footprint import compression_ratio, sizes
 from escalate.images import ImageSettings
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
@@ -31,7 +34,6 @@ from workloads.integer import IntegerModel
 NAMES = (model_file.MANIFEST, model_file.TENSORS, model_file.PROVENANCE, INT8)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FOLDER_SIZE = (224, 224)
-BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Data:
     size : (H, W); None for the data's own, or 224 x 224 for a folder
     mean, std : per channel; None for 0 and 1 (digits) or ImageNet's (colour; Assumption)
     limit : use only so many training images
+    held_out : score on the last so many training images instead of the test images, and do not
+        train on them
     """
 
     name: str
@@ -51,6 +55,7 @@ class Data:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     limit: int | None = None
+    held_out: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", canonical(self.name))
@@ -79,33 +84,61 @@ class Data:
             names = {"train": str(folder / "train"), "test": str(folder / "val")}
             apart = True
         train = read_images(names["train"], channels, size, split="train")
+        if self.held_out is not None:
+            train, test = self._held_out(train)
+            return train.first(self.limit), test, True
         test = read_images(names["test"], channels, size)
-        if self.limit is not None:
-            labels = None if train.labels is None else train.labels[: self.limit]
-            train = replace(train, pixels=train.pixels[: self.limit], labels=labels)
-        return train, test, apart
+        return train.first(self.limit), test, apart
+
+    def _held_out(self, images: Images) -> tuple[Images, Images]:
+        """All but the last images, and those."""
+        count = len(images.pixels)
+        if not 1 <= (self.held_out or 0) < count:
+            raise DataError(
+                f"{self.name}: {self.held_out} images to hold out, wanted 1..{count - 1} "
+                f"of its {count}"
+            )
+        first = count - (self.held_out or 0)
+        labels = None if images.labels is None else images.labels[first:]
+        return images.first(first), replace(images, pixels=images.pixels[first:], labels=labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
     """A compressed model folder and what is known about it; a path wherever one is wanted.
 
-    Accuracies are shares of ``images`` test images, None where there are no labels.
+    Parameters
+    ----------
+    folder : where it lies
+    network : its name
+    parameters : of the original network
+    convolution_parameters : those of them that are not in fully connected layers
+    bytes, int8_bytes : on disk, of the compressed model and of the plain 8-bit one
+    convolution_bytes : the part of ``bytes`` that belongs to convolutions, headers not counted
+    original, int8, compressed : Scores of the three forms, on images that were not trained on
+        unless a note says so
+    notes : what there is to say
     """
 
     folder: Path
     network: str
     parameters: int
+    convolution_parameters: int
     bytes: int
     int8_bytes: int
-    images: int
-    accuracy_original: float | None
-    accuracy_int8: float | None
-    accuracy_compressed: float | None
+    convolution_bytes: int
+    original: Scores
+    int8: Scores
+    compressed: Scores
     notes: tuple[str, ...] = ()
 
     def __fspath__(self) -> str:
         return os.fspath(self.folder)
+
+    @property
+    def images(self) -> int:
+        """How many images the scores are from."""
+        return self.original.images
 
     @property
     def compression_ratio(self) -> float:
@@ -113,12 +146,39 @@ class Compressed:
         return compression_ratio(self.parameters, self.bytes)
 
     @property
+    def convolution_ratio(self) -> float:
+        """The same for convolutions alone."""
+        return compression_ratio(self.convolution_parameters, self.convolution_bytes)
+
+    @property
     def int8_ratio(self) -> float:
-        """The same for the plain 8-bit model."""
+        """That of the plain 8-bit model."""
         return compression_ratio(self.parameters, self.int8_bytes)
 
 
 Progress = Callable[[EpochReport], None]
+
+
+def options_in(path: str | Path) -> dict[str, Any]:
+    """The fields of ``CompressOptions`` in a TOML file; a table by layer is a TOML table.
+
+    Raises
+    ------
+    DecompositionError
+        If the file cannot be read or holds a field that does not exist.
+    """
+    path = Path(path)
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DecompositionError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DecompositionError(f"{path}: is no TOML: {error}") from None
+    for field in fields:
+        if field not in CompressOptions.model_fields:
+            known = ", ".join(CompressOptions.model_fields)
+            raise DecompositionError(f"{path}: {field}: no such field, wanted one of {known}")
+    return fields
 
 
 def options_of(values: Mapping[str, Any]) -> CompressOptions:
@@ -144,32 +204,6 @@ def options_of(values: Mapping[str, Any]) -> CompressOptions:
         raise DecompositionError(f"{field}{message[0].lower()}{message[1:]}") from None
 
 
-def float_accuracy(module: nn.Module, settings: ImageSettings, images: Images) -> float | None:
-    """Share of images that the original module gets right; None without labels."""
-    if images.labels is None:
-        return None
-    mean, std = (
-        torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
-        for values in (settings.mean, settings.std)
-    )
-    right = 0
-    module.eval()
-    with torch.no_grad():
-        for start in range(0, len(images.pixels), BATCH):
-            part = slice(start, start + BATCH)
-            pixels = torch.tensor(images.pixels[part], dtype=torch.float64)
-            inputs = ((pixels * settings.pixel_scale - mean) / std).to(torch.float32)
-            right += int((module(inputs).argmax(dim=1).numpy() == images.labels[part]).sum())
-    return right / len(images.pixels)
-
-
-def integer_accuracy(model: IntegerModel, images: Images) -> float | None:
-    """Share of images that an integer model gets right; None without labels."""
-    if images.labels is None:
-        return None
-    return integer.accuracy(model, images.pixels, images.labels)
-
-
 def network_sha256(network: FloatNetwork) -> str:
     """Identity of a trained network: digest of its folded weights and biases."""
     sha = hashlib.sha256()
@@ -191,6 +225,7 @@ def compress(
     data: "str | Data" = "digits",
     out: str | Path = "compressed",
     resume: bool = False,
+    device: str = "auto",
     progress: Progress | None = None,
     name: str | None = None,
     **options: Any,
@@ -199,11 +234,13 @@ def compress(
 
     Parameters
     ----------
-    network : a built-in name, ``path/to/file.py:factory`` (that file is run), or a module
+    network : a built-in name, an ``.onnx`` file, ``path/to/file.py:factory`` (that file is run),
+        or a module
     checkpoint : the network's trained weights; without it those that the module comes with
     data : images to calibrate with, to retrain on and to test with
     out : the folder; one of ours is replaced, anything else is left alone
     resume : go on with a retraining into the same folder that was killed
+    device : torch's name of the device to compute on; ``auto`` takes a GPU where there is one
     progress : called after each epoch of retraining
     name : of the network
     options : fields of ``escalate.options.CompressOptions``: basis, density, epochs, seed …
@@ -216,91 +253,178 @@ def compress(
     chosen = options_of(options)
     calibration = {key: options.get(key) for key in ("calibration", "calibration_images")}
     plain = options_of({"method": "int8", **calibration})
-    target = Path(out)
+    target, where = Path(out), data if isinstance(data, Data) else Data(data)
     with NewFolder(target, NAMES) as folder:
-        module = network if isinstance(network, nn.Module) else build(network, chosen.seed)
-        title = name or _title(network)
-        notes = _load(module, checkpoint, network)
-        where = data if isinstance(data, Data) else Data(data)
-        train, test, apart = where.read()
-        if not apart:
-            notes.append("accuracy on the very images that calibrated the network")
-        settings = where.settings()
-        example = torch.zeros(1, len(settings.mean), *settings.size)
-        captured = capture(module, example, title)
+        job = prepare(network, checkpoint, where, chosen.seed, device, name)
         state = retraining_file(target)
         if not resume:
             state.unlink(missing_ok=True)
         models = {
-            INT8: _integers(captured, plain, train, settings, where),
-            "": _integers(captured, chosen, train, settings, where, state, progress),
+            INT8: job.integers(plain),
+            "": job.integers(chosen, state, progress),
         }
-        accuracies = {kind: integer_accuracy(model, test) for kind, model in models.items()}
-        original = float_accuracy(module, settings, test)
-        about = _about(network, checkpoint, captured, notes) | {
-            "accuracy": {
-                "images": len(test.pixels),
-                "original": original,
-                "int8": accuracies[INT8],
-                "compressed": accuracies[""],
-            }
-        }
+        original = float_logits(job.module, job.settings, job.test)
+        found = {"original": scores(original, original, job.test.labels)}
         for kind, model in models.items():
-            told = replace(model, provenance={**model.provenance, **about})
-            model_file.save(told, folder / kind)
+            logits = integer_logits(model, job.test)
+            found[kind or COMPRESSED] = scores(logits, original, job.test.labels)
+        for kind, model in models.items():
+            about = {**model.provenance, **job.about, "accuracy": _told(found)}
+            model_file.save(replace(model, provenance=about), folder / kind)
         state.unlink(missing_ok=True)
+        parameters = job.network.original_parameters
         return Compressed(
             target,
-            title,
-            captured.original_parameters,
+            job.network.graph.name,
+            parameters,
+            parameters - job.network.linear_parameters,
             model_file.bytes_on_disk(folder),
             model_file.bytes_on_disk(folder / INT8),
-            len(test.pixels),
-            original,
-            accuracies[INT8],
-            accuracies[""],
-            tuple(notes),
+            sizes(models[""]).convolutions,
+            found["original"],
+            found[INT8],
+            found[COMPRESSED],
+            tuple(job.notes),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A captured network and the images that it is compressed with and looked at with.
+
+    Parameters
+    ----------
+    module : as it came
+    network : FloatNetwork, captured from it
+    train, test : Images
+    settings : ImageSettings
+    data : where the images come from
+    device : torch's name
+    notes : what there is to say
+    about : JSON values for the provenance: network, checkpoint and their digests
+    """
+
+    module: nn.Module
+    network: FloatNetwork
+    train: Images
+    test: Images
+    settings: ImageSettings
+    data: Data
+    device: str
+    notes: Sequence[str]
+    about: Mapping[str, Any]
+
+    def integers(
+        self,
+        options: CompressOptions,
+        state: Path | None = None,
+        progress: Progress | None = None,
+    ) -> IntegerModel:
+        """The integer model that the options make."""
+        train, held_out = self.train, None
+        retrained = options.method == "escalate" and options.epochs > 0
+        if train.labels is None and retrained and options.distillation < 1:
+            raise DataError(
+                f"{self.data.name}: no labels to retrain with; give labels, or --distillation 1, "
+                "or --epochs 0"
+            )
+        if self.data.held_out is not None and self.test.labels is not None:
+            held_out = (self.test.pixels, self.test.labels)
+        return compress_network(
+            self.network,
+            options,
+            train.pixels,
+            train.labels,
+            self.settings,
+            source=self.data.name,
+            device=self.device,
+            held_out=held_out,
+            checkpoint=state,
+            progress=progress,
+            size=model_file.packed_size if progress is not None else None,
+        )
+
+
+def prepare(
+    network: "str | nn.Module",
+    checkpoint: str | Path | None,
+    data: Data,
+    seed: int,
+    device: str,
+    name: str | None = None,
+) -> Job:
+    """Build a network, load its weights, capture it, and read its images.
+
+    Raises
+    ------
+    ValueError
+        A subclass of ours, in one line, for anything that cannot be.
+    """
+    module = network if isinstance(network, nn.Module) else build(network, seed)
+    notes = _load(module, checkpoint, network)
+    train, test, apart = data.read()
+    if not apart:
+        notes.append("accuracy on the very images that calibrated the network")
+    settings = data.settings()
+    example = torch.zeros(1, len(settings.mean), *settings.size)
+    captured = capture(module, example, name or _title(network))
+    about = _about(network, checkpoint, captured, notes)
+    return Job(
+        module, captured, train, test, settings, data, chosen_device(device), tuple(notes), about
+    )
+
+
+def chosen_device(asked: str) -> str:
+    """The device to compute on.
+
+    Raises
+    ------
+    DataError
+        If torch has no such device.
+    """
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=asked)
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise DataError(f"--device {asked}: {reason}") from None
+    return asked
+
+
+def _told(found: Mapping[str, Scores]) -> dict[str, Any]:
+    """The scores as the model's story keeps them; an infinite ratio is left out."""
+    told: dict[str, Any] = {"images": found["original"].images}
+    for name, each in found.items():
+        told[name] = each.accuracy
+        if name != "original":
+            told[f"agreement_{name}"] = each.agreement
+            if math.isfinite(each.sqnr_db):
+                told[f"sqnr_db_{name}"] = round(each.sqnr_db, 3)
+    return told
 
 
 def _title(network: "str | nn.Module") -> str:
     if isinstance(network, nn.Module):
         return type(network).__name__
-    return network.rpartition(":")[2] if is_factory(network) else network
+    if is_factory(network):
+        return network.rpartition(":")[2]
+    return Path(network).stem if is_onnx(network) else network
 
 
 def _load(
     module: nn.Module, checkpoint: str | Path | None, network: "str | nn.Module"
 ) -> list[str]:
     """Fill the module from its checkpoint; what there is to say about it."""
+    if isinstance(network, str) and is_onnx(network):
+        if checkpoint is not None:
+            raise CaptureError(f"{network}: brings its own weights, --checkpoint has no place")
+        return []
     if checkpoint is not None:
         return list(load_checkpoint(module, checkpoint))
     if isinstance(network, str):
         return ["untrained weights unless the module brings its own: no checkpoint was given"]
     return []
-
-
-def _integers(
-    network: FloatNetwork,
-    options: CompressOptions,
-    train: Images,
-    settings: ImageSettings,
-    data: Data,
-    state: Path | None = None,
-    progress: Progress | None = None,
-) -> IntegerModel:
-    if train.labels is None and options.method == "escalate" and options.epochs:
-        raise DataError(f"{data.name}: no labels to retrain with; give labels, or --epochs 0")
-    return compress_network(
-        network,
-        options,
-        train.pixels,
-        train.labels,
-        settings,
-        source=data.name,
-        checkpoint=state,
-        progress=progress,
-    )
 
 
 def _about(
@@ -314,10 +438,13 @@ def _about(
         "network": network if isinstance(network, str) else type(network).__name__,
         "network_sha256": network_sha256(captured),
         "original_parameters": captured.original_parameters,
+        "convolution_parameters": captured.original_parameters - captured.linear_parameters,
         "notes": list(notes),
     }
     if isinstance(network, str) and is_factory(network):
         about["file_sha256"] = file_sha256(Path(network.rpartition(":")[0]))
+    if isinstance(network, str) and is_onnx(network):
+        about["file_sha256"] = file_sha256(Path(network))
     if checkpoint is not None:
         about["checkpoint"] = {
             "file": Path(checkpoint).name,

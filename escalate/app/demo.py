@@ -174,7 +174,7 @@ def _rows(made: Compressed, found: Sequence[Simulation]) -> list[dict[str, Any]]
         {
             "form": "FP32",
             "machine": "(torch)",
-            "accuracy": made.accuracy_original,
+            "accuracy": made.original.accuracy,
             "compression_ratio": 1.0,
         }
     ]
@@ -187,7 +187,7 @@ def _rows(made: Compressed, found: Sequence[Simulation]) -> list[dict[str, Any]]
                 **ratios(run, base),
                 "form": "compressed" if small else "8 bit",
                 "machine": run.machine,
-                "accuracy": made.accuracy_compressed if small else made.accuracy_int8,
+                "accuracy": (made.compressed if small else made.int8).accuracy,
                 "compression_ratio": made.compression_ratio if small else made.int8_ratio,
             }
         )

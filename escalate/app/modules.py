@@ -9,6 +9,7 @@ from torch import nn
 
 from escalate.demo_network import demo_network
 from escalate.errors import CaptureError
+from escalate.onnx_module import OnnxModule
 
 BUILT_IN = ("digits_cnn",)
 USER_CODE_ERRORS = (
@@ -39,12 +40,23 @@ def is_factory(text: str) -> bool:
     return bool(colon) and file.endswith(".py")
 
 
+def is_onnx(text: str) -> bool:
+    """Whether NETWORK is an ONNX file.
+
+    Examples
+    --------
+    >>> is_onnx("nets/mine.onnx"), is_onnx("digits_cnn")
+    (True, False)
+    """
+    return text.endswith(".onnx")
+
+
 def build(text: str, seed: int) -> nn.Module:
     """The module, with the weights its maker gives it.
 
     Parameters
     ----------
-    text : a built-in name, or ``path/to/file.py:factory``; that file is run
+    text : a built-in name, an ``.onnx`` file, or ``path/to/file.py:factory``; that file is run
     seed : of a built-in network's weights
 
     Raises
@@ -54,9 +66,12 @@ def build(text: str, seed: int) -> nn.Module:
     """
     if text in BUILT_IN:
         return demo_network(seed)
+    if is_onnx(text):
+        return OnnxModule(text)
     if not is_factory(text):
         raise CaptureError(
-            f"{text}: no such network, wanted path/to/file.py:factory or {', '.join(BUILT_IN)}"
+            f"{text}: no such network, wanted path/to/file.py:factory, an .onnx file or "
+            f"{', '.join(BUILT_IN)}"
         )
     file, _, name = text.rpartition(":")
     factory = getattr(_run_file(Path(file), text), name, None)

@@ -1,5 +1,6 @@
 """escalate compress: a network becomes a folder of integers."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,41 +13,59 @@ if TYPE_CHECKING:
 
 
 def compress(
-    network: Annotated[
-        str,
-        typer.Argument(
-            help="digits_cnn, or path/to/file.py:factory, a function that returns a torch module; "
-            "that file is run.",
-            show_default=False,
-        ),
-    ],
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            metavar="F",
-            help="Trained weights, .safetensors or a torch file that needs no code to be read.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Images to calibrate with, retrain on and test with: digits, cifar10:DIR, or a "
-            "folder (with train and val in it, or one for both).",
-        ),
-    ] = "digits",
+    network: options.NetworkName,
+    checkpoint: options.Checkpoint = None,
+    data: options.DataName = "digits",
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")] = Path(
         "compressed"
     ),
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="escalate, or int8 for 8 bits only.")
-    ] = "escalate",
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            show_default=False,
+            help="escalate (default), or int8 for 8 bits only.",
+        ),
+    ] = None,
+    config: options.ConfigFile = None,
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--ratio",
+            metavar="X",
+            show_default=False,
+            help="Whole model X times smaller than FP32: M and density of every layer follow from "
+            "their curves.",
+        ),
+    ] = None,
+    mixed: Annotated[
+        bool | None,
+        typer.Option(
+            "--mixed",
+            show_default=False,
+            help="Let --ratio leave layers at 8 bits and fewer too.",
+        ),
+    ] = None,
     basis: Annotated[
-        int, typer.Option("--basis", metavar="M", help="Basis kernels per layer, 1..R*S.")
-    ] = 6,
+        int | None,
+        typer.Option(
+            "--basis",
+            metavar="M",
+            show_default=False,
+            help="Basis kernels per layer, 1..R*S; 6 by default.",
+        ),
+    ] = None,
+    error: Annotated[
+        float | None,
+        typer.Option(
+            "--error",
+            metavar="E",
+            show_default=False,
+            help="Instead of --basis: per layer the smallest M that loses at most this share of "
+            "the weights' squared sum.",
+        ),
+    ] = None,
     density: Annotated[
         float | None,
         typer.Option(
@@ -65,57 +84,107 @@ def compress(
             help="Instead of --density: coefficients up to T x the channel's largest become 0.",
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="Of retraining.")] = 8,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            "--scales",
+            metavar="KIND",
+            show_default=False,
+            help="Of the coefficients: layer, basis, filter, separable (default), filter_basis, "
+            "two_sided (TTQ).",
+        ),
+    ] = None,
+    weighting: Annotated[
+        str | None,
+        typer.Option(
+            "--weighting",
+            metavar="KIND",
+            show_default=False,
+            help="inputs: weight errors by how strongly each input channel is driven.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", metavar="X", show_default=False)
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", metavar="N", show_default=False)] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S")] = 0,
+    distillation: Annotated[
+        float | None,
+        typer.Option(
+            "--distillation",
+            metavar="D",
+            show_default=False,
+            help="Share of the loss that follows the original's answers; 0.5 by default, "
+            "1 needs no labels.",
+        ),
+    ] = None,
+    l1: Annotated[
+        float | None,
+        typer.Option(
+            "--l1", metavar="X", show_default=False, help="Penalty on coefficients' magnitudes."
+        ),
+    ] = None,
+    updates: Annotated[
+        str | None,
+        typer.Option(
+            "--updates",
+            metavar="KIND",
+            show_default=False,
+            help="joint (default), or alternating: coefficients and basis in turn.",
+        ),
+    ] = None,
+    ramp: Annotated[
+        float | None,
+        typer.Option(
+            "--ramp",
+            metavar="R",
+            show_default=False,
+            help="Drop coefficients step by step over this share of the epochs.",
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="KIND",
+            show_default=False,
+            help="crop: mirror and move the training images.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="P",
+            show_default=False,
+            help="bfloat16: faster retraining where the processor has it.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="FORMAT",
+            show_default=False,
+            help="best (default), two_bit, bitmap, two_level, run_length or entropy.",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", show_default=False)] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a retraining that was killed.")
     ] = False,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            "--size",
-            metavar="N",
-            min=1,
-            show_default=False,
-            help="Height and width of the images; the data's own, or 224, by default.",
-        ),
-    ] = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            "--mean",
-            metavar="A,B,C",
-            show_default=False,
-            help="Per channel, as the network was trained; ImageNet's for colour by default.",
-        ),
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option("--std", metavar="A,B,C", show_default=False, help="Likewise.")
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            metavar="N",
-            min=1,
-            show_default=False,
-            help="Use only the first N training images.",
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            metavar="N",
-            min=1,
-            show_default=False,
-            help="Threads for training; retrained weights depend on it.",
-        ),
-    ] = None,
+    held_out: options.HeldOut = None,
+    size: options.Side = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    limit: options.Limit = None,
+    device: options.Device = "auto",
+    threads: options.TrainingThreads = None,
 ) -> None:
     """Compress a network and retrain it; write the integers that machines run.
 
@@ -129,62 +198,92 @@ def compress(
       escalate compress nets/mine.py:build --checkpoint mine.pt --data cifar10:cifar-10-batches-py
 
       escalate compress nets/mine.py:build --data my-images --basis 4 --density 0.2 --epochs 20
+
+      escalate compress mine.onnx --data my-images --ratio 20 --held-out 500
     """
     import torch
 
-    from escalate.app.compress import Data
+    from escalate.app.compress import Data, options_in, options_of
     from escalate.app.compress import compress as run
-    from escalate.app.modules import is_factory
 
     if threads is not None:
         torch.set_num_threads(threads)
-    if is_factory(network):
-        terminal.say(f"running {network.rpartition(':')[0]}")
-    images = Data(
-        data,
-        None if size is None else (size, size),
-        options.numbers(mean, "--mean"),
-        options.numbers(std, "--std"),
-        limit,
-    )
-    with terminal.epoch_progress(epochs) as progress:
+    terminal.say_running(network)
+    images = Data(data, *options.sight(size, mean, std), limit, held_out)
+    given = {
+        "method": method,
+        "ratio": ratio,
+        "mixed": mixed,
+        "basis": basis,
+        "error": error,
+        "density": density,
+        "threshold": threshold,
+        "scales": scales,
+        "weighting": weighting,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch": batch,
+        "distillation": distillation,
+        "l1": l1,
+        "updates": updates,
+        "ramp": ramp,
+        "augment": augment,
+        "precision": precision,
+        "storage": storage,
+        "seed": seed,
+    }
+    fields = {} if config is None else options_in(config)
+    fields |= {name: value for name, value in given.items() if value is not None}
+    with terminal.epoch_progress(options_of(fields).epochs) as progress:
         made = run(
             network,
             checkpoint=checkpoint,
             data=images,
             out=out,
             resume=resume,
+            device=device,
             progress=progress,
-            method=method,
-            basis=basis,
-            density=density,
-            threshold=threshold,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch=batch,
-            seed=seed,
+            **fields,
         )
     print_compressed(made)
 
 
 def print_compressed(made: "Compressed") -> None:
     """Accuracy and size of the three forms of a network."""
-    floats = {"stored_bytes": 4 * made.parameters, "compression_ratio": 1.0}
+    sizes = ((4 * made.parameters, 1.0), (made.int8_bytes, made.int8_ratio))
+    sizes = (*sizes, (made.bytes, made.compression_ratio))
+    forms = (
+        ("original, FP32", made.original),
+        ("8 bit", made.int8),
+        ("compressed", made.compressed),
+    )
     rows = [
-        {"form": "original, FP32", "accuracy": made.accuracy_original, **floats},
         {
-            "form": "8 bit",
-            "accuracy": made.accuracy_int8,
-            "stored_bytes": made.int8_bytes,
-            "compression_ratio": made.int8_ratio,
-        },
-        {
-            "form": "compressed",
-            "accuracy": made.accuracy_compressed,
-            "stored_bytes": made.bytes,
-            "compression_ratio": made.compression_ratio,
-        },
+            "form": form,
+            "accuracy": scores.accuracy,
+            "agreement": scores.agreement,
+            "sqnr_db": None if math.isinf(scores.sqnr_db) else scores.sqnr_db,
+            "stored_bytes": stored,
+            "compression_ratio": ratio,
+        }
+        for (form, scores), (stored, ratio) in zip(forms, sizes, strict=True)
     ]
-    terminal.print_table(rows, ("form", "accuracy", "stored_bytes", "compression_ratio"))
-    typer.echo(f"{made.network}: {made.images} test images, written to {made.folder}")
+    terminal.print_table(rows, tuple(rows[0]))
+    typer.echo(
+        f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}; convolutions "
+        f"alone {made.convolution_ratio:.1f}x; written to {made.folder}"
+    )
     terminal.print_notes(made.notes)
+
+
+def _intervals(made: "Compressed") -> str:
+    """Those of the compressed model's accuracy and agreement, in words."""
+    from escalate.app.scores import interval
+
+    shares = {"accuracy": made.compressed.accuracy, "agreement": made.compressed.agreement}
+    found = []
+    for name, share in shares.items():
+        if share is not None:
+            low, high = interval(share, made.images)
+            found.append(f"{name} {low:.1%} to {high:.1%}")
+    return ", ".join(found)

@@ -11,10 +11,13 @@ from escalate.cli import (
     compare,
     compress,
     demo,
+    footprint,
     machines,
     networks,
     orders,
+    pareto,
     report,
+    sensitivity,
     simulate,
     trace,
 )
@@ -35,6 +38,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("compress")(compress.compress)
+app.command("footprint")(footprint.footprint)
+app.command("sensitivity")(sensitivity.sensitivity)
+app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

@@ -102,6 +102,101 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+NetworkName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK",
+        help="digits_cnn, an .onnx file, or path/to/file.py:factory, a function that returns a "
+        "torch module; that file is run.",
+        show_default=False,
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="F",
+        help="Trained weights, .safetensors or a torch file that needs no code to be read.",
+        show_default=False,
+    ),
+]
+DataName = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Images to calibrate with, retrain on and test with: digits, cifar10:DIR, or a "
+        "folder (with train and val in it, or one for both).",
+    ),
+]
+HeldOut = Annotated[
+    int | None,
+    typer.Option(
+        "--held-out",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Score on the last N training images, which are then not trained on, instead of "
+        "the test images.",
+    ),
+]
+Side = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Height and width of the images; the data's own, or 224, by default.",
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        "--mean",
+        metavar="A,B,C",
+        show_default=False,
+        help="Per channel, as the network was trained; ImageNet's for colour by default.",
+    ),
+]
+Std = Annotated[
+    str | None,
+    typer.Option("--std", metavar="A,B,C", show_default=False, help="Likewise."),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Use only the first N training images.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, or auto: a GPU if there is one."),
+]
+TrainingThreads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Threads for training; retrained weights depend on it.",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        show_default=False,
+        help="A .toml file with any fields of CompressOptions, tables by layer among them; "
+        "options given here override it.",
+    ),
+]
 Shape = Annotated[Format, typer.Option("--format", help="How to print the results.")]
 
 
@@ -131,3 +226,17 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     except ValueError:
         message = f"{text!r}: wanted numbers with commas between"
         raise typer.BadParameter(message, param_hint=option) from None
+
+
+def sight(
+    size: int | None, mean: str | None, std: str | None
+) -> tuple[tuple[int, int] | None, tuple[float, ...] | None, tuple[float, ...] | None]:
+    """How a network sees images: size, mean and standard deviation, None where not given.
+
+    Examples
+    --------
+    >>> sight(32, "0.5", None)
+    ((32, 32), (0.5,), None)
+    """
+    square = None if size is None else (size, size)
+    return square, numbers(mean, "--mean"), numbers(std, "--std")

@@ -25,6 +25,13 @@ def say(message: str) -> None:
         print(message, file=sys.stderr)
 
 
+def say_running(network: str) -> None:
+    """Tell which file of the user's is run, where NETWORK is a factory in one."""
+    file, colon, _ = network.rpartition(":")
+    if colon and file.endswith(".py"):
+        say(f"running {file}")
+
+
 @contextmanager
 def progress() -> "Iterator[Progress]":
     """Progress bars with the time left, on stderr, shown on a terminal only."""
@@ -55,6 +62,13 @@ def layer_progress() -> Iterator[Callable[[str, int, int], None]]:
 
     if not any(cache_folder().rglob("*.nbi")):
         say("first run here: kernels are compiled once, which takes about 20 s")
+    with bar() as watch:
+        yield watch
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A callback that shows what is being done, how much of it is, and how much there is."""
     with progress() as bars:
         task = bars.add_task("layers", total=None)
 
@@ -102,14 +116,40 @@ def print_notes(notes: Sequence[str]) -> None:
         console.print(f"note: {note}", soft_wrap=True)
 
 
+def _epoch_text(report: "EpochReport") -> str:
+    """What an epoch achieved, in a few words."""
+    text = f"density {report.density:.3f}"
+    if report.accuracy is not None:
+        text = f"accuracy {report.accuracy:.1%}, {text}"
+    if report.held_out is not None:
+        text += f", held out {report.held_out:.1%}"
+    if report.stored_bytes is not None:
+        text += f", {report.stored_bytes / 1000:.1f} kB"
+    return text
+
+
 @contextmanager
 def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
-    """A callback that shows the epochs of a retraining, with accuracy and density."""
+    """A callback that shows the epochs of a retraining, with accuracy, density and size."""
     with progress() as bars:
         task = bars.add_task("retraining", total=epochs)
 
         def watch(report: "EpochReport") -> None:
-            text = f"accuracy {report.accuracy:.1%}, density {report.density:.2f}"
-            bars.update(task, completed=report.epoch, description=f"retraining: {text}")
+            text = f"retraining: {_epoch_text(report)}"
+            bars.update(task, completed=report.epoch, description=text)
+
+        yield watch
+
+
+@contextmanager
+def sizes_progress(epochs: int) -> "Iterator[Callable[[float, EpochReport | None], None]]":
+    """A callback that shows the epochs of several retrainings, one size after the other."""
+    with progress() as bars:
+        task = bars.add_task("sizes", total=epochs)
+
+        def watch(ratio: float, report: "EpochReport | None") -> None:
+            text = "choosing forms" if report is None else _epoch_text(report)
+            done = 0 if report is None else report.epoch
+            bars.update(task, completed=done, description=f"{ratio:g}x: {text}")
 
         yield watch

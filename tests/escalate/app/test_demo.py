@@ -32,7 +32,7 @@ def test_one_row_for_each_thing_it_describes(made):
     assert original["compression_ratio"] == 1.0
     assert dense["speedup"] == 1.0
     assert small["speedup"] == dense["latency_s"] / small["latency_s"]
-    assert small["accuracy"] == result.model.accuracy_compressed
+    assert small["accuracy"] == result.model.compressed.accuracy
     assert small["compression_ratio"] == result.model.compression_ratio
     assert tiny["cycles"] > small["cycles"]
     assert tiny["memory_stall_cycles"] > small["memory_stall_cycles"]

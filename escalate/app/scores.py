@@ -1,0 +1,94 @@
+"""scores: how well two forms of a network agree, and how sure a share of images is."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from escalate import integer
+from escalate.app.images import Images
+from escalate.images import ImageSettings
+from workloads.integer import IntegerModel
+
+BATCH = 100
+SIGMAS = 1.959963984540054  # of a normal distribution, between which 95 % of it lie
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a form of a network does with some images.
+
+    Parameters
+    ----------
+    images : how many
+    accuracy : share, 0..1, whose first answer is the label; None without labels
+    agreement : share whose first answer is the original network's
+    sqnr_db : power of the original's logits over that of the differences, in decibels; infinite
+        for the original itself
+    """
+
+    images: int
+    accuracy: float | None
+    agreement: float
+    sqnr_db: float
+
+
+def float_logits(module: nn.Module, settings: ImageSettings, images: Images) -> np.ndarray:
+    """Logits of the original module, float64 (N, classes)."""
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
+        for values in (settings.mean, settings.std)
+    )
+    found = []
+    module.eval()
+    with torch.no_grad():
+        for start in range(0, len(images.pixels), BATCH):
+            pixels = torch.tensor(images.pixels[start : start + BATCH], dtype=torch.float64)
+            inputs = ((pixels * settings.pixel_scale - mean) / std).to(torch.float32)
+            found.append(module(inputs).flatten(1).double().numpy())
+    return np.concatenate(found)
+
+
+def integer_logits(model: IntegerModel, images: Images) -> np.ndarray:
+    """Logits of the integer network in torch, float64 (N, classes), in the original's unit."""
+    steps = integer.predict(model, images.pixels, batch=BATCH)
+    return steps.astype(np.float64) * model.output_scale
+
+
+def scores(logits: np.ndarray, original: np.ndarray, labels: np.ndarray | None) -> Scores:
+    """Hold logits against the labels and the original's logits; the first of equals counts.
+
+    Examples
+    --------
+    >>> found = scores(np.array([[1.0, 0.0]]), np.array([[2.0, 0.0]]), np.array([1]))
+    >>> found.accuracy, found.agreement, round(found.sqnr_db, 2)
+    (0.0, 1.0, 6.02)
+    """
+    best = logits.argmax(axis=1)
+    noise = float(((logits - original) ** 2).sum())
+    signal = float((original**2).sum())
+    return Scores(
+        len(logits),
+        None if labels is None else float((best == labels).mean()),
+        float((best == original.argmax(axis=1)).mean()),
+        math.inf if noise == 0 else 10 * math.log10(max(signal, 1e-300) / noise),
+    )
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share seen on ``count`` images, by Wilson's formula.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    J. Am. Stat. Assoc. 22 (1927).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval(0.9, 30)]
+    [0.744, 0.965]
+    """
+    square = SIGMAS**2 / count
+    middle = (share + square / 2) / (1 + square)
+    reach = SIGMAS / (1 + square) * math.sqrt(share * (1 - share) / count + square / 4 / count)
+    return max(0.0, middle - reach), min(1.0, middle + reach)

@@ -1,0 +1,125 @@
+"""sensitivity: the rate-distortion curve of every layer, as rows and as a figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from escalate.app.compress import Data, options_of, prepare
+from escalate.app.results import NewFolder
+from escalate.budget import hull
+from escalate.modules import float_module
+from escalate.moments import input_moments
+from escalate.sensitivity import Point, Watch
+from escalate.sensitivity import sensitivity as measure
+
+CSV, FIGURE = "sensitivity.csv", "sensitivity.svg"
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """One row per layer and form, and how many images they were measured on.
+
+    Rows say whether the point is on the lower convex hull, which is what a budget chooses from.
+    """
+
+    network: str
+    images: int
+    rows: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+
+def sensitivity(
+    network: str,
+    *,
+    checkpoint: str | Path | None = None,
+    data: "str | Data" = "digits",
+    device: str = "auto",
+    watch: Watch | None = None,
+    **options: Any,
+) -> Sensitivity:
+    """Compress every layer on its own, in many forms, and measure what that does to the answers.
+
+    Parameters
+    ----------
+    network, checkpoint, data, device : as for ``compress``
+    watch : called with the layer, layers done, layers in all
+    options : fields of ``CompressOptions``: scales, weighting, mixed, keep_int8, storage,
+        calibration_images (how many images to measure on)
+
+    Raises
+    ------
+    ValueError
+        A subclass of ours, in one line, for anything that cannot be.
+    """
+    chosen = options_of(options)
+    where = data if isinstance(data, Data) else Data(data)
+    job = prepare(network, checkpoint, where, chosen.seed, device)
+    pixels = job.train.pixels[: chosen.calibration_images]
+    image = job.settings.quantizer(job.train.pixels)
+    original = float_module(job.network).to(job.device)
+    curves = measure(
+        job.network,
+        original,
+        image,
+        pixels,
+        chosen,
+        moments=input_moments(original, image, pixels),
+        watch=watch,
+    )
+    rows = [row for points in curves.values() for row in _rows(points)]
+    notes = [note for note in job.notes if "accuracy" not in note]
+    return Sensitivity(job.network.graph.name, len(pixels), tuple(rows), tuple(notes))
+
+
+def _rows(points: Sequence[Point]) -> list[dict[str, Any]]:
+    chosen = set(hull(points))
+    return [
+        {
+            "layer": point.layer,
+            "form": str(point.form),
+            "M": point.form.M or None,
+            "density": None if point.form.bits else point.form.density,
+            "bits": point.form.bits or None,
+            "stored_bytes": point.bytes,
+            "squared_error": point.squared_error,
+            "divergence": point.divergence,
+            "agreement": point.agreement,
+            "on_hull": point in chosen,
+        }
+        for point in points
+    ]
+
+
+def write_sensitivity(found: Sensitivity, target: Path) -> None:
+    """The rows as CSV and the hulls as a figure; an earlier folder of ours is replaced.
+
+    Raises
+    ------
+    ResultsError
+        If ``target`` holds something that we did not write.
+    """
+    import pandas as pd
+
+    from reports.plot import curves
+
+    frame = pd.DataFrame(found.rows)
+    shown = frame[frame["on_hull"]]
+    points = pd.DataFrame(
+        {
+            "series": shown["layer"],
+            "x": shown["stored_bytes"],
+            "y": shown["divergence"],
+            "tip": shown["layer"] + ": " + shown["form"],
+        }
+    )
+    with NewFolder(target, (CSV, FIGURE)) as folder:
+        frame.to_csv(folder / CSV, index=False)
+        figure = curves(
+            points,
+            axes=("bytes of the layer", "divergence of the answers, nats per image"),
+            name="sensitivity",
+            description=f"Divergence over bytes of every layer of {found.network}",
+            log=(True, True),
+        )
+        (folder / FIGURE).write_text(figure, "utf-8")

@@ -1,0 +1,64 @@
+"""escalate footprint: where a compressed model's bytes are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
+
+LAYERS = (
+    "layer",
+    "form",
+    "M",
+    "weights",
+    "density",
+    "coding",
+    "coefficient_bytes",
+    "basis_bytes",
+    "requantizer_bytes",
+)
+CODINGS = ("layer", "two_bit", "bitmap", "two_level", "run_length", "entropy", "effective_bits")
+HEADINGS = {
+    "coefficient_bytes": "coefficients",
+    "basis_bytes": "basis",
+    "requantizer_bytes": "scales",
+    "effective_bits": "bits of each basis kernel",
+}
+
+
+def footprint(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="A compressed model folder.", show_default=False),
+    ],
+    shape: options.Shape = Format.table,
+) -> None:
+    """Show where a compressed model's bytes are: by layer, by format, and counted in four ways.
+
+    Every number is what an encoder wrote, but for the lower bound.
+
+    Examples:
+
+      escalate footprint demo/model
+
+      escalate footprint my-model --format csv > sizes.csv
+    """
+    from escalate.app.footprint import layer_table, read, size_table
+
+    model = read(folder)
+    rows, totals = layer_table(model), size_table(model)
+    if shape is Format.json:
+        from escalate.app.results import dumps
+
+        typer.echo(dumps({"network": model.graph.name, "sizes": totals, "layers": rows}))
+    elif shape is Format.csv:
+        import pandas as pd
+
+        typer.echo(pd.DataFrame(rows).to_csv(index=False), nl=False)
+    else:
+        terminal.print_table(rows, LAYERS, HEADINGS)
+        ternary = [row | {name: row.get(f"{name}_bytes") for name in CODINGS[1:-1]} for row in rows]
+        terminal.print_table([row for row in ternary if row["form"] != "8 bit"], CODINGS, HEADINGS)
+        terminal.print_table(totals, ("counted", "stored_bytes", "compression_ratio", "what"))

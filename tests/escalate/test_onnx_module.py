@@ -1,0 +1,174 @@
+"""Is an ONNX file captured as the network that ONNX's own evaluator runs, and all else refused?"""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from escalate.capture import capture
+from escalate.errors import CaptureError
+from escalate.modules import float_module
+from escalate.onnx_module import OnnxModule
+
+TOLERANCE = 1e-4  # float32 rounding of folded batch norms
+OPSET = 17
+
+
+class Builder:
+    """ONNX graphs for tests, operator by operator."""
+
+    def __init__(self, channels=3, size=(9, 11), seed=0):
+        self.random = np.random.default_rng(seed)
+        self.nodes, self.tensors = [], []
+        self.shape = (channels, *size)
+
+    def tensor(self, values, name=None):
+        name = name or f"t{len(self.tensors)}"
+        self.tensors.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def floats(self, *shape):
+        return self.tensor(self.random.normal(size=shape).astype(np.float32))
+
+    def add(self, kind, *inputs, **attributes):
+        name = f"/{kind.lower()}/{len(self.nodes)}"
+        output = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name, **attributes))
+        return output
+
+    def conv(self, source, c, k, r, **attributes):
+        groups = attributes.get("group", 1)
+        return self.add("Conv", source, self.floats(k, c // groups, r, r), **attributes)
+
+    def norm(self, source, channels):
+        variance = self.tensor(self.random.uniform(0.5, 2, channels).astype(np.float32))
+        parts = [self.floats(channels) for _ in range(3)]
+        return self.add("BatchNormalization", source, *parts, variance, epsilon=1e-3)
+
+    def save(self, path, output, batch="n"):
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self.nodes,
+            "net",
+            [value("image", TensorProto.FLOAT, [batch, *self.shape])],
+            [value(output, TensorProto.FLOAT, None)],
+            self.tensors,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = 9
+        onnx.save(model, path)
+        return path
+
+
+def assert_same(path, builder):
+    images = np.random.default_rng(3).normal(size=(2, *builder.shape)).astype(np.float32)
+    wanted = ReferenceEvaluator(str(path)).run(None, {"image": images})[0].reshape(2, -1)
+    network = capture(OnnxModule(path), torch.zeros(2, *builder.shape), "net")
+    with torch.no_grad():
+        found = float_module(network)(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * np.abs(wanted).max())
+    return network
+
+
+def test_a_residual_network_with_an_option_a_shortcut(tmp_path):
+    b = Builder(size=(8, 8))
+    x = b.add("Relu", b.norm(b.conv("image", 3, 8, 3, pads=[1, 1, 1, 1]), 8))
+    y = b.add("Relu", b.norm(b.conv(x, 8, 16, 3, strides=[2, 2], pads=[1, 1, 1, 1]), 16))
+    y = b.norm(b.conv(y, 16, 16, 3, pads=[1, 1, 1, 1]), 16)
+    starts, ends, axes, steps = (b.tensor(np.array(v)) for v in ([0, 0], [8, 8], [2, 3], [2, 2]))
+    short = b.add("Slice", x, starts, ends, axes, steps)
+    short = b.add("Pad", short, b.tensor(np.array([0, 4, 0, 0, 0, 4, 0, 0])))
+    z = b.add("Relu", b.add("Add", y, short))
+    z = b.add("Flatten", b.add("GlobalAveragePool", z))
+    out = b.add("Gemm", z, b.floats(10, 16), b.floats(10), transB=1)
+    network = assert_same(b.save(tmp_path / "net.onnx", out), b)
+    assert [node.op for node in network.graph.nodes].count("conv") == 4
+    assert network.linear_parameters == 170
+    assert network.graph.convs[0].name == "conv_0"
+
+
+def test_a_mobile_network(tmp_path):
+    b = Builder()
+    x = b.add(
+        "Conv", "image", b.floats(8, 3, 3, 3), b.floats(8), strides=[2, 2], auto_pad="SAME_UPPER"
+    )
+    x = b.add("Clip", x, b.tensor(np.float32(0)), b.tensor(np.float32(6)))
+    y = b.norm(b.conv(x, 8, 8, 3, group=8, pads=[0, 0, 1, 1], auto_pad="NOTSET"), 8)
+    y = b.conv(b.add("Relu", y), 8, 4, 1)
+    pooled = b.add("MaxPool", x, kernel_shape=[2, 2])
+    y = b.add("Concat", y, b.add("AveragePool", x, kernel_shape=[2, 2]), pooled, axis=1)
+    y = b.add("ReduceMean", y, axes=[2, 3], keepdims=0)
+    out = b.add("MatMul", y, b.floats(20, 5))
+    network = assert_same(b.save(tmp_path / "net.onnx", out), b)
+    assert network.graph["conv_0"].layer.padding == (1, 1, 1, 1)
+    assert network.graph["conv_0"].maximum == 6.0
+
+
+def test_same_padding_of_even_sizes_is_asymmetric(tmp_path):
+    for auto, padding in (("SAME_UPPER", (0, 1, 0, 1)), ("SAME_LOWER", (1, 0, 1, 0))):
+        b = Builder(size=(8, 8))
+        out = b.add("Conv", "image", b.floats(4, 3, 3, 3), strides=[2, 2], auto_pad=auto)
+        network = assert_same(b.save(tmp_path / f"{auto}.onnx", out), b)
+        assert network.graph.convs[0].layer.padding == padding
+
+
+def test_a_reshape_whose_sizes_the_file_computes(tmp_path):
+    b = Builder()
+    x = b.conv("image", 3, 4, 3)
+    count = b.add("Gather", b.add("Shape", x), b.tensor(np.array(0)))
+    count = b.add("Unsqueeze", count, b.tensor(np.array([0])))
+    sizes = b.add("Concat", count, b.tensor(np.array([-1])), axis=0)
+    out = b.add("Gemm", b.add("Reshape", x, sizes), b.floats(4 * 7 * 9, 6))
+    assert_same(b.save(tmp_path / "net.onnx", out), b)
+
+
+def test_a_file_for_one_image_takes_several(tmp_path):
+    b = Builder()
+    x = b.add("Reshape", b.conv("image", 3, 2, 3), b.tensor(np.array([1, 126])))
+    path = b.save(tmp_path / "net.onnx", b.add("Gemm", x, b.floats(126, 3)), batch=1)
+    module = OnnxModule(path)
+    assert module.shape == (3, 9, 11)
+    assert capture(module, torch.zeros(4, 3, 9, 11), "net").graph.output.shape == (3, 1, 1)
+
+
+def refused(tmp_path, b, out, message):
+    path = b.save(tmp_path / "net.onnx", out)
+    with pytest.raises(CaptureError, match=message) as caught:
+        capture(OnnxModule(path), torch.zeros(1, *b.shape), "net")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unsupported_operator_is_named_with_its_place(tmp_path):
+    b = Builder()
+    refused(tmp_path, b, b.add("Sigmoid", "image"), r"net\.onnx: Sigmoid at /sigmoid/0: not a supp")
+
+
+def test_computed_weights_are_refused(tmp_path):
+    b = Builder()
+    x = b.conv("image", 3, 3, 3)
+    refused(tmp_path, b, b.add("Conv", "image", x), r"Conv at /conv/1: v0 is computed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "message"),
+    [
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1]}, "MaxPool at .*: pads"),
+        ("Flatten", {"axis": 2}, "Flatten at .*: axis is 2, wanted 1"),
+    ],
+)
+def test_attributes_that_are_not_supported_are_named(tmp_path, kind, attributes, message):
+    b = Builder()
+    refused(tmp_path, b, b.add(kind, "image", **attributes), message)
+
+
+def test_what_is_no_onnx_file_is_refused(tmp_path):
+    with pytest.raises(CaptureError, match=r"gone\.onnx: no such file"):
+        OnnxModule(tmp_path / "gone.onnx")
+    b = Builder()
+    whole = b.save(tmp_path / "net.onnx", b.conv("image", 3, 3, 3)).read_bytes()
+    for content in (b"rubbish that is no protobuf", whole[: len(whole) // 2]):
+        (tmp_path / "torn.onnx").write_bytes(content)
+        with pytest.raises(CaptureError, match=r"torn\.onnx: "):
+            OnnxModule(tmp_path / "torn.onnx")
