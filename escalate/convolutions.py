@@ -226,9 +226,9 @@ class TernaryConvolution(QuantizedConvolution):
         rule = self.rule.eased(ease) if ease > 0 else self.rule
         if self._reach is None:
             return rule(coefficients)
-        strength = rule(coefficients * self._reach)
-        with np.errstate(divide="ignore"):
-            return strength[:, None] / self._reach[:, :, 0]
+        strength, reach = rule(coefficients * self._reach)[:, None], self._reach[:, :, 0]
+        # An input channel that is never driven keeps no coefficient.
+        return np.where(reach > 0, strength / np.where(reach > 0, reach, 1.0), np.inf)
 
     def update_thresholds(self, ease: float = 0.0) -> None:
         """Apply the rule to the latent coefficients as they are now; see ``Survival.eased``."""
