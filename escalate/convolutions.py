@@ -204,7 +204,8 @@ class TernaryConvolution(QuantizedConvolution):
         self._adopt(fitted)
 
     def _adopt_scales(self, fitted: TernaryLayer) -> None:
-        filters, gains = fitted.filter_scales, np.ones(self.layer.K, np.float32)
+        filters: np.ndarray = fitted.filter_scales
+        gains: np.ndarray = np.ones(self.layer.K, np.float32)
         if self.granularity in ("layer", "basis"):
             factor = float(filters.max(initial=0.0)) or 1.0
             filters, gains = np.array([factor], np.float32), filters / np.float32(factor)

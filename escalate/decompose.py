@@ -90,6 +90,6 @@ def _right_singular_vectors(rows: np.ndarray) -> np.ndarray:
     values and vectors; that of a large layer takes a fraction of the time.
     """
     if rows.shape[0] > rows.shape[1]:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     vectors: np.ndarray = np.linalg.svd(rows, full_matrices=True)[2]
     return vectors

@@ -248,7 +248,7 @@ class _Reader:
     def __init__(self, stream: np.ndarray) -> None:
         self.stream, self.place = stream, 0
 
-    def numbers(self, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    def numbers(self, shape: tuple[int, ...], dtype: type[np.integer]) -> np.ndarray:
         """The next array of that shape, refused where a number does not fit the type."""
         values, self.place = numbers.decode(self.stream, self.place, math.prod(shape))
         limits = np.iinfo(dtype)

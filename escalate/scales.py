@@ -129,13 +129,15 @@ def _alternate(
 ) -> ScaleFit:
     """Alternate over the free scales; ``projections`` and ``counts`` are (sign, K, M)."""
     shared = granularity in ("layer", "basis")
-    b, sides = np.ones(counts.shape[2]), np.ones(2)
-    a = sizes if shared else np.ones(counts.shape[1])
+    b: np.ndarray = np.ones(counts.shape[2])
+    sides: np.ndarray = np.ones(2)
+    a: np.ndarray = sizes if shared else np.ones(counts.shape[1])
     errors = [total]
     for _ in range(MOST_SWEEPS):
         d, n = np.tensordot(sides, projections, 1), np.tensordot(sides**2, counts, 1)
         if shared:
-            a = a * divide(np.sum(a @ d @ b), np.sum(a**2 @ n @ b**2))
+            gain, weight = float(a @ d @ b), float(a**2 @ n @ b**2)
+            a = a * (gain / weight if weight > 0 else 0.0)
         else:
             a = divide(d @ b, n @ b**2)
         if granularity in ("basis", "separable", "two_sided"):

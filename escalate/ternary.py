@@ -183,8 +183,8 @@ def refit(
         above = np.einsum("kmr,mr->k", cross, active)
         below = np.einsum("kmn,mn->k", gram, active @ active.T)
         if shared:
-            factor = divide(np.sum(filters * above), np.sum(filters**2 * below))
-            filters = filters * factor
+            gain, weight = float(filters @ above), float(filters**2 @ below)
+            filters = filters * (gain / weight if weight > 0 else 0.0)
         else:
             filters = divide(above, below)
     norms = np.where(used, np.linalg.norm(kernels, axis=1), 0.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def pareto(
                 out=folder,
                 resume=retraining_file(folder).exists(),
                 device=device,
-                progress=None if watch is None else (lambda report, r=ratio: watch(r, report)),
+                progress=None if watch is None else partial(watch, ratio),
                 ratio=ratio,
                 **options,
             )

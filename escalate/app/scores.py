@@ -91,4 +91,6 @@ def interval(share: float, count: int) -> tuple[float, float]:
     square = SIGMAS**2 / count
     middle = (share + square / 2) / (1 + square)
     reach = SIGMAS / (1 + square) * math.sqrt(share * (1 - share) / count + square / 4 / count)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    low = middle - reach if share > 0 else 0.0
+    high = middle + reach if share < 1 else 1.0
+    return max(0.0, low), min(1.0, high)

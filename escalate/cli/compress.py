@@ -250,8 +250,11 @@ def compress(
 
 def print_compressed(made: "Compressed") -> None:
     """Accuracy and size of the three forms of a network."""
-    sizes = ((4 * made.parameters, 1.0), (made.int8_bytes, made.int8_ratio))
-    sizes = (*sizes, (made.bytes, made.compression_ratio))
+    sizes = (
+        (4 * made.parameters, 1.0),
+        (made.int8_bytes, made.int8_ratio),
+        (made.bytes, made.compression_ratio),
+    )
     forms = (
         ("original, FP32", made.original),
         ("8 bit", made.int8),
@@ -270,8 +273,8 @@ def print_compressed(made: "Compressed") -> None:
     ]
     terminal.print_table(rows, tuple(rows[0]))
     typer.echo(
-        f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}; convolutions "
-        f"alone {made.convolution_ratio:.1f}x; written to {made.folder}"
+        f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}\n"
+        f"convolutions alone {made.convolution_ratio:.1f}x; written to {made.folder}"
     )
     terminal.print_notes(made.notes)
 

@@ -107,6 +107,6 @@ def _print(found: "Pareto", shape: Format, out: Path) -> None:
         terminal.print_table(found.rows, COLUMNS, HEADINGS)
         images = "image" if found.images == 1 else "images"
         typer.echo(
-            f"{found.network}: cycles and energy of {found.images} {images} on {found.machine}; "
+            f"{found.network}: cycles and energy of {found.images} {images} on {found.machine}\n"
             f"written to {out}"
         )

@@ -34,12 +34,12 @@ def encode(coefficients: np.ndarray) -> np.ndarray:
     """
     check_ternary(coefficients)
     flat = by_kernel(coefficients)
-    mask = flat != 0
+    mask: np.ndarray = flat != 0
     costs = {each: _mask_bits(mask, 1 << each) for each in range(SMALLEST, LARGEST + 1)}
     exponent = min(costs, key=costs.__getitem__)
     blocks = _blocks(mask, 1 << exponent)
     used = blocks.any(axis=1)
-    bits = pack_bits(used, blocks[used].ravel(), flat[mask] < 0)
+    bits = pack_bits(np.asarray(used), blocks[used].ravel(), flat[mask] < 0)
     return np.concatenate([np.array([exponent], np.uint8), bits])
 
 

@@ -12,6 +12,7 @@ from arch.machine import MACHINES
 from escalate.app.networks import names, network
 
 WIDTH = 100
+STORED = ("model.safetensors", "manifest.json.gz")
 
 
 @pytest.fixture
@@ -167,8 +168,68 @@ def test_compress(escalate, tmp_path):
     assert (options["basis"], options["epochs"], options["seed"]) == (2, 1, 3)
 
 
+def test_compress_reads_options_from_a_file(escalate, tmp_path):
+    path, out = tmp_path / "mine.toml", tmp_path / "out"
+    path.write_text('epochs = 0\nseed = 4\nscales = "two_sided"\ncalibration = "percentile"\n')
+    arguments = ("--config", path, "--seed", 9, "--held-out", 100, "--limit", 32, "--out", out)
+    code, text, err = escalate("compress", "digits_cnn", *arguments)
+    assert (code, err) == (0, "")
+    assert "digits_cnn: 100 images" in text
+    about = json.loads((out / "provenance.json").read_text())
+    assert (about["options"]["scales"], about["options"]["seed"]) == ("two_sided", 9)
+    assert about["options"]["calibration"] == "percentile"
+    assert about["accuracy"]["images"] == 100
+    refused = escalate("simulate", out, "--count", 2)
+    assert refused[0] == 2
+    assert "intermediate_bits = 20" in refused[2]  # p and n make the sums V wider
+    assert escalate("simulate", out, "--count", 2, "--set", "intermediate_bits=28")[0] == 0
+
+
+def test_footprint(escalate, compressed):
+    code, text, err = escalate("footprint", compressed)
+    assert (code, err) == (0, "")
+    assert fits(text)
+    for word in ("on disk", "payload", "hardware", "ideal", "convolutions", "two level"):
+        assert word in text
+    _, text, _ = escalate("footprint", compressed, "--format", "json")
+    found = json.loads(text)
+    sizes = {row["counted"]: row for row in found["sizes"]}
+    on_disk = sum((compressed / name).stat().st_size for name in STORED)
+    assert sizes["on disk"]["stored_bytes"] == on_disk
+    assert found["layers"][0]["layer"] == "first"
+    _, text, _ = escalate("footprint", compressed, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["form"] for row in rows} == {"8 bit", "decomposed", "ternary"}
+
+
+def test_sensitivity(escalate, tmp_path):
+    arguments = ("digits_cnn", "--images", 16, "--out", tmp_path / "curves")
+    code, text, err = escalate("sensitivity", *arguments)
+    assert (code, err) == (0, "")
+    assert fits(text)
+    assert "digits_cnn: measured on 16 training images, no labels used" in text
+    frame = pd.read_csv(tmp_path / "curves" / "sensitivity.csv")
+    assert set(frame["layer"]) == {layer.name for layer in network("digits_cnn").shapes}
+    assert frame["on_hull"].any()
+    assert "<svg" in (tmp_path / "curves" / "sensitivity.svg").read_text()
+    _, text, _ = escalate("sensitivity", "digits_cnn", "--images", 16, "--format", "json")
+    assert len(json.loads(text)["rows"]) == len(frame)
+
+
+def test_pareto(escalate, tmp_path):
+    out = tmp_path / "front"
+    arguments = ("--ratios", "2,3", "--epochs", 0, "--limit", 16, "--out", out)
+    code, text, err = escalate("pareto", "digits_cnn", *arguments)
+    assert (code, err) == (0, "")
+    assert fits(text)
+    assert f"cycles and energy of 1 image on basis_first\nwritten to {out}\n" in text
+    assert len(pd.read_csv(out / "pareto.csv")) == 2
+    _, text, _ = escalate("pareto", "digits_cnn", *arguments, "--format", "json")
+    assert [row["ratio"] for row in json.loads(text)["rows"]] == [2.0, 3.0]
+
+
 def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
-    from escalate.app import compress, demo
+    from escalate.app import compress, demo, scores
 
     numbers = {"accuracy": 0.9694, "compression_ratio": 27.1, "cycles": 93_976}
     numbers |= {"latency_s": 0.000117, "dram_bytes": 389_000, "energy_j": 0.000139}
@@ -177,7 +238,8 @@ def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
     machines = ["(torch)", "systolic", "basis_first", "basis_first tiny"]
     rows = [{"form": f, "machine": m, **numbers} for f, m in zip(forms, machines, strict=True)]
     del rows[0]["cycles"]
-    model = compress.Compressed(tmp_path, "digits_cnn", 4, 1, 2, 360, 0.9, 0.9, 0.9)
+    same = scores.Scores(360, 0.9, 1.0, 40.0)
+    model = compress.Compressed(tmp_path, "digits_cnn", 4, 3, 1, 2, 1, same, same, same)
     monkeypatch.setattr(demo, "demo", lambda out, watch: demo.Demo(rows, (), model, 10))
     code, out, err = escalate("demo", "--out", tmp_path / "demo")
     assert (code, err) == (0, "")
