@@ -20,6 +20,7 @@ from escalate.cli import (
     sensitivity,
     simulate,
     trace,
+    verify,
 )
 from escalate.cli.names import check_neighbours
 from escalate.version import VERSION
@@ -44,6 +45,7 @@ app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("verify")(verify.verify)
 app.command("trace")(trace.trace)
 app.command("orders")(orders.orders)
 app.command("assumptions")(assumptions.assumptions)

@@ -1,0 +1,69 @@
+"""verify: a machine's logits are those of the integer network in torch, bit for bit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from arch.errors import InvariantError
+from escalate import integer
+from escalate.app.feed import Feed
+from escalate.app.fleet import Watch
+from escalate.app.machines import Choice
+from escalate.app.simulate import model_inputs, run_source
+from escalate.app.sources import ModelSource
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was compared and found equal, number by number.
+
+    ``correct`` is None where there are no labels.
+    """
+
+    network: str
+    machine: str
+    images: int
+    logits: int
+    layers: int
+    correct: int | None
+
+
+def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None = None) -> Proof:
+    """Run a compressed model on a machine and in torch, and hold every logit against its twin.
+
+    The machine's psums go through all layers and requantizations to logits; the integer network in
+    torch computes the same with float64 convolutions of whole numbers.
+
+    Parameters
+    ----------
+    folder : a compressed model folder
+    choice : the machine
+    feed : which images
+    watch : called with the layer, layers done, layers in all
+
+    Raises
+    ------
+    InvariantError
+        If a single logit differs.
+    """
+    source = ModelSource(Path(folder).resolve().name, Path(folder))
+    model, _ = source.model_for(choice.machine.name)
+    found = run_source(source, choice, feed, watch)
+    _, images = model_inputs(source, model, feed)
+    wanted = integer.predict(model, images.seen_by(model.image), batch=BATCH)
+    if found.logits is None or not np.array_equal(found.logits, wanted):
+        raise InvariantError(
+            f"{choice.machine.name}: the logits that follow from the machine's psums are not "
+            "those of the integer network"
+        )
+    return Proof(
+        model.graph.name,
+        choice.machine.name,
+        len(wanted),
+        wanted.size,
+        len(model.graph.convs),
+        found.correct,
+    )
