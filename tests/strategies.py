@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 from hypothesis import strategies as st
 
+from workloads import formats
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
 from workloads.tensors import LayerTensors
@@ -94,7 +95,10 @@ def tensors(draw, kind: str, *, images: int | None = None, most_bases: int = 6) 
     basis = None if ternary else rng.integers(-127, 128, (bases, layer.R, layer.S), np.int8)
     scales = draw(_scales(layer.K, bases))
     signs = signs.astype(np.int8)
-    return LayerTensors(layer, x, basis=basis, coefficients=signs, **scales, **common)
+    coding = draw(st.sampled_from(("bitmap", "bitmap", *formats.FORMATS)))
+    return LayerTensors(
+        layer, x, basis=basis, coefficients=signs, coding=coding, **scales, **common
+    )
 
 
 @st.composite

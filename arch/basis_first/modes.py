@@ -53,8 +53,13 @@ class Pass:
         return chosen
 
     def of_coefficients(self, coefficients: np.ndarray) -> np.ndarray:
-        """This pass's coefficients (sums, channels of the tile, 1), from (K, C/groups, M)."""
+        """This pass's coefficients (sums, channels of the tile, 1), from (K, C/groups, M).
+
+        Sums stand by output channel, then by basis kernel, however blocks share them.
+        """
         channel, basis = self.channel.ravel()[self.assigned], self.basis.ravel()[self.assigned]
+        order = np.lexsort((basis, channel))
+        channel, basis = channel[order], basis[order]
         low, high = self.tile
         rows: np.ndarray = coefficients[channel, low:high, basis][:, :, None]
         return rows

@@ -34,6 +34,8 @@ Where the text leaves a choice:
 16. Layer fusion: an output that stays needs half the output GLB before burst rounding, for all
     images together; it makes no request, and no row pointers are written, unless a later layer
     reads it from DRAM too.  An input on chip makes no request in any step.
+17. In other storage formats than the bitmap a run is one tensor (sums, channels of the tile, 1),
+    its sums by output channel, then by basis kernel; its size is what the format makes of it.
 """
 
 from dataclasses import dataclass

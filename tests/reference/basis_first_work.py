@@ -13,6 +13,7 @@ from tests.reference.basis_first_machine import (
     mask_bytes,
     vector_tile_channels,
 )
+from workloads import formats
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -209,6 +210,11 @@ def _pass(
         stored = len(slices) * layer.R * layer.S
     else:
         stored = ceil_div(sum(len(s.channels) + s.nonzeros for s in slices), 8)
+        if tensors.coding != "bitmap":
+            pairs = [(k, m) for k in channels for m in bases or range(1)]
+            rows = [tensors.coefficients[k, list(within_group), m] for k, m in pairs]
+            run = np.array(rows, np.int8)[:, :, None]
+            stored = formats.get(tensors.coding).encode(run).size
         if tensors.alpha is not None:
             stored += len(slices)  # one byte each
     return Pass(tensors, k_tile, number, last, vector, blocks, stored)
