@@ -104,7 +104,7 @@ def tensors(draw, kind: str, *, images: int | None = None, most_bases: int = 6) 
 @st.composite
 def _scales(draw, K: int, bases: int) -> dict[str, object]:
     """Scales of one granularity: folded away, alpha, or p and n."""
-    kind = draw(st.sampled_from(("folded", "alpha", "two_sided")))
+    kind = draw(st.sampled_from(("folded", "alpha", "two_sided", "alpha")))
     most = draw(st.sampled_from((2, 255)))  # small scales let p V+ and n V- cancel
     if kind == "alpha":
         rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -83,8 +83,23 @@ def understood() -> str:
     """The kinds of sources, for error messages."""
     return (
         "wanted a compressed model folder, .npz files of own tensors, a topology .csv, "
-        f"or a network: {', '.join(networks.names())}"
+        f"an .onnx file, or a network: {', '.join(networks.names())}"
     )
+
+
+def _onnx_shapes(path: Path) -> ShapeSource:
+    """The layers of an ONNX file; its weights are left out, ``compress`` takes them."""
+    import torch
+
+    from escalate.capture import capture
+    from escalate.onnx_module import OnnxModule
+
+    module = OnnxModule(path)
+    if module.shape is None:
+        raise SourceError(f"{path}: leaves the size of its input open, wanted numbers")
+    graph = capture(module, torch.zeros(1, *module.shape), path.stem).graph
+    layers = tuple(node.layer for node in graph.convs if node.layer is not None)
+    return ShapeSource(path.stem, unconnected(path.stem, layers, str(path)))
 
 
 def resolve(texts: Sequence[str]) -> Source:
@@ -114,6 +129,8 @@ def resolve(texts: Sequence[str]) -> Source:
 
         name, layers = read_topology(first)
         return ShapeSource(name, unconnected(name, layers, str(first)))
+    if texts[0].endswith(".onnx"):
+        return _onnx_shapes(first)
     if first.is_dir():
         if not (first / MANIFEST).is_file():
             raise SourceError(f"{first}: a folder without {MANIFEST}, {understood()}")

@@ -19,8 +19,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A compressed model folder, .npz files of own tensors, a topology .csv, "
-        "or the name of a network.",
+        help="A compressed model folder, .npz files of own tensors, a topology .csv, an .onnx "
+        "file (its shapes), or the name of a network.",
         show_default=False,
     ),
 ]

@@ -7,6 +7,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from escalate.app.compress import Data, compress
+from escalate.app.sources import resolve
 from escalate.capture import capture
 from escalate.errors import CaptureError
 from escalate.modules import float_module
@@ -172,3 +174,27 @@ def test_what_is_no_onnx_file_is_refused(tmp_path):
         (tmp_path / "torn.onnx").write_bytes(content)
         with pytest.raises(CaptureError, match=r"torn\.onnx: "):
             OnnxModule(tmp_path / "torn.onnx")
+
+
+def test_a_file_is_a_source_of_shapes(tmp_path):
+    b = Builder()
+    out = b.add("Flatten", b.conv("image", 3, 4, 3, strides=[2, 2]))
+    path = b.save(tmp_path / "mine.onnx", b.add("Gemm", out, b.floats(80, 6)))
+    source = resolve([str(path)])
+    assert [(layer.C, layer.K, layer.P, layer.Q) for layer in source.layers] == [
+        (3, 4, 4, 5),
+        (80, 6, 1, 1),
+    ]
+    assert source.name == "mine"
+
+
+def test_compress_takes_a_file(tmp_path):
+    b = Builder(channels=1, size=(8, 8))
+    x = b.add("Relu", b.conv("image", 1, 6, 3))
+    x = b.add("Relu", b.conv(x, 6, 8, 3, strides=[2, 2]))
+    path = b.save(tmp_path / "mine.onnx", b.add("Gemm", b.add("Flatten", x), b.floats(32, 10)))
+    made = compress(str(path), data=Data("digits", limit=32), out=tmp_path / "out", epochs=0)
+    assert made.network == "mine"
+    assert made.parameters == 6 * 9 + 8 * 54 + 320
+    with pytest.raises(CaptureError, match="brings its own weights"):
+        compress(str(path), checkpoint=path, data="digits", out=tmp_path / "other")
