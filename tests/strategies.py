@@ -95,7 +95,7 @@ def tensors(draw, kind: str, *, images: int | None = None, most_bases: int = 6) 
     basis = None if ternary else rng.integers(-127, 128, (bases, layer.R, layer.S), np.int8)
     scales = draw(_scales(layer.K, bases))
     signs = signs.astype(np.int8)
-    coding = draw(st.sampled_from(("bitmap", "bitmap", *formats.FORMATS)))
+    coding = str(rng.choice(["bitmap", *formats.FORMATS]))
     return LayerTensors(
         layer, x, basis=basis, coefficients=signs, coding=coding, **scales, **common
     )
@@ -104,7 +104,7 @@ def tensors(draw, kind: str, *, images: int | None = None, most_bases: int = 6) 
 @st.composite
 def _scales(draw, K: int, bases: int) -> dict[str, object]:
     """Scales of one granularity: folded away, alpha, or p and n."""
-    kind = draw(st.sampled_from(("folded", "alpha", "two_sided", "alpha")))
+    kind = draw(st.sampled_from(("folded", "alpha", "two_sided")))
     most = draw(st.sampled_from((2, 255)))  # small scales let p V+ and n V- cancel
     if kind == "alpha":
         rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
