@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.quantity import si, tick
 
@@ -404,6 +404,11 @@ def curves(
                 )
                 dot.set_gid(f"dot{row}-{at}")
                 tips[f"dot{row}-{at}"] = str(point.tip)
+        plane.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, "")))
+        plane.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        for axis, logarithmic in zip((plane.xaxis, plane.yaxis), log, strict=True):
+            if logarithmic:
+                axis.set_minor_formatter(NullFormatter())
         plane.set_xlabel(axes[0])
         plane.set_ylabel(axes[1])
         plane.grid(which="major")

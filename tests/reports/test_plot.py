@@ -81,3 +81,25 @@ def test_long_labels_are_cut_in_the_middle() -> None:
 
 def test_an_empty_frame_is_still_a_figure() -> None:
     assert bars(pd.DataFrame()).startswith("<svg")
+
+
+def test_curves_leave_out_what_has_no_logarithm_and_write_plain_numbers():
+    frame = pd.DataFrame(
+        {
+            "series": ["a", "a", "b", "b"],
+            "x": [10, 1000, 20, 3000],
+            "y": [1.0, 0.001, 0.0, 0.1],
+            "tip": ["a1", "a2", "b1", "b2"],
+        }
+    )
+    text = plot.curves(
+        frame, axes=("bytes", "loss"), name="c", description="loss over bytes", log=(True, True)
+    )
+    assert [tip for tip in ("a1", "a2", "b1", "b2") if f"<title>{tip}</title>" in text] == [
+        "a1",
+        "a2",
+        "b2",
+    ]
+    assert "mathdefault" not in text
+    assert ">0.001<" in text
+    assert 'aria-label="loss over bytes"' in text
