@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -172,12 +172,14 @@ def retrain(
     if lesson.labels is None and options.distillation < 1:
         raise DataError("retraining: there are no labels; give them, or distillation = 1")
     optimizer = _optimizer(module, options)
+    trained = {name for name, each in module.named_parameters() if each.requires_grad}
     identity = run_identity(module, lesson, options)
     first = 0
     if checkpoint is not None and checkpoint.exists():
         first = load_state(checkpoint, identity, module, optimizer)
     for epoch in range(first, options.epochs):
         begun = time.monotonic()
+        _choose_updates(module, options, epoch, trained)
         loss, right = _epoch(module, optimizer, lesson, options, teacher, epoch)
         if not math.isfinite(loss):
             raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
@@ -197,6 +199,8 @@ def retrain(
                     measure and measure(module),
                 )
             )
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name in trained)
 
 
 def _epoch(
@@ -212,7 +216,6 @@ def _epoch(
     steps = -(-count // options.batch)
     random = np.random.default_rng([options.seed, epoch])
     order = random.permutation(count)
-    _choose_updates(module, options, epoch)
     total, right = 0.0, 0
     renewals = {round(steps * part / RENEWALS) for part in range(RENEWALS)}
     for step in range(steps):
@@ -236,13 +239,18 @@ def _ease(options: RetrainOptions, done: float) -> float:
     return max(0.0, 1.0 - done / options.ramp) if options.ramp > 0 else 0.0
 
 
-def _choose_updates(module: GraphModule, options: RetrainOptions, epoch: int) -> None:
-    """Which parameters this epoch trains: all of them, or in turn coefficients and the rest."""
+def _choose_updates(
+    module: GraphModule, options: RetrainOptions, epoch: int, trained: Collection[str]
+) -> None:
+    """Which of the trained parameters this epoch moves: all, or in turn coefficients and the rest.
+
+    Weights of layers kept at 8 bits count as coefficients.
+    """
     if options.updates == "joint":
         return
     for name, parameter in module.named_parameters():
         is_coefficient = name.rpartition(".")[2] in ("latent", "weights")
-        parameter.requires_grad_(is_coefficient == (epoch % 2 == 0))
+        parameter.requires_grad_(name in trained and is_coefficient == (epoch % 2 == 0))
 
 
 def accuracy(

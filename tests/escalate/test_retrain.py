@@ -201,3 +201,83 @@ def test_ranges_belong_to_a_runs_identity(tmp_path):
     ranges = {**module.ranges, "first": Range(1.0, 0, 255)}
     with pytest.raises(CheckpointError, match="another run"):
         run(module.with_ranges(ranges), checkpoint=checkpoint)
+
+
+# What else a retraining can be told.
+
+
+def state_of(module):
+    return {name: values.clone() for name, values in module.state_dict().items()}
+
+
+def test_updates_in_turn_leave_the_others_alone():
+    module = student()
+    states = [state_of(module)]
+    options = RetrainOptions(2, 0.05, batch=32, updates="alternating")
+    run(module, options, progress=lambda report: states.append(state_of(module)))
+    for before, after, trained in ((*states[:2], True), (*states[1:3], False)):
+        for name in before:
+            kind = name.rpartition(".")[2]
+            if kind in ("thresholds", "gains"):
+                continue
+            moved = not torch.equal(before[name], after[name])
+            assert moved == ((kind in ("latent", "weights")) == trained), name
+
+
+def test_a_penalty_shrinks_the_coefficients():
+    def size(l1):
+        module = student()
+        run(module, RetrainOptions(3, 0.05, batch=32, l1=l1))
+        return float(module.convolution("middle").latent.detach().abs().mean())
+
+    assert size(5.0) < 0.8 * size(0.0)
+
+
+def test_a_ramp_drops_coefficients_step_by_step():
+    module, densities = student(), []
+    options = RetrainOptions(4, 0.01, batch=32, ramp=0.75)
+    run(module, options, progress=lambda report: densities.append(report.density))
+    assert densities[0] > densities[1] > densities[2] == densities[3]
+    assert densities[3] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_teacher_alone_needs_no_labels():
+    lesson = Lesson(IMAGE, PIXELS, None)
+    module, reports = student(), []
+    options = RetrainOptions(1, 0.01, batch=32, distillation=1.0)
+    retrain(module, lesson, options, teacher=teacher(), progress=reports.append)
+    assert reports[0].accuracy is None
+    with pytest.raises(DataError, match="there are no labels; give them, or distillation = 1"):
+        retrain(student(), lesson, OPTIONS)
+
+
+def test_bfloat16_learns_too_and_resumes(tmp_path):
+    options = RetrainOptions(3, 0.05, batch=32, precision="bfloat16", augment="crop")
+    whole = run(student(), options)
+    checkpoint = tmp_path / "retrain.ckpt"
+    with pytest.raises(Killed):
+        run(student(), options, checkpoint=checkpoint, progress=kill_after(1))
+    assert_same(whole, run(student(), options, checkpoint=checkpoint))
+    plain = run(student(), RetrainOptions(3, 0.05, batch=32))
+    assert any(not torch.equal(whole[name], plain[name]) for name in whole)
+
+
+def test_an_epoch_tells_what_was_held_out_and_how_large_the_model_is():
+    held_out = (PIXELS[:50], LABELS[:50])
+    reports = []
+    module = student()
+    retrain(
+        module,
+        Lesson(IMAGE, PIXELS[50:], LABELS[50:], held_out),
+        RetrainOptions(1, 0.01),
+        progress=reports.append,
+        measure=lambda each: 1234,
+    )
+    assert reports[0].held_out == accuracy(module, IMAGE, *held_out)
+    assert reports[0].stored_bytes == 1234
+    assert reports[0].seconds > 0
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"gone/c\.ckpt: cannot be written: No such file"):
+        run(student(), checkpoint=tmp_path / "gone" / "c.ckpt")
