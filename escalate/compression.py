@@ -28,7 +28,7 @@ from escalate.moments import input_moments
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
 from escalate.plan import basis_sizes, ternary_layers
-from escalate.removal import remove_idle
+from escalate.removal import remove_idle, removed
 from escalate.retrain import Lesson, Progress, retrain
 from escalate.sensitivity import Curves, Form, sensitivity
 from escalate.version import VERSION
@@ -100,7 +100,9 @@ def compress(
     def finished() -> IntegerModel:
         found = lower(module, quantizer, about)
         if ternary and options.remove:
-            found = remove_idle(found)
+            small = remove_idle(found)
+            gone = removed(found.layers, small.layers)
+            found = replace(small, provenance={**about, "removed": gone} if gone else about)
         return replace(found, codings=codings(found, options.storage))
 
     if ternary and options.epochs:

@@ -283,8 +283,8 @@ def _without_idle_kernels(weights: LayerWeights) -> LayerWeights:
     )
 
 
-def removed(before: Mapping[str, LayerWeights], after: Mapping[str, LayerWeights]) -> str:
-    """What was taken out, in words.
+def removed(before: Mapping[str, LayerWeights], after: Mapping[str, LayerWeights]) -> str | None:
+    """What was taken out, in words; None if nothing was.
 
     Examples
     --------
@@ -298,5 +298,7 @@ def removed(before: Mapping[str, LayerWeights], after: Mapping[str, LayerWeights
         filters = sum(len(array) for array in arrays if array is not None)
         kernels = sum(len(w.basis) for w in layers.values() if w.basis is not None)
         counts.append((filters, kernels))
+    if counts[0] == counts[1]:
+        return None
     (filters, kernels), (left, rest) = counts
     return f"{filters - left} of {filters} filters and {kernels - rest} of {kernels} basis kernels"

@@ -272,6 +272,8 @@ def compress(
             about = {**model.provenance, **job.about, "accuracy": _told(found)}
             model_file.save(replace(model, provenance=about), folder / kind)
         state.unlink(missing_ok=True)
+        gone = models[""].provenance.get("removed")
+        notes = [*job.notes, *([f"removed {gone}, which did nothing"] if gone else [])]
         parameters = job.network.original_parameters
         return Compressed(
             target,
@@ -284,7 +286,7 @@ def compress(
             found["original"],
             found[INT8],
             found[COMPRESSED],
-            tuple(job.notes),
+            tuple(notes),
         )
 
 
