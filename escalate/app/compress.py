@@ -410,7 +410,7 @@ def _title(network: "str | nn.Module") -> str:
     if isinstance(network, nn.Module):
         return type(network).__name__
     if is_factory(network):
-        return network.rpartition(":")[2]
+        return Path(network.rpartition(":")[0]).stem
     return Path(network).stem if is_onnx(network) else network
 
 

@@ -160,7 +160,7 @@ def test_compress(escalate, tmp_path):
     code, text, err = escalate("compress", f"{path}:build", *arguments)
     assert (code, err) == (0, "")
     assert "original, FP32" in text
-    assert "build: 359 images, 95 % intervals accuracy " in text
+    assert "mine: 359 images, 95 % intervals accuracy " in text
     assert f"written to {out}" in " ".join(text.split())
     assert "note: untrained weights" in text
     assert fits(text)
