@@ -97,7 +97,7 @@ def test_a_function_in_a_file_is_a_network(tmp_path):
     out = tmp_path / "out"
     options = {"data": Data("digits", limit=32), "out": out, "epochs": 0}
     made = escalate.compress(f"{path}:build", **options)
-    assert made.network == "build"
+    assert made.network == "mine"
     assert made.notes == (
         "untrained weights unless the module brings its own: no checkpoint was given",
     )
