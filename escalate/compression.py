@@ -36,6 +36,7 @@ from workloads import formats
 from workloads.graph import Graph
 from workloads.integer import ImageQuantizer, IntegerModel
 
+CURVE_IMAGES = 256  # Assumption: enough to tell the layers' curves apart
 MEASURED_IMAGES = 64  # enough to size a model, whose bytes hardly depend on them
 
 
@@ -144,8 +145,9 @@ def within_ratio(
     """
     assert options.ratio is not None
     if curves is None:
-        moments = input_moments(original, image, pixels)
-        curves = sensitivity(network, original, image, pixels, options, moments=moments)
+        few = pixels[:CURVE_IMAGES]
+        moments = input_moments(original, image, few)
+        curves = sensitivity(network, original, image, few, options, moments=moments)
     some = pixels[:MEASURED_IMAGES]
 
     def measure(forms: Mapping[str, Form]) -> int:

@@ -222,6 +222,7 @@ def _epoch(
         done = (epoch * steps + step) / (options.epochs * steps)
         if step in renewals:
             renew_thresholds(module, _ease(options, done))
+            silence_idle(module)
         for group in optimizer.param_groups:  # half a cosine, from the peak to nothing
             group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
         chosen = order[step * options.batch : (step + 1) * options.batch]
@@ -284,6 +285,21 @@ def renew_thresholds(module: GraphModule, ease: float = 0.0) -> None:
     for convolution in module.modules():
         if isinstance(convolution, TernaryConvolution):
             convolution.update_thresholds(ease)
+
+
+def silence_idle(module: GraphModule) -> None:
+    """Let filters without a coefficient give 0, where a ReLU follows, so that they can be removed.
+
+    Such a filter gives the same number everywhere, its bias; training goes on without it.
+    Assumption: ours.
+    """
+    for node in module.graph.convs:
+        convolution = module.convolution(node.name)
+        if node.relu and isinstance(convolution, TernaryConvolution):
+            with torch.no_grad():
+                idle = ~convolution.signs().bool().flatten(1).any(dim=1)
+                bias = convolution.bias
+                bias.copy_(torch.where(idle, bias.clamp(max=0.0), bias))
 
 
 def _optimizer(module: GraphModule, options: RetrainOptions) -> torch.optim.Optimizer:

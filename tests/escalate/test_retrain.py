@@ -9,8 +9,10 @@ from escalate.activation_range import Range
 from escalate.calibrate import calibrate
 from escalate.convolutions import DecomposedConvolution, Int8Convolution, TernaryConvolution
 from escalate.errors import CheckpointError, DataError, DecompositionError
+from escalate.lower import lower
 from escalate.modules import GraphModule, float_module
-from escalate.retrain import Lesson, RetrainOptions, accuracy, density, retrain
+from escalate.removal import remove_idle
+from escalate.retrain import Lesson, RetrainOptions, accuracy, density, retrain, silence_idle
 from escalate.survival import Survival
 from tests.escalate.small_networks import (
     TINY_SETTINGS,
@@ -281,3 +283,19 @@ def test_an_epoch_tells_what_was_held_out_and_how_large_the_model_is():
 def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"gone/c\.ckpt: cannot be written: No such file"):
         run(student(), checkpoint=tmp_path / "gone" / "c.ckpt")
+
+
+def test_a_filter_without_coefficients_is_silenced_and_then_removed():
+    module = student()
+    middle = module.convolution("middle")
+    with torch.no_grad():
+        middle.latent[[2, 5]] *= 1e-6
+        middle.rule = Survival(threshold=0.0)
+        middle.update_thresholds()
+        middle.thresholds[[2, 5]] = 1.0
+        middle.bias.fill_(0.3)
+    silence_idle(module)
+    wanted = [0.0 if k in (2, 5) else pytest.approx(0.3) for k in range(8)]
+    assert middle.bias.tolist() == wanted
+    small = remove_idle(lower(module, IMAGE, {}))
+    assert small.graph["middle"].layer.K == small.graph["last"].layer.C == 6
