@@ -188,7 +188,7 @@ class TernaryConvolution(QuantizedConvolution):
     ) -> None:
         super().__init__(layer, bias)
         self.rule, self.granularity = rule, granularity
-        h = None if importance is None else _per_weight(layer, importance)
+        h = None if importance is None else per_weight(layer, importance)
         self._reach = None if h is None else np.sqrt(h)[:, :, None]
         exact = decompose(layer.name, weights, basis_size, h)
         shared = granularity in ("layer", "basis")
@@ -357,7 +357,7 @@ class DecomposedConvolution(TernaryConvolution):
         return LayerIntegers(weights, scales)
 
 
-def _per_weight(layer: ConvLayer, importance: np.ndarray) -> np.ndarray:
+def per_weight(layer: ConvLayer, importance: np.ndarray) -> np.ndarray:
     """Importance of the input channels (C,) as each output channel sees them, (K, C/groups)."""
     by_group = importance.astype(np.float64).reshape(layer.groups, layer.channels_per_group)
     return np.repeat(by_group, layer.K // layer.groups, axis=0)

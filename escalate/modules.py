@@ -1,6 +1,7 @@
 """GraphModule: a network's graph as a torch module, in floats or on the integers' grids."""
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -66,15 +67,25 @@ class GraphModule(nn.Module):
         ``observe`` is called with name and value of every tensor that has its own range, after
         its activation function and before its rounding.
         """
+        ((_, _, logits),) = deque(self.walk(images, observe), maxlen=1)
+        return logits.flatten(1)
+
+    def walk(
+        self, images: torch.Tensor, observe: Observer | None = None
+    ) -> Iterator[tuple[Node, list[torch.Tensor], torch.Tensor]]:
+        """Every node behind the input, what it reads and what it makes, in execution order.
+
+        A tensor is let go behind its last reader.
+        """
         last_readers = {name: node.name for node in self.graph.nodes for name in node.inputs}
         values = {self.graph.nodes[0].name: images}
         for node in self.graph.nodes[1:]:
             operands = [values[name] for name in node.inputs]
             values[node.name] = self.run_node(node, operands, observe)
+            yield node, operands, values[node.name]
             for name in set(node.inputs):
                 if last_readers[name] == node.name:
                     del values[name]
-        return values[self.graph.output.name].flatten(1)
 
     def run_node(
         self, node: Node, operands: list[torch.Tensor], observe: Observer | None = None

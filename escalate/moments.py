@@ -30,15 +30,11 @@ def input_moments(
     """
     sums: dict[str, torch.Tensor] = {}
     device = next(module.parameters()).device
-    graph = module.graph
     with torch.no_grad():
         for start in range(0, len(pixels), BATCH):
             images = image_tensor(image, pixels[start : start + BATCH]).to(device)
-            values = {graph.nodes[0].name: images}
-            for node in graph.nodes[1:]:
-                operands = [values[name] for name in node.inputs]
+            for node, operands, _ in module.walk(images):
                 if node.op == "conv":
                     power = operands[0].double().square().mean(dim=(2, 3)).sum(dim=0)
                     sums[node.name] = sums.get(node.name, 0.0) + power
-                values[node.name] = module.run_node(node, operands)
     return {name: (total / len(pixels)).cpu().numpy() for name, total in sums.items()}

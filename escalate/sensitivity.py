@@ -19,6 +19,7 @@ from escalate.convolutions import (
     Int8Convolution,
     QuantizedConvolution,
     TernaryConvolution,
+    per_weight,
 )
 from escalate.images import image_tensor
 from escalate.match import match_layer
@@ -184,7 +185,7 @@ def _made(
         size = formats.encode(stored.coefficients, options.storage)[1].size
         sides = (array for array in (stored.basis, stored.alpha) if array is not None)
         size += sum(numbers.encode(array).size for array in sides)
-    h = moments.reshape(layer.groups, -1).repeat(layer.K // layer.groups, axis=0)
+    h = per_weight(layer, moments)
     lost = (weights - convolution.weight().detach().numpy()).astype(np.float64) ** 2
     total = float((h[:, :, None, None] * weights.astype(np.float64) ** 2).sum())
     return convolution, size, float((h[:, :, None, None] * lost).sum()) / (total or 1.0)
@@ -214,12 +215,10 @@ def _values(
     each = sum(math.prod(node.shape) for node in original.graph.nodes)
     some = pixels[: max(1, MOST_VALUES // each)]
     device = next(original.parameters()).device
-    values = {original.graph.nodes[0].name: image_tensor(image, some).to(device)}
+    images = image_tensor(image, some).to(device)
     with torch.no_grad():
-        for node in original.graph.nodes[1:]:
-            operands = [values[name] for name in node.inputs]
-            values[node.name] = original.run_node(node, operands)
-    return values
+        found = {node.name: value for node, _, value in original.walk(images)}
+    return {original.graph.nodes[0].name: images, **found}
 
 
 def _distance(

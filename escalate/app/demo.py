@@ -10,18 +10,17 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from arch.errors import InvariantError
 from arch.simulate import NetworkRun
-from escalate import integer
 from escalate.app.compress import Compressed, Data, compress
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.images import read_images
-from escalate.app.machines import Choice, choose
+from escalate.app.machines import choose
 from escalate.app.publish import NAMES, write_results
 from escalate.app.results import NewFolder
-from escalate.app.simulate import Simulation, run_source
+from escalate.app.simulate import Simulation
 from escalate.app.sources import COMPRESSED, ModelSource
+from escalate.app.verify import proved
 from escalate.demo_network import EPOCHS, demo_network, train
 from escalate.retrain import EpochReport
 from reports.table import labels, ratios, totals
@@ -104,7 +103,8 @@ def demo(out: str | Path, *, sizes: Sizes | None = None, watch: Watch | None = N
         source = ModelSource(NETWORK, folder / MODEL)
         choices = (*choose("systolic", ("iso",)), *choose("basis_first"))
         tiny = choose("basis_first", settings=TINY)
-        found = [_simulate(source, each, wanted, tell) for each in (*choices, *tiny)]
+        feed = Feed("digits", wanted.images)
+        found = [proved(source, each, feed, tell) for each in (*choices, *tiny)]
         runs = tuple(simulation.run for simulation in found)
         rows = _rows(made, found)
         write_results(
@@ -151,20 +151,6 @@ def _compress(folder: Path, sizes: Sizes, tell: Watch) -> Compressed:
         epochs=sizes.retraining_epochs,
         seed=SEED,
     )
-
-
-def _simulate(source: ModelSource, choice: Choice, sizes: Sizes, tell: Watch) -> Simulation:
-    """Run one machine and hold its logits against the integer network in torch."""
-    found = run_source(source, choice, Feed("digits", sizes.images), tell)
-    model, _ = source.model_for(choice.machine.name)
-    images = read_images("digits", 1, model.image.size, count=sizes.images)
-    expected = integer.predict(model, images.pixels)
-    if found.logits is None or not np.array_equal(found.logits, expected):
-        raise InvariantError(
-            f"{choice.machine.name}: the logits that follow from the machine's psums are not "
-            "those of the integer network"
-        )
-    return found
 
 
 def _rows(made: Compressed, found: Sequence[Simulation]) -> list[dict[str, Any]]:

@@ -1,11 +1,9 @@
 """footprint: where a compressed model's bytes are, by layer and by format."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from escalate import model_file
-from escalate.footprint import FLOAT_BYTES, footprint, sizes
+from escalate.footprint import compression_ratio, footprint, sizes
 from workloads.integer import IntegerModel
 
 COUNTED: Mapping[str, str] = {
@@ -54,15 +52,4 @@ def size_table(model: IntegerModel) -> list[dict[str, Any]]:
 def _ratio(parameters: object, size: int) -> dict[str, float | None]:
     if not isinstance(parameters, int) or size == 0:
         return {"compression_ratio": None}
-    return {"compression_ratio": FLOAT_BYTES * parameters / size}
-
-
-def read(folder: str | Path) -> IntegerModel:
-    """The model of a compressed folder.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none, or it cannot be read.
-    """
-    return model_file.load(folder)
+    return {"compression_ratio": compression_ratio(parameters, size)}

@@ -10,10 +10,8 @@ from escalate import integer
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
-from escalate.app.simulate import model_inputs, run_source
+from escalate.app.simulate import Simulation, model_inputs, run_source
 from escalate.app.sources import ModelSource
-
-BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +49,29 @@ def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None =
     """
     source = ModelSource(Path(folder).resolve().name, Path(folder))
     model, _ = source.model_for(choice.machine.name)
+    found = proved(source, choice, feed, watch)
+    assert found.logits is not None
+    return Proof(
+        model.graph.name,
+        choice.machine.name,
+        len(found.logits),
+        found.logits.size,
+        len(model.graph.convs),
+        found.correct,
+    )
+
+
+def proved(
+    source: ModelSource, choice: Choice, feed: Feed, watch: Watch | None = None
+) -> Simulation:
+    """A run whose every logit equals its twin in torch; parameters and errors as for ``verify``."""
+    model, _ = source.model_for(choice.machine.name)
     found = run_source(source, choice, feed, watch)
     _, images = model_inputs(source, model, feed)
-    wanted = integer.predict(model, images.seen_by(model.image), batch=BATCH)
+    wanted = integer.predict(model, images.seen_by(model.image))
     if found.logits is None or not np.array_equal(found.logits, wanted):
         raise InvariantError(
             f"{choice.machine.name}: the logits that follow from the machine's psums are not "
             "those of the integer network"
         )
-    return Proof(
-        model.graph.name,
-        choice.machine.name,
-        len(wanted),
-        wanted.size,
-        len(model.graph.convs),
-        found.correct,
-    )
+    return found

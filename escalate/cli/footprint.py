@@ -45,9 +45,10 @@ def footprint(
 
       escalate footprint my-model --format csv > sizes.csv
     """
-    from escalate.app.footprint import layer_table, read, size_table
+    from escalate.app.footprint import layer_table, size_table
+    from escalate.model_file import load
 
-    model = read(folder)
+    model = load(folder)
     rows, totals = layer_table(model), size_table(model)
     if shape is Format.json:
         from escalate.app.results import dumps

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arch.errors import InvariantError
+from escalate import integer
 from escalate.app import demo as module
 from escalate.app.demo import Sizes, demo
 from escalate.app.results import read_runs
@@ -65,8 +66,8 @@ def test_logits_of_another_network_are_noticed(made, tmp_path, monkeypatch):
     def other(model, images):
         return np.zeros((len(images), 10), np.int64)
 
-    monkeypatch.setattr(module.integer, "predict", other)
+    monkeypatch.setattr(integer, "predict", other)
     source = module.ModelSource("digits_cnn", out / "model")
     (choice,) = module.choose("systolic")
     with pytest.raises(InvariantError, match="systolic: the logits that follow from the machine"):
-        module._simulate(source, choice, SMALL, lambda *step: None)
+        module.proved(source, choice, module.Feed("digits", SMALL.images))
