@@ -173,6 +173,8 @@ def quantity(name: str, value: Value) -> Quantity:
     ('1.23\\xa0ms', '3.46×')
     >>> quantity("top1_accuracy", 0.9312).text, quantity("macs", 12345678).text
     ('93.1\\xa0%', '12.3\\xa0M')
+    >>> quantity("sqnr_db", 0.432).text
+    '0.432\\xa0dB'
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Quantity("–", -math.inf, True)
@@ -185,6 +187,8 @@ def quantity(name: str, value: Value) -> Quantity:
         text = f"{rounded(value)}×"
     elif name.endswith(FRACTIONS):
         text = f"{100 * value:.1f}{NO_BREAK}%"
+    elif name.endswith("_db"):
+        text = f"{rounded(value)}{NO_BREAK}dB"  # a logarithm takes no prefix
     elif name.endswith("_tops_per_w"):
         text = rounded(value)  # its heading holds the unit
     elif unit:
