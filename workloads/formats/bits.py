@@ -4,6 +4,8 @@ import numpy as np
 
 from workloads.errors import WorkloadError
 
+WORD = np.dtype("<u4")  # of the range coder
+
 
 def pack_bits(*parts: np.ndarray) -> np.ndarray:
     """Vectors of bits, one behind the other, as bytes, bit 0 first.
@@ -36,6 +38,28 @@ def unpack_bits(payload: np.ndarray, count: int) -> np.ndarray:
     if bits[count:].any():
         raise WorkloadError("payload has a padding bit set, wanted zeros behind the last bit")
     return bits[:count]
+
+
+def pack_words(words: np.ndarray) -> np.ndarray:
+    """Words of 32 bits as bytes, little endian.
+
+    Examples
+    --------
+    >>> pack_words(np.array([258], np.uint32)).tolist()
+    [2, 1, 0, 0]
+    """
+    return words.astype(WORD).view(np.uint8)
+
+
+def unpack_words(payload: np.ndarray) -> np.ndarray:
+    """The words that ``pack_words`` laid out, uint32.
+
+    Examples
+    --------
+    >>> unpack_words(np.array([2, 1, 0, 0], np.uint8)).tolist()
+    [258]
+    """
+    return np.frombuffer(payload.tobytes(), WORD).astype(np.uint32)
 
 
 def pack_number(number: int) -> np.ndarray:

@@ -13,11 +13,18 @@ import constriction
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.formats.bits import pack_bits, pack_number, unpack_bits, unpack_number
+from workloads.formats.bits import (
+    WORD,
+    pack_bits,
+    pack_number,
+    pack_words,
+    unpack_bits,
+    unpack_number,
+    unpack_words,
+)
 from workloads.formats.checks import check_payload, check_ternary
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-WORD = np.dtype("<u4")
 
 
 def encode(coefficients: np.ndarray) -> np.ndarray:
@@ -42,9 +49,9 @@ def encode(coefficients: np.ndarray) -> np.ndarray:
     for mask, count in zip(masks, counts.tolist(), strict=True):
         if 0 < count < mask.size:
             encoder.encode(mask.astype(np.int32), _bernoulli(count, mask.size))
-    words = encoder.get_compressed().astype(WORD)
+    words = pack_words(encoder.get_compressed())
     head = [pack_number(count) for count in counts.tolist()]
-    return np.concatenate([*head, words.view(np.uint8), pack_bits(planes[masks] < 0)])
+    return np.concatenate([*head, words, pack_bits(planes[masks] < 0)])
 
 
 def decode(payload: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -87,8 +94,7 @@ def _bernoulli(count: int, size: int) -> object:
 
 
 def _decode_masks(payload: np.ndarray, counts: list[int], size: int) -> np.ndarray:
-    words = np.frombuffer(payload.tobytes(), WORD).astype(np.uint32)
-    decoder = _queue.RangeDecoder(words)
+    decoder = _queue.RangeDecoder(unpack_words(payload))
     masks = np.zeros((len(counts), size), bool)
     for number, count in enumerate(counts):
         if count in (0, size):

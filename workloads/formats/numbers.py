@@ -12,10 +12,16 @@ import constriction
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.formats.bits import pack_number, unpack_bits, unpack_number
+from workloads.formats.bits import (
+    WORD,
+    pack_number,
+    pack_words,
+    unpack_bits,
+    unpack_number,
+    unpack_words,
+)
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-WORD = np.dtype("<u4")
 CODED = 255
 WIDEST = 32
 MOST_SYMBOLS = 1 << 16
@@ -101,10 +107,10 @@ def _code(flat: np.ndarray) -> np.ndarray:
     encoder = _queue.RangeEncoder()
     if np.count_nonzero(counts) > 1:
         encoder.encode(symbols, _table(counts))
-    words = encoder.get_compressed().astype(WORD)
+    words = encoder.get_compressed()
     numbers = [-low, counts.size, *counts.tolist(), words.size]
     head = np.concatenate([pack_number(number) for number in numbers])
-    return np.concatenate([np.array([CODED], np.uint8), head, words.view(np.uint8)])
+    return np.concatenate([np.array([CODED], np.uint8), head, pack_words(words)])
 
 
 def _table(counts: np.ndarray) -> object:
@@ -128,8 +134,7 @@ def _decode_coded(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarr
         )
     if np.count_nonzero(counts) == 1:
         return np.full(count, int(np.argmax(counts)) - negated), stop
-    words = np.frombuffer(payload[place:stop].tobytes(), WORD).astype(np.uint32)
-    decoder = _queue.RangeDecoder(words)
+    decoder = _queue.RangeDecoder(unpack_words(payload[place:stop]))
     try:
         symbols = decoder.decode(_table(counts), count)
     except AssertionError as error:
