@@ -14,6 +14,7 @@ import numpy as np
 from workloads.errors import WorkloadError
 from workloads.formats.bits import (
     WORD,
+    pack_bits,
     pack_number,
     pack_words,
     unpack_bits,
@@ -80,7 +81,7 @@ def _pack(flat: np.ndarray) -> np.ndarray:
     if width + shift > WIDEST:
         raise WorkloadError(f"numbers of {width + shift} bits, wanted at most {WIDEST}")
     bits = (reduced[:, None] >> np.arange(width)) & 1
-    body = np.packbits(bits.astype(bool).ravel(), bitorder="little")
+    body = pack_bits(bits.ravel())
     return np.concatenate([np.array([width, shift], np.uint8), body])
 
 
