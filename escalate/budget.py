@@ -2,7 +2,8 @@
 
 Every layer's curve of divergence over bytes is replaced by its lower convex hull.  From the
 smallest form of every layer on, the step that takes most divergence away per byte is made next,
-wherever it is, until the room is used up: at the end all layers stand at about the same slope.
+wherever it is, until no further one fits: then all layers stand at about the same slope.  What is
+left of the room is filled with smaller steps, to points beside the hulls.
 """
 
 import heapq
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from escalate.errors import DecompositionError
 from escalate.sensitivity import Curves, Form, Point
+
+NEAR = 200  # a choice within this part of the budget is near enough to stop at
 
 
 def hull(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -75,30 +78,58 @@ def allocate(curves: Mapping[str, Sequence[Point]], room: int) -> dict[str, Poin
         if used + step <= room:  # one that is too large ends its layer, smaller ones may follow
             used, places[name] = used + step, places[name] + 1
             offer(name)
-    return {name: points[places[name]] for name, points in hulls.items()}
+    chosen = {name: points[places[name]] for name, points in hulls.items()}
+    return _filled(curves, chosen, room - used)
+
+
+def _filled(
+    curves: Mapping[str, Sequence[Point]], chosen: dict[str, Point], left: int
+) -> dict[str, Point]:
+    """The choice after steps to any points, hull or not, as long as one fits into what is left."""
+    while True:
+        steps = [
+            (_slope(chosen[name], point), name, point)
+            for name, points in curves.items()
+            for point in points
+            if 0 < point.bytes - chosen[name].bytes <= left
+            and point.divergence < chosen[name].divergence
+        ]
+        if not steps:
+            return chosen
+        _, name, point = max(steps, key=lambda step: (step[0], step[1]))
+        left -= point.bytes - chosen[name].bytes
+        chosen = {**chosen, name: point}
 
 
 def fitted(
     curves: Curves,
     budget: int,
     measure: Callable[[Mapping[str, Form]], int],
-    sweeps: int = 6,
+    sweeps: int = 8,
 ) -> dict[str, Point]:
-    """The points whose whole model, measured, takes at most ``budget`` bytes.
+    """The points whose whole model, measured, is the largest found within ``budget`` bytes.
 
-    What is not in the curves (multipliers, biases, headers) is measured with the model, and the
-    room for the layers follows from it.
+    What is not in the curves (multipliers, biases, headers, what is removed) is measured with the
+    model, and the room for the layers follows from it, up or down.
 
     Raises
     ------
     DecompositionError
         If no choice fits.
     """
-    beside = 0
+    best: tuple[int, dict[str, Point]] | None = None
+    tried: set[int] = set()
+    room = budget
     for _ in range(sweeps):
-        chosen = allocate(curves, budget - beside)
+        chosen = allocate(curves, room)
         size = measure({name: point.form for name, point in chosen.items()})
-        if size <= budget:
-            return chosen
-        beside = max(size - sum(point.bytes for point in chosen.values()), beside + size - budget)
-    raise DecompositionError(f"budget: no choice of forms was found within {budget} bytes")
+        if size <= budget and (best is None or size > best[0]):
+            best = size, chosen
+        used = sum(point.bytes for point in chosen.values())
+        if used in tried or budget - budget // NEAR <= size <= budget:
+            break
+        tried.add(used)
+        room = max(used, room) + budget - size if size <= budget else used + budget - size
+    if best is None:
+        raise DecompositionError(f"budget: no choice of forms was found within {budget} bytes")
+    return best[1]

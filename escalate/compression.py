@@ -153,6 +153,7 @@ def within_ratio(
     def measure(forms: Mapping[str, Form]) -> int:
         chosen = with_forms(network.graph, options, forms)
         found = lower(quantized(network, chosen, image, some, original), image, {})
+        found = remove_idle(found) if options.remove else found
         return model_file.packed_size(replace(found, codings=codings(found, options.storage)))
 
     budget = int(FLOAT_BYTES * network.original_parameters / options.ratio)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from escalate.augment import Augmentation, augmented
+from escalate.augment import Augmentation, augmented, mixed
 from escalate.convolutions import TernaryConvolution
 from escalate.errors import DataError, DecompositionError
 from escalate.images import check_images, image_tensor
@@ -41,7 +41,8 @@ class RetrainOptions:
     updates : ``joint``, or ``alternating``: odd epochs train coefficients, even ones bases, scales
         and biases (PENNI, arXiv 2005.07133)
     ramp : share of the epochs, 0..1, over which coefficients are dropped step by step
-    augment : ``none``, or ``crop`` (mirrored or not, and moved by up to an eighth of the side)
+    augment : ``none``, ``crop`` (mirrored or not, and moved by up to an eighth of the side), or
+        ``mix`` (that, and each image laid over another one of its batch)
     precision : of forward and backward pass; ``bfloat16`` is faster where the processor has it
 
     Raises
@@ -227,9 +228,13 @@ def _epoch(
             group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
         chosen = order[step * options.batch : (step + 1) * options.batch]
         pixels = augmented(lesson.pixels[chosen], options.augment, random)
-        images = image_tensor(lesson.image, pixels)
         wanted = None if labels is None else torch.from_numpy(labels[chosen].astype(np.int64))
-        loss, hits = _step(module, optimizer, images, wanted, options, teacher)
+        shares = None
+        if options.augment == "mix":
+            pixels, part = mixed(pixels, random)
+            shares = torch.from_numpy(part)
+        images = image_tensor(lesson.image, pixels)
+        loss, hits = _step(module, optimizer, images, wanted, options, teacher, shares)
         total, right = total + loss * len(chosen) / count, right + hits
     renew_thresholds(module, _ease(options, (epoch + 1) / options.epochs))
     return total, right
@@ -320,6 +325,7 @@ def _step(
     labels: torch.Tensor | None,
     options: RetrainOptions,
     teacher: GraphModule | None,
+    shares: torch.Tensor | None,
 ) -> tuple[float, int]:
     """One step; mean loss of the batch and the number of images it got right."""
     device = next(module.parameters()).device
@@ -334,7 +340,7 @@ def _step(
     if labels is not None:
         targets = labels.to(device)
         right = int((logits.detach().argmax(dim=1) == targets).sum())
-        loss = loss + (1.0 - options.distillation) * functional.cross_entropy(logits, targets)
+        loss = loss + (1.0 - options.distillation) * surprise(logits, targets, shares)
     if options.distillation > 0:
         loss = loss + options.distillation * _distance(logits, example)
     if options.l1 > 0:
@@ -343,6 +349,18 @@ def _step(
     loss.backward()
     optimizer.step()
     return float(loss.detach()), right
+
+
+def surprise(
+    logits: torch.Tensor, targets: torch.Tensor, shares: torch.Tensor | None
+) -> torch.Tensor:
+    """Cross entropy with the labels; of a mixture with both of them, by their shares."""
+    if shares is None:
+        return functional.cross_entropy(logits, targets)
+    own = functional.cross_entropy(logits, targets, reduction="none")
+    other = functional.cross_entropy(logits, targets.roll(-1), reduction="none")
+    shares = shares.to(logits.device)
+    return (shares * own + (1.0 - shares) * other).mean()
 
 
 def _mean_magnitude(module: GraphModule) -> torch.Tensor:

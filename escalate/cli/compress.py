@@ -153,7 +153,7 @@ def compress(
             "--augment",
             metavar="KIND",
             show_default=False,
-            help="crop: mirror and move the training images.",
+            help="crop: mirror and move the training images; mix: lay them over each other, too.",
         ),
     ] = None,
     precision: Annotated[

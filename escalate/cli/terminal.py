@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from escalate.retrain import EpochReport
 
 WIDTH = 100  # every table fits
+LONG = 5.0  # seconds of an epoch from which on a log should tell of it
 
 
 def watched() -> bool:
@@ -130,13 +131,19 @@ def _epoch_text(report: "EpochReport") -> str:
 
 @contextmanager
 def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
-    """A callback that shows the epochs of a retraining, with accuracy, density and size."""
+    """A callback that shows the epochs of a retraining, with accuracy, density and size.
+
+    Where nobody watches, an epoch that takes long is a line of the log.
+    """
     with progress() as bars:
         task = bars.add_task("retraining", total=epochs)
 
         def watch(report: "EpochReport") -> None:
             text = f"retraining: {_epoch_text(report)}"
             bars.update(task, completed=report.epoch, description=text)
+            if report.seconds > LONG and not watched():
+                line = f"epoch {report.epoch} of {epochs}: {_epoch_text(report)}"
+                print(f"{line}, {report.seconds:.0f} s", file=sys.stderr, flush=True)
 
         yield watch
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from escalate.augment import REACH, augmented
+from escalate.augment import REACH, augmented, mixed
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), dtype=np.uint8)
 
@@ -37,3 +37,14 @@ def test_the_generator_settles_it():
 
 def test_none_leaves_them_alone():
     assert augmented(PIXELS, "none", np.random.default_rng(0)) is PIXELS
+
+
+def test_a_mixture_lies_between_its_image_and_the_next_by_its_share():
+    found, shares = mixed(PIXELS, np.random.default_rng(2))
+    assert found.dtype == np.uint8
+    assert shares.dtype == np.float32
+    assert 0.5 <= shares.min() < 0.6 < 0.9 < shares.max() <= 1
+    for place, share in enumerate(shares.tolist()):
+        following = PIXELS[(place + 1) % len(PIXELS)].astype(float)
+        wanted = share * PIXELS[place] + (1 - share) * following
+        assert np.abs(found[place] - wanted).max() <= 0.501

@@ -82,6 +82,23 @@ def test_what_is_not_in_the_curves_is_measured():
         fitted(curves, 90, measure)
 
 
+def test_what_removal_saves_is_used():
+    curves = {"a": curve("a", [(10, 9.0), (20, 2.0), (40, 1.0)]), "b": curve("b", [(9, 1.0)])}
+
+    def measure(forms):  # half of everything is removed
+        return {id(p.form): p.bytes for p in curves["a"]}[id(forms["a"])] // 2 + 4
+
+    assert fitted(curves, 24, measure)["a"].bytes == 40
+    assert fitted(curves, 23, measure)["a"].bytes == 20
+
+
+def test_room_that_no_step_of_the_hull_fits_into_is_filled():
+    curves = {"a": curve("a", [(10, 9.0), (14, 8.9), (60, 1.0)]), "b": curve("b", [(9, 1.0)])}
+    assert [point.bytes for point in hull(curves["a"])] == [10, 60]
+    assert allocate(curves, 50)["a"].bytes == 14
+    assert allocate(curves, 69)["a"].bytes == 60
+
+
 @pytest.fixture(scope="module")
 def job():
     network = with_random_weights(every_operator(), seed=3)

@@ -12,7 +12,15 @@ from escalate.errors import CheckpointError, DataError, DecompositionError
 from escalate.lower import lower
 from escalate.modules import GraphModule, float_module
 from escalate.removal import remove_idle
-from escalate.retrain import Lesson, RetrainOptions, accuracy, density, retrain, silence_idle
+from escalate.retrain import (
+    Lesson,
+    RetrainOptions,
+    accuracy,
+    density,
+    retrain,
+    silence_idle,
+    surprise,
+)
 from escalate.survival import Survival
 from tests.escalate.small_networks import (
     TINY_SETTINGS,
@@ -262,6 +270,21 @@ def test_bfloat16_learns_too_and_resumes(tmp_path):
     assert_same(whole, run(student(), options, checkpoint=checkpoint))
     plain = run(student(), RetrainOptions(3, 0.05, batch=32))
     assert any(not torch.equal(whole[name], plain[name]) for name in whole)
+
+
+def test_mixtures_are_learned_by_both_their_labels():
+    module = student()
+    logits = torch.tensor([[2.0, -1.0], [0.5, 0.0]], requires_grad=True)
+    shares = torch.tensor([0.75, 0.5])
+    found = surprise(logits, torch.tensor([0, 1]), shares)
+    chances = logits.detach().softmax(dim=1)
+    wanted = torch.tensor([[0.75, 0.25], [0.5, 0.5]])
+    expected = -(wanted * chances.log()).sum(dim=1).mean()
+    torch.testing.assert_close(found.detach(), expected)
+    gradient = torch.autograd.grad(found, logits)[0]
+    torch.testing.assert_close(gradient, (chances - wanted) / 2)
+    options = RetrainOptions(2, 0.05, batch=32, augment="mix")
+    assert_same(run(module, options), run(student(), options))
 
 
 def test_an_epoch_tells_what_was_held_out_and_how_large_the_model_is():

@@ -12,7 +12,7 @@ from escalate.app.sources import SourceError
 from escalate.errors import DecompositionError
 from escalate.footprint import compression_ratio
 
-RATIOS = (10.0, 40.0)
+RATIOS = (10.0, 150.0)
 
 
 def run(out, watch=None, ratios=RATIOS, **options):
@@ -51,8 +51,8 @@ def finished(tmp_path_factory):
 
 def test_a_killed_front_goes_on(finished):
     _, _, seen, again = finished
-    assert seen == [(10.0, None), (10.0, 1), (40.0, None), (40.0, 1)]
-    assert again == [(10.0, None), (40.0, None)]  # nothing is trained twice
+    assert seen == [(10.0, None), (10.0, 1), (150.0, None), (150.0, 1)]
+    assert again == [(10.0, None), (150.0, None)]  # nothing is trained twice
 
 
 def test_every_row_is_its_folder(finished):
