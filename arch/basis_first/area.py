@@ -1,8 +1,10 @@
 """Section 8, area: what the machine is made of, in square nanometres by component."""
 
 from arch.area import Area, areas
-from arch.basis_first.charges import REQUANTIZE_BITS, WEIGHT_BITS, buffers
+from arch.basis_first.charges import WEIGHT_BITS, buffers
 from arch.basis_first.spec import BasisFirstSpec
+from arch.buffers import memory_area
+from arch.charges import REQUANTIZE_BITS
 
 BASIS_TAPS = 9  # Assumption: a 3x3 basis kernel; registers for larger ones are left out
 BASIS_HALVES = 2  # double-buffered
@@ -24,12 +26,8 @@ def area(spec: BasisFirstSpec) -> Area:
     multipliers = slices * spec.mac_row_width
     unit = areas(spec)
     basis_bits = BASIS_HALVES * BASIS_TAPS * WEIGHT_BITS
-    srams = {
-        name: instances * unit.memory(size, port)
-        for name, (size, port, instances) in buffers(spec).items()
-    }
     wide = unit.multiplier(spec.intermediate_bits, WEIGHT_BITS)
-    return srams | {
+    return memory_area(unit, buffers(spec)) | {
         "ca_unit": slices * spec.ca_lanes * unit.adder(spec.intermediate_bits),
         "scale_multiplier": slices * wide,
         "intermediate_fifo": slices

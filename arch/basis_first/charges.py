@@ -1,18 +1,16 @@
 """Section 8, prices: the machine's actions and what each costs."""
 
-from collections.abc import Mapping
-
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally
-from arch.energy import EnergyTable, Price
+from arch.buffers import Buffer, Buffers
+from arch.charges import common_prices
+from arch.energy import EnergyTable
 from arch.prices import price_list
 
 GLB_PORT_BYTES = 64  # widest port of the SRAM table; a wider broadcast takes several reads
 COEFFICIENT_PORT_BYTES = 8  # Assumption: a coefficient buffer delivers 64 bits per read
 WEIGHT_BITS = 8
-REQUANTIZE_BITS = 32  # both operands of the one multiplication of an output
-CLOCK = Price(0, "no published figure for the clock tree; a table of one's own may price it")
 
 
 def events(
@@ -64,42 +62,32 @@ def events(
     }
 
 
-def buffers(spec: BasisFirstSpec) -> Mapping[str, tuple[int, int, int]]:
-    """Every SRAM: bytes, bytes of its port, and how many there are."""
+def buffers(spec: BasisFirstSpec) -> Buffers:
+    """Every SRAM."""
     port = min(GLB_PORT_BYTES, spec.broadcast_bytes_per_cycle)
     banks = spec.slices_per_block * spec.mac_row_width
     psum_bytes, word_bytes = -(-spec.psum_buffer_bytes // banks), -(-spec.psum_bits // 8)
     slices = spec.pe_blocks * spec.slices_per_block
     vector_port = min(spec.ca_lanes, GLB_PORT_BYTES)
     return {
-        "input_glb": (spec.input_glb_bytes, port, 1),
-        "output_glb": (spec.output_glb_bytes, GLB_PORT_BYTES, 1),
-        "vector_buffer": (spec.vector_buffer_bytes, vector_port, spec.pe_blocks),
-        "coefficient_buffer": (spec.coefficient_buffer_bytes, COEFFICIENT_PORT_BYTES, slices),
-        "psum_buffer": (psum_bytes, word_bytes, spec.pe_blocks * banks),
+        "input_glb": Buffer(spec.input_glb_bytes, port),
+        "output_glb": Buffer(spec.output_glb_bytes, GLB_PORT_BYTES),
+        "vector_buffer": Buffer(spec.vector_buffer_bytes, vector_port, spec.pe_blocks),
+        "coefficient_buffer": Buffer(spec.coefficient_buffer_bytes, COEFFICIENT_PORT_BYTES, slices),
+        "psum_buffer": Buffer(psum_bytes, word_bytes, spec.pe_blocks * banks),
     }
 
 
 def prices(spec: BasisFirstSpec) -> EnergyTable:
     """What each action costs, by the tables that the spec names."""
     cost = price_list(spec)
-    table: dict[tuple[str, str], Price] = {("dram", "byte"): cost.dram_byte()}
-    leaks: list[Price] = []
-    for name, (size, port, instances) in buffers(spec).items():
-        memory = cost.memory(size, port)
-        table[name, "write"] = memory.write
-        table[name, "read"] = memory.read
-        leaks.append(memory.leak_per_cycle(instances))
-    first, *others = leaks
     fifo = cost.register(spec.intermediate_bits)
-    return table | {
+    return {
+        **common_prices(cost, buffers(spec)),
         ("ca_unit", "add"): cost.add(spec.intermediate_bits),
         ("scale_multiplier", "multiply"): cost.multiply(spec.intermediate_bits, WEIGHT_BITS),
         ("intermediate_fifo", "write"): fifo,
         ("intermediate_fifo", "read"): fifo,
         ("mac_row", "multiply"): cost.multiply(spec.intermediate_bits, WEIGHT_BITS),
         ("adder_tree", "add"): cost.add(spec.psum_bits),
-        ("requantizer", "multiply"): cost.multiply(REQUANTIZE_BITS, REQUANTIZE_BITS),
-        ("leakage", "cycle"): sum(others, start=first),
-        ("clock", "cycle"): CLOCK,
     }

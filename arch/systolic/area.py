@@ -1,7 +1,9 @@
 """What the systolic array is made of, in square nanometres by component."""
 
 from arch.area import Area, areas
-from arch.systolic.charges import REQUANTIZE_BITS, banks
+from arch.buffers import memory_area
+from arch.charges import REQUANTIZE_BITS
+from arch.systolic.charges import buffers
 from arch.systolic.spec import SystolicSpec
 
 
@@ -18,12 +20,8 @@ def area(spec: SystolicSpec) -> Area:
     215116800000
     """
     unit, bits = areas(spec), 8 * spec.operand_bytes
-    table = {}
-    for name in ("ifmap", "filter", "ofmap"):
-        size, count = banks(spec, getattr(spec, f"{name}_bytes"))
-        table[f"{name}_scratchpad"] = count * unit.memory(size, spec.port_bytes)
     adder = unit.adder(spec.psum_bits)
-    table |= {
+    table = memory_area(unit, buffers(spec)) | {
         "pe": spec.units * (unit.multiplier(bits, bits) + adder),
         "operand_register": 2 * spec.units * unit.register(bits),
         "psum_register": spec.units * unit.register(spec.psum_bits),

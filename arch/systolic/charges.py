@@ -4,16 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from arch.buffers import Buffers, banked
+from arch.charges import Key, common_prices
 from arch.energy import EnergyTable, Price
-from arch.memory import burst_bytes
 from arch.prices import price_list
 from arch.systolic.plan import Plan
 from arch.systolic.spec import SystolicSpec
 from arch.systolic.tally import Tally, by_tensor
 
-Key = tuple[str, str, str]
-CLOCK = Price(0, "no published figure for the clock tree; a table of one's own may price it")
-REQUANTIZE_BITS = 32  # both operands of the one multiplication of an output
 SCRATCHPADS: Mapping[str, str] = {
     "input": "ifmap_scratchpad",
     "weight": "filter_scratchpad",
@@ -22,35 +20,32 @@ SCRATCHPADS: Mapping[str, str] = {
 }
 
 
-def bursts(sizes: np.ndarray, spec: SystolicSpec) -> np.ndarray:
-    """Bytes of each step's run on the DRAM bus, whole bursts."""
-    rounded: np.ndarray = -(-sizes // spec.dram_burst_bytes) * spec.dram_burst_bytes
-    return rounded
+def buffers(spec: SystolicSpec) -> Buffers:
+    """The banks of the three scratchpads.
+
+    Examples
+    --------
+    >>> buffers(SystolicSpec())["ofmap_scratchpad"]
+    Buffer(size_bytes=16384, port_bytes=32, instances=4)
+    """
+    return {
+        f"{name}_scratchpad": banked(
+            getattr(spec, f"{name}_bytes"), spec.bank_bytes, spec.port_bytes
+        )
+        for name in ("ifmap", "filter", "ofmap")
+    }
 
 
 def _accesses(steps: np.ndarray, spec: SystolicSpec) -> int:
     return int((-(-steps // spec.port_bytes)).sum())
 
 
-def shortcut_bytes(values: np.ndarray | None, spec: SystolicSpec) -> int:
-    """The other operand of an addition behind the layer: read, at no cost in cycles."""
-    return 0 if values is None else burst_bytes(values.nbytes, spec)
-
-
-def traffic(plan: Plan, counts: Tally, spec: SystolicSpec, shortcut: int) -> dict[Key, int]:
-    """Bytes by (level, tensor, direction).
-
-    ``dram`` in whole bursts; ``glb`` is the three scratchpads, on both their sides.
-    """
+def traffic(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
+    """Bytes by (level, tensor, direction); ``glb`` is the three scratchpads, on both sides."""
     groups, word = plan.gemm.layer.groups, spec.operand_bytes
-    table: dict[Key, int] = {("dram", "shortcut", "read"): shortcut}
     filled, drained = by_tensor(plan.loads, groups), by_tensor(plan.stores, groups)
-    for tensor, steps in plan.loads.items():
-        table["dram", tensor, "read"] = int(bursts(steps, spec).sum()) * groups
-    for tensor, steps in plan.stores.items():
-        table["dram", tensor, "write"] = int(bursts(steps, spec).sum()) * groups
     psum_bytes = spec.psum_bytes
-    table |= {
+    return {
         ("glb", "input", "write"): filled["input"],
         ("glb", "input", "read"): counts.ifmap.words * word,
         ("glb", "weight", "write"): filled["weight"],
@@ -60,21 +55,13 @@ def traffic(plan: Plan, counts: Tally, spec: SystolicSpec, shortcut: int) -> dic
         ("glb", "output", "write"): counts.output_writes.words * word,
         ("glb", "output", "read"): drained["output"],
     }
-    return table
 
 
-def events(
-    plan: Plan, counts: Tally, spec: SystolicSpec, cycles: int, moved: Mapping[Key, int]
-) -> dict[Key, int]:
-    """Actions by (component, action, tensor); ``moved`` is the table of ``traffic``."""
+def events(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
+    """Actions by (component, action, tensor) of the array and its scratchpads."""
     groups = plan.gemm.layer.groups
     macs = plan.gemm.M * plan.gemm.N * plan.gemm.K * groups
-    table: dict[Key, int] = {}
-    for (level, tensor, _), size in moved.items():
-        if level == "dram":
-            key = ("dram", "byte", tensor)
-            table[key] = table.get(key, 0) + size
-    table |= {
+    table: dict[Key, int] = {
         ("ifmap_scratchpad", "read", "input"): counts.ifmap.accesses,
         ("filter_scratchpad", "read", "weight"): counts.filter.accesses,
         ("ofmap_scratchpad", "read", "psum"): counts.psum_reads.accesses,
@@ -83,9 +70,6 @@ def events(
         ("pe", "multiply", "psum"): macs,
         ("pe", "add", "psum"): macs,
         ("accumulator", "add", "psum"): counts.psum_reads.words,
-        ("requantizer", "multiply", "output"): counts.output_writes.words,
-        ("leakage", "cycle", "static"): cycles,
-        ("clock", "cycle", "static"): cycles,
     }
     for side, action in ((plan.loads, "write"), (plan.stores, "read")):
         for tensor, steps in side.items():
@@ -101,43 +85,18 @@ def events(
     return table
 
 
-def banks(spec: SystolicSpec, size_bytes: int) -> tuple[int, int]:
-    """Bytes of one bank of a scratchpad, and how many it has.
-
-    Examples
-    --------
-    >>> banks(SystolicSpec(), 64 * 1024)
-    (16384, 4)
-    """
-    bank = min(spec.bank_bytes, -(-size_bytes // 2))
-    return bank, -(-size_bytes // bank)
-
-
 def prices(spec: SystolicSpec) -> EnergyTable:
     """What each action costs, by the tables that the spec names."""
     bits = 8 * spec.operand_bytes
     cost = price_list(spec)
     operand, psum = cost.register(bits), cost.register(spec.psum_bits)
     table: dict[tuple[str, str], Price] = {
-        ("dram", "byte"): cost.dram_byte(),
         ("pe", "multiply"): cost.multiply(bits, bits),
         ("pe", "add"): cost.add(spec.psum_bits),
         ("accumulator", "add"): cost.add(spec.psum_bits),
-        ("requantizer", "multiply"): cost.multiply(REQUANTIZE_BITS, REQUANTIZE_BITS),
         ("operand_register", "read"): operand,
         ("operand_register", "write"): operand,
         ("psum_register", "read"): psum,
         ("psum_register", "write"): psum,
-        ("clock", "cycle"): CLOCK,
     }
-    leak: Price | None = None
-    for name in ("ifmap", "filter", "ofmap"):
-        size, count = banks(spec, getattr(spec, f"{name}_bytes"))
-        bank = cost.memory(size, spec.port_bytes)
-        table[f"{name}_scratchpad", "read"] = bank.read
-        table[f"{name}_scratchpad", "write"] = bank.write
-        part = bank.leak_per_cycle(count)
-        leak = part if leak is None else leak + part
-    assert leak is not None
-    table["leakage", "cycle"] = leak
-    return table
+    return {**common_prices(cost, buffers(spec)), **table}

@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
-from arch.counters import Counters, LayerResult
+from arch.dense import check_output
 from arch.energy import EnergyTable
-from arch.errors import InvariantError, OperandError
+from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.memory import StepTraffic, peak_bandwidth, schedule
 from arch.spec import MachineSpec
+from arch.steps import Steps
 from arch.systolic.area import area
-from arch.systolic.charges import bursts, events, prices, shortcut_bytes, traffic
+from arch.systolic.charges import events, prices, traffic
 from arch.systolic.plan import Plan, plan
 from arch.systolic.psums import compute
 from arch.systolic.spec import PRESETS, SystolicSpec
-from arch.systolic.tally import causes, grouped, tally
+from arch.systolic.tally import Tally, causes, grouped, tally
+from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -27,28 +26,50 @@ def _spec(spec: MachineSpec) -> SystolicSpec:
     return spec
 
 
-def step_traffic(steps: Plan, spec: SystolicSpec) -> list[StepTraffic]:
-    """What every step of all groups asks of the DRAM; one run per operand and step."""
-    loads = sum((bursts(part, spec) for part in steps.loads.values()), np.int64(0))
-    stores = sum((bursts(part, spec) for part in steps.stores.values()), np.int64(0))
-    flat = (np.ravel(part).tolist() for part in (loads, stores, steps.lengths))
-    one_group = [StepTraffic(*step) for step in zip(*flat, strict=True)]
-    return one_group * steps.gemm.layer.groups
+def dram_steps(planned: Plan) -> Steps:
+    """The steps of all groups, one after the other; one run per operand and step."""
+    one_group = Steps(
+        planned.lengths.ravel(),
+        {name: part.ravel() for name, part in planned.loads.items()},
+        {name: part.ravel() for name, part in planned.stores.items()},
+    )
+    return one_group.repeated(planned.gemm.layer.groups)
 
 
-def _extras(steps: Plan, spec: SystolicSpec) -> dict[str, Any]:
-    groups = steps.gemm.layer.groups
+def _extras(planned: Plan, counts: Tally, spec: SystolicSpec) -> dict[str, Any]:
+    groups = planned.gemm.layer.groups
     return {
         "dataflow": spec.dataflow,
-        "gemm_m": steps.gemm.M,
-        "gemm_n": steps.gemm.N,
-        "gemm_k": steps.gemm.K,
-        "folds": steps.folds * groups,
-        "steps": steps.lengths.size * groups,
-        "input_holding": steps.input_holding,
-        "weights_held": steps.weights_held,
-        "psums_held": steps.psums_held,
+        "gemm_m": planned.gemm.M,
+        "gemm_n": planned.gemm.N,
+        "gemm_k": planned.gemm.K,
+        "folds": planned.folds * groups,
+        "steps": planned.lengths.size * groups,
+        "input_holding": planned.input_holding,
+        "weights_held": planned.weights_held,
+        "psums_held": planned.psums_held,
+        "sram_ifmap_reads": counts.ifmap.words,
+        "sram_filter_reads": counts.filter.words,
+        "sram_ofmap_writes": counts.psum_writes.words + counts.output_writes.words,
     }
+
+
+def _work(planned: Plan, spec: SystolicSpec) -> Work:
+    """Everything but the DRAM's times: the array is dense, so values change nothing."""
+    gemm, groups = planned.gemm, planned.gemm.layer.groups
+    stream = {"os": gemm.K, "ws": gemm.M, "is": gemm.N}[spec.dataflow]
+    counts = grouped(tally(planned, spec), groups)
+    macs = gemm.layer.macs * gemm.images
+    return Work(
+        dram_steps(planned),
+        spec.units,
+        {name: count * groups for name, count in causes(planned, spec.units, stream).items()},
+        multiplies=macs,
+        effectual_ops=macs,
+        traffic=traffic(planned, counts, spec),
+        events=events(planned, counts, spec),
+        extras=_extras(planned, counts, spec),
+    )
 
 
 class Systolic:
@@ -80,13 +101,11 @@ class Systolic:
             If dense weights leave 8 bits, psums leave ``psum_bits``, or a scratchpad is too small.
         """
         chosen = _spec(spec)
-        steps = plan(tensors.layer, chosen, tensors.images)
-        psums = compute(tensors, steps, chosen)
-        self._check_output(tensors, chosen)
-        digest = (kept or Kept()).get("digest", (), tensors.digest)
-        provenance = {"origin": tensors.origin, "digest": digest}
-        shortcut = shortcut_bytes(tensors.shortcut, chosen)
-        return self._run(steps, chosen, shortcut, psums, provenance)
+        planned = plan(tensors.layer, chosen, tensors.images)
+        psums = compute(tensors, planned, chosen)
+        check_output(tensors, chosen.operand_bytes)
+        source = fed(tensors, chosen, kept)
+        return layer_run(self.name, "dense", source, chosen, _work(planned, chosen), psums)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Simulate one layer known by shape only; the array skips nothing, so counts are exact.
@@ -100,8 +119,8 @@ class Systolic:
         chosen = _spec(spec)
         if images < 1:
             raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
-        provenance = {"origin": "shape"}
-        return self._run(plan(layer, chosen, images), chosen, 0, None, provenance)
+        work = _work(plan(layer, chosen, images), chosen)
+        return layer_run(self.name, "dense", fed_shape(layer, images), chosen, work, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
@@ -111,70 +130,6 @@ class Systolic:
         """One multiplier and one adder per PE."""
         chosen = _spec(spec)
         return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
-
-    def _check_output(self, tensors: LayerTensors, spec: SystolicSpec) -> None:
-        requantizer = tensors.requantizer
-        if requantizer is None:
-            return
-        width = np.dtype(requantizer.dtype).itemsize
-        if width > spec.operand_bytes:
-            raise OperandError(
-                f"{tensors.layer.name}: outputs are {width} bytes wide, wanted operand_bytes = "
-                f"{spec.operand_bytes}"
-            )
-
-    def _run(
-        self,
-        steps: Plan,
-        spec: SystolicSpec,
-        shortcut: int,
-        psums: np.ndarray | None,
-        provenance: Mapping[str, Any],
-    ) -> LayerRun:
-        layer = steps.gemm.layer
-        timeline = schedule(step_traffic(steps, spec), spec)
-        compute_cycles = steps.cycles * layer.groups
-        if compute_cycles + timeline.stall_cycles != timeline.cycles:
-            raise InvariantError(f"{layer.name}: steps and stalls do not add up to the cycles")
-        stream = {"os": steps.gemm.K, "ws": steps.gemm.M, "is": steps.gemm.N}[spec.dataflow]
-        by_cause = {
-            name: count * layer.groups for name, count in causes(steps, spec.units, stream).items()
-        }
-        by_cause["dram"] = spec.units * timeline.stall_cycles
-        counts = grouped(tally(steps, spec), layer.groups)
-        moved = traffic(steps, counts, spec, shortcut)
-        macs = layer.macs * steps.gemm.images
-        counters = Counters(
-            cycles=timeline.cycles,
-            compute_cycles=compute_cycles,
-            drain_cycles=0,
-            pipeline_cycles=0,
-            memory_stall_cycles=timeline.stall_cycles,
-            macs=macs,
-            effectual_ops=macs,
-            multiplies=macs,
-            units=spec.units,
-            causes=by_cause,
-            traffic=moved,
-            events=events(steps, counts, spec, timeline.cycles, moved),
-            peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
-        )
-        extras = _extras(steps, spec) | {
-            "sram_ifmap_reads": counts.ifmap.words,
-            "sram_filter_reads": counts.filter.words,
-            "sram_ofmap_writes": counts.psum_writes.words + counts.output_writes.words,
-        }
-        result = LayerResult(
-            layer,
-            steps.gemm.images,
-            self.name,
-            spec,
-            mode="dense",
-            counters=counters,
-            extras=extras,
-            provenance=provenance,
-        )
-        return LayerRun(result, psums, (layer.K,))
 
 
 MACHINE = Systolic()

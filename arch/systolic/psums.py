@@ -4,32 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from arch.errors import OperandError
+from arch.dense import check_psums, int8_weights
 from arch.systolic.plan import Plan
 from arch.systolic.spec import SystolicSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 PIXELS_AT_ONCE = 4096  # bounds the memory of unfolded inputs; no result depends on it
-
-
-def int8_weights(tensors: LayerTensors) -> np.ndarray:
-    """The dense weights, int32 (K, C/groups, R, S).
-
-    Raises
-    ------
-    OperandError
-        If a weight of a decomposed layer does not fit 8 bits; names layer, place and value.
-    """
-    weights = tensors.dense_weights()
-    outside = (weights < -128) | (weights > 127)
-    if outside.any():
-        where = tuple(int(at) for at in np.argwhere(outside)[0])
-        raise OperandError(
-            f"{tensors.layer.name}: the dense weight at {list(where)} is {weights[where]}, "
-            "wanted int8"
-        )
-    return weights
 
 
 def _windows(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
@@ -40,13 +21,6 @@ def _windows(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
     view = view[:, :, :: layer.stride, :: layer.stride, :: layer.dilation, :: layer.dilation]
     return view.transpose(0, 2, 3, 1, 4, 5)
-
-
-def _fits(name: str, psums: np.ndarray, bits: int) -> None:
-    limit = 1 << (bits - 1)
-    if psums.size and (psums.min() < -limit or psums.max() >= limit):
-        worst = int(psums.flat[np.abs(psums).argmax()])
-        raise OperandError(f"{name}: a psum of {worst} leaves the {bits} bits of psum_bits")
 
 
 def _blocks(plan: Plan, spec: SystolicSpec) -> np.ndarray:
@@ -78,7 +52,7 @@ def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray
         for group in range(layer.groups):
             taps = windows[image, p, q, group * depth : (group + 1) * depth].reshape(-1, gemm.K)
             _product(taps, weights[group].T, plan, spec, psums[group, low:high], layer.name)
-    _fits(layer.name, psums, spec.psum_bits)
+    check_psums(layer.name, psums, spec.psum_bits)
     shaped = psums.astype(np.int32).reshape(layer.groups, tensors.images, layer.P, layer.Q, gemm.N)
     return np.ascontiguousarray(shaped.transpose(1, 0, 4, 2, 3)).reshape(
         tensors.images, layer.K, layer.P, layer.Q
@@ -109,4 +83,4 @@ def _product(
         for columns in n:
             for depth in k:
                 out[part, columns] += taps[part, depth] @ weights[depth, columns]
-                _fits(name, out[part, columns], spec.psum_bits)
+                check_psums(name, out[part, columns], spec.psum_bits)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.machine import ALONE, LayerRun, Neighbours
-from arch.memory import StepTraffic, Timeline, schedule
+from arch.memory import StepTraffic, Timeline
 from arch.spec import MachineSpec
-from arch.systolic.charges import bursts
-from arch.systolic.model import MACHINE, step_traffic
+from arch.steps import bursts
+from arch.systolic.model import MACHINE, dram_steps
 from arch.systolic.plan import Plan, plan
 from arch.systolic.spec import SystolicSpec
 from arch.trace import Batch, Label, LayerTrace, Part, Spans, Track, dram_spans
@@ -64,9 +64,9 @@ class _Layer:
 
 def _traced(run: LayerRun, spec: SystolicSpec) -> LayerTrace:
     steps = plan(run.result.layer, spec, run.result.images)
-    traffic = step_traffic(steps, spec)
-    timeline = schedule(traffic, spec)
-    layer = _Layer(steps, spec, traffic, timeline)
+    in_order = dram_steps(steps)
+    timeline = in_order.timeline(spec)
+    layer = _Layer(steps, spec, in_order.traffic(spec), timeline)
     part = Part(0, timeline.cycles, layer.batches)
     return LayerTrace(run.result, (STEPS, PHASES, DRAM), (part,))
 

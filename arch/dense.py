@@ -1,0 +1,99 @@
+"""What machines without a basis share: 8-bit dense weights, exact psums, widths that fit."""
+
+import numpy as np
+
+from arch.errors import OperandError
+from workloads.tensors import LayerTensors
+
+
+def int8_weights(tensors: LayerTensors) -> np.ndarray:
+    """The dense weights, int32 (K, C/groups, R, S).
+
+    Raises
+    ------
+    OperandError
+        If a weight of a decomposed layer does not fit 8 bits; names layer, place and value.
+    """
+    weights = tensors.dense_weights()
+    outside = (weights < -128) | (weights > 127)
+    if outside.any():
+        where = tuple(int(at) for at in np.argwhere(outside)[0])
+        raise OperandError(
+            f"{tensors.layer.name}: the dense weight at {list(where)} is {weights[where]}, "
+            "wanted int8"
+        )
+    return weights
+
+
+def check_psums(name: str, psums: np.ndarray, bits: int) -> None:
+    """Refuse psums that leave ``bits`` bits.
+
+    Raises
+    ------
+    OperandError
+        Naming the layer and the psum that is furthest off.
+    """
+    limit = 1 << (bits - 1)
+    if psums.size and (psums.min() < -limit or psums.max() >= limit):
+        worst = int(psums.flat[np.abs(psums).argmax()])
+        raise OperandError(f"{name}: a psum of {worst} leaves the {bits} bits of psum_bits")
+
+
+def check_output(tensors: LayerTensors, operand_bytes: int) -> None:
+    """Refuse a layer whose outputs are wider than a word of the machine.
+
+    Raises
+    ------
+    OperandError
+        Naming the layer and both widths.
+    """
+    requantizer = tensors.requantizer
+    if requantizer is None:
+        return
+    width = np.dtype(requantizer.dtype).itemsize
+    if width > operand_bytes:
+        raise OperandError(
+            f"{tensors.layer.name}: outputs are {width} bytes wide, wanted operand_bytes = "
+            f"{operand_bytes}"
+        )
+
+
+def psums(tensors: LayerTensors, weights: np.ndarray, bits: int = 32) -> np.ndarray:
+    """All psums of a layer, int32 (N, K, P, Q), a matrix product for each tap of the kernel.
+
+    Sums of integers do not depend on their order, so every machine that adds the same products
+    computes these.  Products and sums of 8-bit integers stay far below 2^53, so float64 holds
+    them exactly.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    weights : int32 (K, C/groups, R, S), see ``int8_weights``
+    bits : width of a psum on the machine, 2..32
+
+    Raises
+    ------
+    OperandError
+        If a final psum leaves ``bits``; names the layer and the psum.
+    """
+    layer, images = tensors.layer, tensors.images
+    top, bottom, left, right = layer.padding
+    pixels = np.pad(
+        tensors.activations.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right))
+    )
+    grouped = weights.reshape(layer.groups, -1, layer.channels_per_group, layer.R, layer.S)
+    grouped = np.ascontiguousarray(grouped.transpose(3, 4, 0, 1, 2).astype(np.float64))
+    found = np.zeros((images, layer.groups, grouped.shape[3], layer.P * layer.Q))
+    for r in range(layer.R):
+        for s in range(layer.S):
+            y, x = r * layer.dilation, s * layer.dilation
+            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
+            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
+            taps = pixels[:, :, rows, columns]
+            taps = taps.reshape(images, layer.groups, layer.channels_per_group, -1)
+            if layer.channels_per_group == 1:
+                found += grouped[r, s] * taps
+            else:
+                found += grouped[r, s] @ taps
+    check_psums(layer.name, found, bits)
+    return found.astype(np.int32).reshape(images, layer.K, layer.P, layer.Q)

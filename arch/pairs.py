@@ -1,0 +1,57 @@
+"""Effectual pairs: products of a convolution whose weight and activation are both not zero.
+
+Every machine that skips zeros on both sides does exactly these multiplications.
+"""
+
+import numpy as np
+
+from workloads.layer import ConvLayer
+
+
+def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
+    """How many outputs of each tap read a non-zero, all images; int64 (C, R, S).
+
+    Parameters
+    ----------
+    layer : ConvLayer
+    activations : integers, shape (N, C, H, W); zeros of the padding count as zeros
+
+    Examples
+    --------
+    >>> layer = ConvLayer("a", C=1, K=1, H=1, W=3, S=3, padding=(0, 0, 1, 1))
+    >>> tap_counts(layer, np.array([[[[1, 0, 2]]]], np.uint8)).tolist()
+    [[[1, 2, 1]]]
+    """
+    top, bottom, left, right = layer.padding
+    padded = np.pad(activations != 0, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    counts = np.empty((layer.C, layer.R, layer.S), np.int64)
+    for r in range(layer.R):
+        for s in range(layer.S):
+            y, x = r * layer.dilation, s * layer.dilation
+            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
+            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
+            counts[:, r, s] = np.count_nonzero(padded[:, :, rows, columns], axis=(0, 2, 3))
+    return counts
+
+
+def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarray) -> int:
+    """Pairs of a non-zero weight and a non-zero activation, all images.
+
+    Parameters
+    ----------
+    layer : ConvLayer
+    activations : integers, shape (N, C, H, W)
+    weights : integers, shape (K, C/groups, R, S)
+
+    Examples
+    --------
+    >>> layer = ConvLayer("a", C=1, K=2, H=1, W=3, S=3, padding=(0, 0, 1, 1))
+    >>> weights = np.array([1, 0, 1, 0, 3, 0], np.int8).reshape(2, 1, 1, 3)
+    >>> effectual_pairs(layer, np.array([[[[1, 0, 2]]]], np.uint8), weights)
+    4
+    """
+    counts = tap_counts(layer, activations)
+    filters = np.count_nonzero(
+        weights.reshape(layer.groups, -1, *layer.weight_shape[1:]), axis=1
+    ).reshape(layer.C, layer.R, layer.S)
+    return int((counts * filters).sum())

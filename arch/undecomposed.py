@@ -1,0 +1,135 @@
+"""undecomposed: a layer without a basis on any machine, put together from its steps and counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from arch.charges import Key, common_events, shortcut_bytes
+from arch.counters import Counters, LayerResult
+from arch.errors import InvariantError
+from arch.machine import Kept, LayerRun
+from arch.memory import peak_bandwidth
+from arch.spec import MachineSpec
+from arch.steps import Steps
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What one machine did for one layer, DRAM left out.
+
+    Parameters
+    ----------
+    steps : Steps, in order; DRAM bytes before they are rounded up to bursts
+    units : number of units whose time ``causes`` explains
+    causes : unit-cycles by cause; add up to units x cycles of the steps
+    multiplies : multiplications performed
+    effectual_ops : operand pairs that are both non-zero; all MACs where the machine looks at none
+    traffic : bytes by (level, tensor, direction) between levels on chip
+    events : actions by (component, action, tensor), those of ``common_events`` left out
+    drain_cycles, pipeline_cycles : cycles of the steps that are neither computing nor waiting
+    extras : the machine's own integers and choices
+    """
+
+    steps: Steps
+    units: int
+    causes: Mapping[str, int]
+    multiplies: int
+    effectual_ops: int
+    traffic: Mapping[Key, int]
+    events: Mapping[Key, int]
+    drain_cycles: int = 0
+    pipeline_cycles: int = 0
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fed:
+    """What the machine was fed: a layer, so many images, and where they came from."""
+
+    layer: ConvLayer
+    images: int
+    macs: int
+    shortcut: int
+    provenance: Mapping[str, Any]
+
+
+def fed(tensors: LayerTensors, spec: MachineSpec, kept: Kept | None) -> Fed:
+    """Tensors as they come."""
+    digest = (kept or Kept()).get("digest", (), tensors.digest)
+    return Fed(
+        tensors.layer,
+        tensors.images,
+        tensors.dense_macs,
+        shortcut_bytes(tensors, spec),
+        {"origin": tensors.origin, "digest": digest},
+    )
+
+
+def fed_shape(layer: ConvLayer, images: int) -> Fed:
+    """A shape without tensors."""
+    return Fed(layer, images, layer.macs * images, 0, {"origin": "shape"})
+
+
+def layer_run(
+    machine: str,
+    mode: str,
+    source: Fed,
+    spec: MachineSpec,
+    work: Work,
+    psums: np.ndarray | None,
+) -> LayerRun:
+    """Schedule the DRAM, add what every machine counts, and check that nothing leaks.
+
+    Parameters
+    ----------
+    machine : name of the machine
+    mode : what it looked at, ``dense`` or ``sparse``
+    source : Fed
+    spec : MachineSpec
+    work : Work
+    psums : int32 (N, K, P, Q), or None where only a shape was simulated
+
+    Raises
+    ------
+    InvariantError
+        If steps, stalls and cycles, or causes and cycles, do not add up.
+    """
+    layer, timeline = source.layer, work.steps.timeline(spec)
+    if work.steps.cycles + timeline.stall_cycles != timeline.cycles:
+        raise InvariantError(f"{layer.name}: steps and stalls do not add up to the cycles")
+    moved = {
+        ("dram", "shortcut", "read"): source.shortcut,
+        **work.steps.dram(spec),
+        **work.traffic,
+    }
+    outputs = source.images * layer.K * layer.P * layer.Q
+    counters = Counters(
+        cycles=timeline.cycles,
+        compute_cycles=work.steps.cycles - work.drain_cycles - work.pipeline_cycles,
+        drain_cycles=work.drain_cycles,
+        pipeline_cycles=work.pipeline_cycles,
+        memory_stall_cycles=timeline.stall_cycles,
+        macs=source.macs,
+        effectual_ops=work.effectual_ops,
+        multiplies=work.multiplies,
+        units=work.units,
+        causes={**work.causes, "dram": work.units * timeline.stall_cycles},
+        traffic=moved,
+        events={**work.events, **common_events(moved, timeline.cycles, outputs)},
+        peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
+    )
+    result = LayerResult(
+        layer,
+        source.images,
+        machine,
+        spec,
+        mode=mode,
+        counters=counters,
+        extras=dict(work.extras),
+        provenance=source.provenance,
+    )
+    return LayerRun(result, psums, (layer.K,))
