@@ -1,0 +1,49 @@
+"""publication: the tables in reports/published, numbers that others measured or computed."""
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+
+def _text(file: str) -> str:
+    return resources.files("reports").joinpath("published", file).read_text("utf-8")
+
+
+@cache
+def rows(file: str) -> tuple[Mapping[str, str], ...]:
+    """The rows of one table, cells as text; a blank cell is unknown, never zero.
+
+    Examples
+    --------
+    >>> rows("stonne_tpu_os.csv")[0]["array"]
+    '8'
+    """
+    lines = (line for line in _text(file).splitlines() if not line.startswith("#"))
+    return tuple(csv.DictReader(lines))
+
+
+@cache
+def remarks(file: str) -> tuple[str, ...]:
+    """The remarks that stand above a table: where it is from, what is accepted, and why.
+
+    Examples
+    --------
+    >>> remarks("stonne_tpu_os.csv")[0].partition(",")[0]
+    'STONNE'
+    """
+    lines = _text(file).splitlines()
+    return tuple(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+
+
+def row(file: str, **wanted: str) -> Mapping[str, str]:
+    """The first row whose columns hold what is wanted.
+
+    Examples
+    --------
+    >>> row("stonne_tpu_os.csv", array="8", M="16")["cycles"]
+    '140'
+    """
+    return next(
+        entry for entry in rows(file) if all(entry[name] == text for name, text in wanted.items())
+    )
