@@ -1,18 +1,15 @@
 """Runs -> one self-contained HTML page: no network access, readable in light, dark and print."""
 
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.energy import AJ_PER_J
 from arch.simulate import NetworkRun
 from reports import figures, plot
 from reports.errors import ReportError
-from reports.quantity import Quantity, heading, quantity, si
+from reports.pages import Panel, Table, panel, rendered, table
+from reports.quantity import heading, quantity, si
 from reports.table import (
     find_baseline,
     identity,
@@ -26,7 +23,7 @@ from reports.table import (
 )
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    pass
 
 MOST_CARDS = 6
 OPEN_FIGURES = 4  # per-layer figures shown unfolded; the others wait behind their headings
@@ -58,34 +55,6 @@ ROOFLINE = (
     "because dense MACs are counted."
 )
 RATIOS = ("speedup", "energy_efficiency", "speedup_per_mm2")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading, and whether its cells stand right-aligned as numbers."""
-
-    name: str
-    heading: str
-    numeric: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells as text with their sort keys; the first cell of a row is its heading."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Quantity, ...], ...]
-
-
-def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
-    """The columns ``names`` of ``rows``, those that no row has left out."""
-    used = [name for name in names if any(name in row for row in rows)]
-    cells = tuple(tuple(quantity(name, row.get(name)) for name in used) for row in rows)
-    columns = tuple(
-        Column(name, heading(name), bool(cells) and all(row[i].numeric for row in cells))
-        for i, name in enumerate(used)
-    )
-    return Table(columns, cells)
 
 
 def _summary(
@@ -128,30 +97,10 @@ def _layers(runs: Sequence[NetworkRun]) -> Table:
     return table(rows, ["layer", *(["run"] if several else []), *LAYER])
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One figure in two widths, with its heading; the style sheet shows the width that fits."""
-
-    heading: str
-    name: str
-    wide: "Markup"
-    narrow: "Markup"
-    caption: str = ""
-    unfolded: bool = True
-
-
-def _panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel:
-    from markupsafe import Markup
-
-    wide = draw(name=name, width_px=plot.WIDE_PX)
-    narrow = draw(name=f"{name}-narrow", width_px=plot.NARROW_PX)
-    return Panel(title, name, Markup(wide), Markup(narrow), **rest)
-
-
 def _layer_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
     causes = list(figures.total_causes_frame(runs).columns)
     return [
-        _panel(
+        panel(
             label,
             f"layers{i}",
             partial(
@@ -175,7 +124,7 @@ def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
         ("area", figures.area_frame(runs), "mm²", "area", "Area by component"),
     )
     panels = [
-        _panel(
+        panel(
             title,
             name,
             partial(plot.stacked_bars, frame, axis=axis, description=title, unit=unit),
@@ -191,7 +140,7 @@ def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
             figures.roofs_frame(runs),
             description="Dense MACs per second of each layer against dense MACs per DRAM byte",
         )
-        panels.append(_panel("Roofline", "roofline", draw, caption=ROOFLINE))
+        panels.append(panel("Roofline", "roofline", draw, caption=ROOFLINE))
     return panels
 
 
@@ -298,16 +247,8 @@ def page(
     """
     if not runs:
         raise ReportError("a page needs at least one run")
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
         title=title,
         facts=dict(facts or {}),
         synthetic="synthetic" in _origins(runs),
@@ -320,14 +261,3 @@ def page(
         assumptions=_assumptions(runs),
         notes=_notes(runs),
     )
-
-
-def write_page(path: str | Path, html: str) -> None:
-    """Write the page so that no reader ever sees half of it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(html)
-    os.chmod(name, 0o644)
-    os.replace(name, target)

@@ -1,15 +1,7 @@
-"""DataFrame -> SVG text; computes nothing but positions.
+"""DataFrame -> SVG text; computes nothing but positions."""
 
-A figure has no background, its text and axes take the colour of their surroundings
-(``currentColor``), fonts stay text, and the same frame always gives the same bytes.
-"""
-
-import html
-import io
-import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.quantity import si, tick
+from reports.svg import SENTINEL, drawn, elided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +18,11 @@ if TYPE_CHECKING:
 # Source: Okabe and Ito, Color Universal Design, without its yellow and black; then one of ours.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc")
 GREY = "#8a8a8a"
+VERDICTS: Mapping[str, str] = {"inside": PALETTE[2], "outside": PALETTE[3], "reported": PALETTE[0]}
+RATIO_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 2, 5, 10, 20, 50, 100)
 KEPT: Mapping[str, str] = {"idle": GREY, "other": GREY}  # the same in every figure
 HATCHES = (None, "////", "....")  # a second and third turn through the palette
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-SENTINEL = "#010203"  # drawn in this colour, then replaced by currentColor
 WIDE_PX = 720
 NARROW_PX = 380  # for a phone's screen
 BAR_PX = 22
@@ -36,85 +30,6 @@ VALUE_PX = 70  # room for the number behind the longest bar
 LEGEND_PX = 170  # one entry of a legend
 LEGEND_CHARS = 22
 LABEL_PX = 18  # of the width for each character of a bar's label
-FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-STYLE: dict[Any, Any] = {  # matplotlib lists its keys as one type of 400 names
-    "axes.edgecolor": SENTINEL,
-    "axes.labelcolor": SENTINEL,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.linewidth": 0.6,
-    "hatch.linewidth": 0.7,
-    "font.family": "DejaVu Sans",
-    "font.size": 12,
-    "grid.alpha": 0.18,
-    "grid.color": SENTINEL,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "text.color": SENTINEL,
-    "text.parse_math": False,
-    "xtick.color": SENTINEL,
-    "ytick.color": SENTINEL,
-}
-DARK_ALONE = "<style>@media (prefers-color-scheme: dark) { svg:root { color: #e6e6e6 } }</style>"
-
-
-def printable(text: str) -> str:
-    """``text`` with ``?`` for what no XML file may hold."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "?", text)
-
-
-def elided(text: str, most: int) -> str:
-    """``text`` with its middle left out where it is too long.
-
-    Examples
-    --------
-    >>> elided("features.denseblock4.denselayer16.conv2", 20)
-    'features.d…r16.conv2'
-    """
-    clean = printable(text)
-    if len(clean) <= most:
-        return clean
-    head = most // 2
-    return f"{clean[:head]}…{clean[len(clean) - (most - head - 1) :]}"
-
-
-def _svg(figure: Figure, name: str, description: str, tips: Mapping[str, str]) -> str:
-    """The figure as one ``<svg>`` element with its own ids, a description and tool tips."""
-    buffer = io.StringIO()
-    with warnings.catch_warnings():
-        # The reader's browser brings the glyphs; only widths are guessed without them.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
-        figure.savefig(
-            buffer,
-            format="svg",
-            transparent=True,
-            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        )
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].strip()
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = text.replace(SENTINEL, "currentColor").replace("'DejaVu Sans'", FONTS)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
-    for gid, tip in tips.items():
-        opening = f'<g id="{name}-{gid}">'
-        text = text.replace(opening, f"{opening}<title>{html.escape(printable(tip))}</title>")
-    label = html.escape(printable(description), quote=True)
-    text = text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return text.replace(">", f">{DARK_ALONE}", 1) + "\n"
-
-
-def _drawn(
-    name: str,
-    description: str,
-    size_px: tuple[float, float],
-    draw: Callable[[Figure], Mapping[str, str]],
-) -> str:
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(size_px[0] / 72, size_px[1] / 72), layout="constrained")
-        tips = draw(figure)
-        return _svg(figure, name, description, tips)
 
 
 def paints(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
@@ -223,7 +138,7 @@ def stacked_bars(
 
     legend_rows = -(-len(frame.columns) // legend_columns)
     height = BAR_PX * len(frame) + 18 * legend_rows + 70
-    return _drawn(name, description, (width_px, height), draw)
+    return drawn(name, description, (width_px, height), draw)
 
 
 def deviations(
@@ -280,7 +195,7 @@ def deviations(
         axes.tick_params(axis="y", length=0)
         return tips
 
-    return _drawn(name, description, (width_px, BAR_PX * len(values) + 70), draw)
+    return drawn(name, description, (width_px, BAR_PX * len(values) + 70), draw)
 
 
 def _roofs(axes: Axes, roofs: "pd.DataFrame", span: tuple[float, float]) -> None:
@@ -353,7 +268,7 @@ def roofline(
         figure.legend(loc="outside upper left", ncols=width_px // LEGEND_PX)
         return tips
 
-    return _drawn(name, description, (width_px, 420), draw)
+    return drawn(name, description, (width_px, 420), draw)
 
 
 def curves(
@@ -417,4 +332,63 @@ def curves(
 
     entries = points["series"].nunique()
     height = 400 + 18 * -(-entries // (width_px // LEGEND_PX))
-    return _drawn(name, description, (width_px, height), draw)
+    return drawn(name, description, (width_px, height), draw)
+
+
+def ratio_dots(
+    points: "pd.DataFrame",
+    *,
+    name: str,
+    axis: str,
+    description: str,
+    width_px: int = WIDE_PX,
+) -> str:
+    """One line per series, a dot for each ratio on a logarithmic axis around 1.
+
+    Parameters
+    ----------
+    points : columns series, ratio (above 0), verdict, tip; one colour per verdict
+    name, axis, description : as for ``stacked_bars``
+
+    Returns
+    -------
+    One ``<svg>`` element.
+    """
+    series = list(dict.fromkeys(points["series"]))
+    verdicts = list(dict.fromkeys(points["verdict"]))
+
+    def draw(figure: Figure) -> Mapping[str, str]:
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        axes.axvline(1, color=SENTINEL, linewidth=1)
+        tips: dict[str, str] = {}
+        told: set[str] = set()
+        columns = (points[column] for column in ("series", "ratio", "verdict", "tip"))
+        for at, (which, ratio, verdict, tip) in enumerate(zip(*columns, strict=True)):
+            (dot,) = axes.plot(
+                float(ratio),
+                series.index(which),
+                MARKERS[verdicts.index(verdict) % len(MARKERS)],
+                color=VERDICTS.get(verdict, GREY),
+                markersize=7,
+                alpha=0.75,
+                label=None if verdict in told else verdict,
+            )
+            told.add(verdict)
+            dot.set_gid(f"dot{at}")
+            tips[f"dot{at}"] = str(tip)
+        spread = max(1.25, *(max(ratio, 1 / ratio) for ratio in points["ratio"])) ** 1.1
+        axes.set_xlim(1 / spread, spread)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks([t for t in RATIO_TICKS if 1 / spread <= t <= spread])
+        axes.set_yticks(range(len(series)), [elided(str(s), width_px // LABEL_PX) for s in series])
+        axes.set_ylim(len(series) - 0.4, -0.6)
+        axes.set_xlabel(axis)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper left", ncols=width_px // LEGEND_PX)
+        return tips
+
+    return drawn(name, description, (width_px, BAR_PX * len(series) + 90), draw)

@@ -6,7 +6,8 @@ from typing import Any
 
 from arch.simulate import NetworkRun
 from escalate.app.results import FILE, NewFolder, write_runs
-from reports.html import page, write_page
+from reports.html import page
+from reports.pages import write_page
 from reports.table import layer_frame, totals_frame
 
 PAGE = "report.html"

@@ -20,6 +20,7 @@ from escalate.cli import (
     sensitivity,
     simulate,
     trace,
+    validate,
     verify,
 )
 from escalate.cli.names import check_neighbours
@@ -46,6 +47,7 @@ app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
+app.command("validate")(validate.validate)
 app.command("trace")(trace.trace)
 app.command("orders")(orders.orders)
 app.command("assumptions")(assumptions.assumptions)

@@ -8,7 +8,8 @@ import pytest
 
 from arch.machine import Resources
 from reports.errors import ReportError
-from reports.html import page, svgs, write_page
+from reports.html import page, svgs
+from reports.pages import write_page
 from tests.reports.runs import run
 
 EVIL = "<script>alert('x')</script>"

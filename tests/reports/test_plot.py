@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from reports import figures, plot
+from reports.svg import SENTINEL, elided
 from tests.reports.runs import run
 
 FRAME = pd.DataFrame({"busy": [3.0, 1.0], "idle": [1.0, 2.0]}, index=["conv1", "<b>$x$&\x07"])
@@ -24,7 +25,7 @@ def test_a_figure_is_one_well_formed_svg() -> None:
 def test_text_stays_text_and_takes_the_surrounding_colour() -> None:
     svg = bars()
     assert "currentColor" in svg
-    assert plot.SENTINEL not in svg
+    assert SENTINEL not in svg
     assert "#ffffff" not in svg
     assert "&lt;b&gt;$x$&amp;?" in svg
     assert re.search(r"<text[^>]*>cycles</text>", svg)
@@ -75,8 +76,8 @@ def test_colours_are_seen_on_white_and_on_near_black(color: str) -> None:
 
 
 def test_long_labels_are_cut_in_the_middle() -> None:
-    assert plot.elided("conv1", 5) == "conv1"
-    assert plot.elided("conv12", 5) == "co…12"
+    assert elided("conv1", 5) == "conv1"
+    assert elided("conv12", 5) == "co…12"
 
 
 def test_an_empty_frame_is_still_a_figure() -> None:
@@ -103,3 +104,23 @@ def test_curves_leave_out_what_has_no_logarithm_and_write_plain_numbers():
     assert "mathdefault" not in text
     assert ">0.001<" in text
     assert 'aria-label="loss over bytes"' in text
+
+
+def test_dots_stand_at_their_ratio_and_tell_their_verdict() -> None:
+    points = pd.DataFrame(
+        {
+            "series": ["cycles", "cycles", "energy"],
+            "ratio": [1.0, 0.5, 3.0],
+            "verdict": ["inside", "outside", "reported"],
+            "tip": ["a: 1 & 1", "b", "c"],
+        }
+    )
+    svg = plot.ratio_dots(points, name="d", axis="ours / published", description="dots")
+    root = ET.fromstring(svg)
+    titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles[-3:] == ["a: 1 & 1", "b", "c"]
+    for verdict in ("inside", "outside", "reported"):
+        assert f">{verdict}<" in svg
+    places = [float(use.get("x", "nan")) for use in root.iter("{http://www.w3.org/2000/svg}use")]
+    dots = [x for x in places if x == x][-3:]
+    assert len(dots) == 3

@@ -1,0 +1,79 @@
+"""escalate validate: the machines beside what others measured or computed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
+
+COLUMNS = ("quantity", "case", "published", "ours", "ratio", "band", "verdict")
+
+
+def validate(
+    machines: Annotated[
+        str | None,
+        typer.Option(
+            "--machines",
+            metavar="A,B,C",
+            help="Names, with commas between; all that numbers are published about by default.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: options.Threads = None,
+    shape: options.Shape = Format.table,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write validation.csv, validation.parquet and validation.html.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Compute every published number again, and print ours, the accepted band and the verdict.
+
+    Numbers come from papers, measured chips and other simulators; the tables lie in
+    reports/published with their sources. A number outside its band stays there, with the reason.
+
+    Examples:
+
+      escalate validate
+
+      escalate validate --machines systolic --out validation
+    """
+    from escalate.app.results import NewFolder
+    from escalate.app.simulate import threads as on_threads
+    from escalate.app.validate import FILES, JUDGED, write_validation
+    from escalate.app.validate import validate as compute
+
+    if out is not None:
+        NewFolder(out, FILES)
+    with on_threads(threads), terminal.bar() as watch:
+        frame = compute(JUDGED if machines is None else options.words(machines), watch=watch)
+    if out is not None:
+        write_validation(frame, out)
+        terminal.say(f"wrote {out}")
+    rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    if shape is Format.json:
+        from escalate.app.results import dumps, finite
+
+        typer.echo(dumps([finite(row) for row in rows]))
+    elif shape is Format.csv:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    else:
+        from reports.validation import collapsed, summary
+
+        for name in dict.fromkeys(frame["machine"]):
+            typer.echo(name)
+            own = [row for row in rows if row["machine"] == name]
+            terminal.print_table(collapsed(own), COLUMNS)
+        reasons = {row["reason"]: row for row in rows if row["verdict"] == "outside"}
+        terminal.print_notes(
+            [f"{row['machine']}, {row['quantity']}: {why}" for why, row in reasons.items()]
+        )
+        terminal.print_table(
+            summary(rows), ("machine", "compared", "inside", "outside", "reported")
+        )

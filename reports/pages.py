@@ -1,0 +1,88 @@
+"""pages: what pages are made of: tables, figures in two widths, templates, and whole files."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports import plot
+from reports.quantity import Quantity, heading, quantity
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and whether its cells stand right-aligned as numbers."""
+
+    name: str
+    heading: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text with their sort keys; the first cell of a row is its heading."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Quantity, ...], ...]
+
+
+def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
+    """The columns ``names`` of ``rows``, those that no row has left out."""
+    used = [name for name in names if any(name in row for row in rows)]
+    cells = tuple(tuple(quantity(name, row.get(name)) for name in used) for row in rows)
+    columns = tuple(
+        Column(name, heading(name), bool(cells) and all(row[i].numeric for row in cells))
+        for i, name in enumerate(used)
+    )
+    return Table(columns, cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One figure in two widths, with its heading; the style sheet shows the width that fits."""
+
+    heading: str
+    name: str
+    wide: "Markup"
+    narrow: "Markup"
+    caption: str = ""
+    unfolded: bool = True
+
+
+def panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel:
+    """A figure drawn in both widths; ``rest`` are more fields of the panel."""
+    from markupsafe import Markup
+
+    wide = draw(name=name, width_px=plot.WIDE_PX)
+    narrow = draw(name=f"{name}-narrow", width_px=plot.NARROW_PX)
+    return Panel(title, name, Markup(wide), Markup(narrow), **rest)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of this package with its values, all of them escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def write_page(path: str | Path, html: str) -> None:
+    """Write the page so that no reader ever sees half of it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(html)
+    os.chmod(name, 0o644)
+    os.replace(name, target)
