@@ -1,7 +1,8 @@
 """escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
 
-``escalate.compress``, ``escalate.simulate`` and ``escalate.compare`` are the commands of the same
-names; they are loaded when first used, so that importing this package costs nothing.
+``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare`` and ``validate`` are
+the commands of the same names; they are loaded when first used, so that importing this package
+costs nothing.
 """
 
 from importlib import import_module
@@ -12,10 +13,21 @@ from escalate.version import VERSION as __version__
 if TYPE_CHECKING:
     from escalate.app.compare import compare
     from escalate.app.compress import compress
+    from escalate.app.pareto import pareto
+    from escalate.app.sensitivity import sensitivity
     from escalate.app.simulate import simulate
+    from escalate.app.validate import validate
 
-__all__ = ["__version__", "compare", "compress", "simulate"]
-API = ("compare", "compress", "simulate")
+__all__ = [
+    "__version__",
+    "compare",
+    "compress",
+    "pareto",
+    "sensitivity",
+    "simulate",
+    "validate",
+]
+API = ("compare", "compress", "pareto", "sensitivity", "simulate", "validate")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,8 @@ left of the room is filled with smaller steps, to points beside the hulls.
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
+from escalate.curves import Curves, Form, Point
 from escalate.errors import DecompositionError
-from escalate.sensitivity import Curves, Form, Point
 
 NEAR = 200  # a choice within this part of the budget is near enough to stop at
 

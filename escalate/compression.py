@@ -18,6 +18,7 @@ from escalate.convolutions import (
     QuantizedConvolution,
     TernaryConvolution,
 )
+from escalate.curves import Curves, Form, sensitivity
 from escalate.errors import DataError
 from escalate.footprint import FLOAT_BYTES
 from escalate.images import ImageSettings, check_images
@@ -30,7 +31,6 @@ from escalate.options import CompressOptions
 from escalate.plan import basis_sizes, ternary_layers
 from escalate.removal import remove_idle, removed
 from escalate.retrain import Lesson, Progress, retrain
-from escalate.sensitivity import Curves, Form, sensitivity
 from escalate.version import VERSION
 from workloads import formats
 from workloads.graph import Graph

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from escalate.app.compress import Data, compress, options_of, retraining_file
 from escalate.app.feed import Feed
@@ -17,6 +17,10 @@ from escalate.footprint import compression_ratio
 from escalate.model_file import bytes_on_disk, load
 from escalate.retrain import EpochReport
 from reports.table import totals
+from workloads.integer import IntegerModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CSV, FIGURE, POINTS = "pareto.csv", "pareto.svg", "points"
 GOALS = {"accuracy": 1, "stored_bytes": -1, "cycles": -1, "energy_j": -1}
@@ -31,6 +35,12 @@ class Pareto:
     machine: str
     images: int
     rows: tuple[dict[str, Any], ...]
+
+    def frame(self) -> "pd.DataFrame":
+        """The rows as a frame; columns as in the CSV file."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
 
 
 def pareto(
@@ -79,12 +89,14 @@ def pareto(
     target = Path(out)
     (target / POINTS).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
+    title = ""
     for ratio in sorted(set(ratios)):
         folder = target / POINTS / f"ratio-{ratio:g}"
         if watch is not None:
             watch(ratio, None)
         wanted = options_of({**options, "ratio": ratio}).model_dump(mode="json", exclude_none=True)
-        if not _is_made(folder, wanted):
+        model = _made(folder, wanted)
+        if model is None:
             compress(
                 network,
                 checkpoint=checkpoint,
@@ -96,25 +108,26 @@ def pareto(
                 ratio=ratio,
                 **options,
             )
+            model = load(folder)
+        title = model.graph.name
         source = ModelSource(folder.name, folder)
         run = run_source(source, choice, Feed(None, count)).run
-        rows.append({"ratio": ratio} | _row(folder) | _costs(totals(run)))
-    title = str(load(target / POINTS / f"ratio-{min(ratios):g}").graph.name)
+        rows.append({"ratio": ratio} | _row(folder, model) | _costs(totals(run)))
     return Pareto(title, machine, count, tuple(front(rows)))
 
 
-def _is_made(folder: Path, wanted: dict[str, Any]) -> bool:
-    """Whether the folder holds the model of these options; refuses one of others."""
+def _made(folder: Path, wanted: dict[str, Any]) -> IntegerModel | None:
+    """The model that was made with these options, if there is one; refuses one of others."""
     if not (folder / MANIFEST).is_file():
-        return False
-    asked = load(folder).provenance.get("asked")
-    if asked != wanted:
+        return None
+    model = load(folder)
+    if model.provenance.get("asked") != wanted:
         raise ResultsError(f"{folder}: was made with other options; choose another --out")
-    return True
+    return model
 
 
-def _row(folder: Path) -> dict[str, Any]:
-    about: Any = load(folder).provenance
+def _row(folder: Path, model: IntegerModel) -> dict[str, Any]:
+    about: Any = model.provenance
     size, parameters = bytes_on_disk(folder), about["original_parameters"]
     return {
         "stored_bytes": size,
@@ -159,7 +172,7 @@ def write_pareto(found: Pareto, target: Path) -> None:
 
     from reports.plot import curves
 
-    frame = pd.DataFrame(found.rows)
+    frame = found.frame()
     gained = "agreement" if frame["accuracy"].isna().any() else "accuracy"
     points = pd.DataFrame(
         {

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from escalate.app.compress import Data, options_of, prepare
 from escalate.app.results import NewFolder
 from escalate.budget import hull
+from escalate.curves import Point, Watch
+from escalate.curves import sensitivity as measure
 from escalate.modules import float_module
 from escalate.moments import input_moments
-from escalate.sensitivity import Point, Watch
-from escalate.sensitivity import sensitivity as measure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CSV, FIGURE = "sensitivity.csv", "sensitivity.svg"
 
@@ -27,6 +30,12 @@ class Sensitivity:
     images: int
     rows: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+
+    def frame(self) -> "pd.DataFrame":
+        """The rows as a frame; columns as in the CSV file."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
 
 
 def sensitivity(
@@ -103,7 +112,7 @@ def write_sensitivity(found: Sensitivity, target: Path) -> None:
 
     from reports.plot import curves
 
-    frame = pd.DataFrame(found.rows)
+    frame = found.frame()
     shown = frame[frame["on_hull"]]
     points = pd.DataFrame(
         {

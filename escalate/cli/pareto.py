@@ -100,9 +100,7 @@ def _print(found: "Pareto", shape: Format, out: Path) -> None:
         head = {"network": found.network, "machine": found.machine, "images": found.images}
         typer.echo(dumps({**head, "rows": found.rows}))
     elif shape is Format.csv:
-        import pandas as pd
-
-        typer.echo(pd.DataFrame(found.rows).to_csv(index=False), nl=False)
+        typer.echo(found.frame().to_csv(index=False), nl=False)
     else:
         terminal.print_table(found.rows, COLUMNS, HEADINGS)
         images = "image" if found.images == 1 else "images"

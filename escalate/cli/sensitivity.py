@@ -81,9 +81,7 @@ def sensitivity(
         head = {"network": found.network, "images": found.images, "notes": found.notes}
         typer.echo(dumps({**head, "rows": found.rows}))
     elif shape is Format.csv:
-        import pandas as pd
-
-        typer.echo(pd.DataFrame(found.rows).to_csv(index=False), nl=False)
+        typer.echo(found.frame().to_csv(index=False), nl=False)
     else:
         terminal.print_table([row for row in found.rows if row["on_hull"]], COLUMNS)
         typer.echo(f"{found.network}: measured on {found.images} training images, no labels used")

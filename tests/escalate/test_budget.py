@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from escalate import model_file
 from escalate.budget import allocate, fitted, hull
 from escalate.compression import compress, with_forms
+from escalate.curves import Form, Point, sensitivity
 from escalate.errors import DecompositionError
 from escalate.modules import float_module
 from escalate.moments import input_moments
 from escalate.options import CompressOptions
-from escalate.sensitivity import Form, Point, sensitivity
 from tests.escalate.small_networks import (
     SETTINGS,
     every_operator,

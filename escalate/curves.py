@@ -1,4 +1,4 @@
-"""sensitivity: what each layer's bits buy, one layer compressed at a time, measured at the logits.
+"""curves: what each layer's bits buy, one layer compressed at a time, measured at the logits.
 
 For each layer a grid of forms (M and density, or 8-bit weights of fewer bits) is tried on its own
 weights; those that no other form beats in bytes and in weighted squared error are then put into
