@@ -10,13 +10,12 @@ from reports import figures, plot
 from reports.errors import ReportError
 from reports.pages import Panel, Table, panel, rendered, table
 from reports.quantity import heading, quantity, si
+from reports.ratios import RATIOS, baselines, compare_rows, mean_rows, ratios
 from reports.table import (
-    find_baseline,
     identity,
     labels,
     layer_rows,
     notes,
-    ratios,
     resources_row,
     run_notes,
     totals,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_CARDS = 6
 OPEN_FIGURES = 4  # per-layer figures shown unfolded; the others wait behind their headings
+MEANS = ("networks", *RATIOS)
 SUMMARY = (
     "cycles",
     "latency_s",
@@ -54,7 +54,6 @@ ROOFLINE = (
     "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "
     "because dense MACs are counted."
 )
-RATIOS = ("speedup", "energy_efficiency", "speedup_per_mm2")
 
 
 def _summary(
@@ -62,29 +61,33 @@ def _summary(
 ) -> Table:
     if extra is not None and len(extra) != len(runs):
         raise ReportError(f"summary holds {len(extra)} rows, wanted one per run ({len(runs)})")
-    base = runs[find_baseline(runs, baseline)] if baseline is not None else None
+    bases = baselines(runs, baseline) if baseline is not None else None
     rows = []
     for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
         own = dict(extra[i]) if extra is not None else {}
-        against = ratios(run, base) if base is not None else {}
+        against = ratios(run, bases[i]) if bases is not None else {}
         rows.append({"run": label, **own, **totals(run), **against})
     own_names = dict.fromkeys(name for row in extra or () for name in row)
     names = ["run", *own_names, *RATIOS, *(n for n in SUMMARY if n not in own_names)]
     return table(rows, names)
 
 
+def _means(runs: Sequence[NetworkRun], baseline: str | None) -> Table | None:
+    """Geometric means of the ratios, where several networks were run."""
+    if baseline is None or len({run.network for run in runs}) < 2:
+        return None
+    return table(mean_rows(compare_rows(runs, baseline)), ["machine", "preset", *MEANS])
+
+
 def _machines(runs: Sequence[NetworkRun]) -> Table:
-    """What each machine is made of, to read beside every ratio."""
+    """What each machine is made of, once, to read beside every ratio."""
+    first = {(run.machine, run.preset): run for run in reversed(runs)}
+    some = [run for run in runs if run is first[run.machine, run.preset]]
     rows = [
-        {
-            "run": label,
-            **identity(run),
-            **resources_row(run.resources),
-            "clock_hz": run.spec.clock_hz,
-        }
-        for label, run in zip(labels(runs), runs, strict=True)
+        {**identity(run), **resources_row(run.resources), "clock_hz": run.spec.clock_hz}
+        for run in some
     ]
-    return table(rows, ["run", *MACHINE])
+    return table(rows, MACHINE)
 
 
 def _layers(runs: Sequence[NetworkRun]) -> Table:
@@ -187,19 +190,45 @@ def _prices(run: NetworkRun) -> list[dict[str, str]]:
 
 
 def _headlines(runs: Sequence[NetworkRun], baseline: str | None) -> list[dict[str, Any]]:
-    """Speedup and energy efficiency in large print, for every run but the baseline."""
+    """Speedup and energy efficiency in large print, for every run but the baseline.
+
+    Of several networks the geometric means are told.
+    """
     if baseline is None:
         return []
-    base = find_baseline(runs, baseline)
+    bases = baselines(runs, baseline)
+    if len({run.network for run in runs}) > 1:
+        named = {(run.machine, run.preset) for run in bases}
+        told = [
+            (f"{row['machine']} · {row['preset']}", row)
+            for row in mean_rows(compare_rows(runs, baseline))
+            if (row["machine"], row["preset"]) not in named
+        ]
+    else:
+        told = [
+            (label, ratios(run, base))
+            for label, run, base in zip(labels(runs), runs, bases, strict=True)
+            if run is not base
+        ]
     cards = []
-    for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
-        if i != base:
-            items = [
-                {"name": heading(name), "text": quantity(name, value).text}
-                for name, value in ratios(run, runs[base]).items()
-            ]
-            cards.append({"label": label, "items": items})
+    for label, row in told:
+        items = [
+            {"name": heading(name), "text": quantity(name, row[name]).text}
+            for name in RATIOS
+            if name in row
+        ]
+        cards.append({"label": label, "items": items})
     return cards[:MOST_CARDS]
+
+
+def _baseline_label(runs: Sequence[NetworkRun], baseline: str | None) -> str | None:
+    """What the page calls the baseline: its label, or its machine where networks differ."""
+    if baseline is None:
+        return None
+    base = baselines(runs, baseline)[0]
+    if len({run.network for run in runs}) > 1:
+        return f"{base.machine} · {base.preset} on the same network"
+    return labels(runs)[next(i for i, run in enumerate(runs) if run is base)]
 
 
 def _notes(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
@@ -237,7 +266,8 @@ def page(
         ``model``, ``top1_accuracy`` (0 to 1) or ``compression_ratio``; the end of a name sets
         the unit
     baseline : the run that ``speedup`` and ``energy_efficiency`` refer to, as
-        :func:`reports.table.find_baseline` reads it; without it there are no ratios
+        :func:`reports.ratios.find_baseline` reads it within each network; without it there are
+        no ratios
     facts : what was run, in words: network, source, images, versions …
 
     Raises
@@ -254,7 +284,8 @@ def page(
         synthetic="synthetic" in _origins(runs),
         summary=_summary(runs, summary, baseline),
         machines=_machines(runs),
-        baseline=labels(runs)[find_baseline(runs, baseline)] if baseline is not None else None,
+        means=_means(runs, baseline),
+        baseline=_baseline_label(runs, baseline),
         headlines=_headlines(runs, baseline),
         panels={"whole": _total_panels(runs), "layers": _layer_panels(runs)},
         layers=_layers(runs),

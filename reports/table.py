@@ -18,7 +18,6 @@ from arch.counters import Counters
 from arch.energy import AJ_PER_J, Charge, by_component, by_tensor, total_attojoules
 from arch.machine import Resources
 from arch.simulate import NetworkRun
-from reports.errors import ReportError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +41,7 @@ def snake(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
 
 
-def _ratio(numerator: int | float, denominator: int | float) -> float:
+def ratio(numerator: int | float, denominator: int | float) -> float:
     """A quotient, NaN where there is nothing to divide by."""
     return numerator / denominator if denominator else math.nan
 
@@ -84,13 +83,13 @@ def _headline(layers: Sequence[Counters], energy_aj: int, clock_hz: int) -> Row:
         "latency_s": latency_s,
         "energy_j": energy_j,
         "dram_bytes": dram_bytes,
-        "mean_bandwidth_bytes_per_s": _ratio(dram_bytes, latency_s),
+        "mean_bandwidth_bytes_per_s": ratio(dram_bytes, latency_s),
         "peak_bandwidth_bytes_per_s": float(peak),
         "macs": macs,
         "effectual_ops": sum(layer.effectual_ops for layer in layers),
         "multiplies": sum(layer.multiplies for layer in layers),
         "edp_j_s": energy_j * latency_s,
-        "effective_tops_per_w": _ratio(OPS_PER_MAC * macs, energy_j * TERA),
+        "effective_tops_per_w": ratio(OPS_PER_MAC * macs, energy_j * TERA),
     }
 
 
@@ -99,10 +98,10 @@ def _ratios(layers: Sequence[Counters], multipliers: int) -> Row:
     cycles = sum(layer.cycles for layer in layers)
     stalls = sum(layer.memory_stall_cycles for layer in layers)
     return {
-        "multiplier_utilization": _ratio(sum(c.multiplies for c in layers), multipliers * cycles),
-        "memory_stall_fraction": _ratio(stalls, cycles),
-        "macs_per_cycle": _ratio(sum(c.macs for c in layers), cycles),
-        "effectual_ops_per_mac": _ratio(
+        "multiplier_utilization": ratio(sum(c.multiplies for c in layers), multipliers * cycles),
+        "memory_stall_fraction": ratio(stalls, cycles),
+        "macs_per_cycle": ratio(sum(c.macs for c in layers), cycles),
+        "effectual_ops_per_mac": ratio(
             sum(c.effectual_ops for c in layers), sum(c.macs for c in layers)
         ),
     }
@@ -225,80 +224,6 @@ def labels(runs: Sequence[NetworkRun]) -> list[str]:
         seen[text] += 1
         unique.append(f"{text} #{seen[text]}" if seen[text] > 1 else text)
     return unique
-
-
-def find_baseline(runs: Sequence[NetworkRun], baseline: str) -> int:
-    """Position of the run that ``baseline`` names: a machine, ``machine:preset`` or a label.
-
-    Raises
-    ------
-    ReportError
-        If no run or more than one answers to that name.
-    """
-    names = labels(runs)
-    hits = [
-        i
-        for i, run in enumerate(runs)
-        if baseline in (run.machine, f"{run.machine}:{run.preset}", names[i])
-    ]
-    if len(hits) != 1:
-        found = "no run" if not hits else f"{len(hits)} runs"
-        raise ReportError(f"baseline {baseline!r} names {found}, there are {', '.join(names)}")
-    return hits[0]
-
-
-def ratios(run: NetworkRun, base: NetworkRun) -> Row:
-    """``speedup`` and ``energy_efficiency`` of ``run`` over ``base``; above 1 is better.
-
-    Raises
-    ------
-    ReportError
-        If the two did not do the same work (dense MACs of the original layers).
-    """
-    if run.macs != base.macs:
-        raise ReportError(
-            f"{run.network} on {run.machine} stands for {run.macs} MACs, "
-            f"{base.network} on {base.machine} for {base.macs}: ratios need the same work"
-        )
-    row: Row = {
-        "speedup": _ratio(base.latency_s, run.latency_s),
-        "energy_efficiency": _ratio(base.energy_aj, run.energy_aj),
-    }
-    own, other = run.resources.area_mm2, base.resources.area_mm2
-    if own and other:
-        row["speedup_per_mm2"] = float(row["speedup"]) * other / own
-    return row
-
-
-def compare_rows(runs: Sequence[NetworkRun], baseline: str) -> list[Row]:
-    """One row per run: machine, preset, totals, and the ratios to the baseline.
-
-    Raises
-    ------
-    ReportError
-        If ``baseline`` names no single run, or the runs did different work.
-    """
-    base = runs[find_baseline(runs, baseline)]
-    return [{**identity(run), **totals(run), **ratios(run, base)} for run in runs]
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    """The mean for ratios.
-
-    Raises
-    ------
-    ReportError
-        If there is no value, or one is not above zero.
-
-    Examples
-    --------
-    >>> round(geometric_mean([2.0, 8.0]), 12)
-    4.0
-    """
-    listed = list(values)
-    if not listed or not all(value > 0 for value in listed):
-        raise ReportError(f"geometric mean of {listed}: wanted at least one value, all above 0")
-    return math.exp(math.fsum(math.log(value) for value in listed) / len(listed))
 
 
 def _origin_columns(run: NetworkRun) -> Row:

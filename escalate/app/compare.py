@@ -1,22 +1,67 @@
-"""compare: one source on several machines, side by side."""
+"""compare: networks on several machines, side by side."""
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
 from escalate.app.arguments import Paths, listed, path_of, settings_of
 from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.fleet import Watch
-from escalate.app.machines import baseline_index, choose_all
+from escalate.app.machines import Choice, baseline_index, choose_all
 from escalate.app.prices import priced
 from escalate.app.results import finite
 from escalate.app.simulate import Request, Simulation
-from escalate.app.sources import resolve
-from reports.table import compare_rows, labels, ratios, totals_frame
+from escalate.app.sources import Source, SourceError, resolve
+from reports.ratios import baselines, compare_rows, mean_rows, ratios
+from reports.table import labels, totals_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Sources and the machines to try each of them on."""
+
+    sources: tuple[Source, ...]
+    choices: tuple[Choice, ...]
+    feed: Feed
+    threads: int | None = None
+
+    def run(self, watch: Watch | None = None) -> list[NetworkRun]:
+        """All runs, source by source, in the order of the choices.
+
+        Raises
+        ------
+        SourceError
+            If two sources have the same name, so that no row could tell them apart.
+        """
+        names = [source.name for source in self.sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise SourceError(f"{twice}: two sources have this name")
+        return [
+            simulation.run
+            for source in self.sources
+            for simulation in run_all(Request(source, self.choices, self.feed, self.threads), watch)
+        ]
+
+
+def several(texts: Sequence[str]) -> tuple[Source, ...]:
+    """What the words stand for: ``.npz`` files are one source together, all others one each.
+
+    Raises
+    ------
+    SourceError, WorkloadError
+        As :func:`escalate.app.sources.resolve`.
+    """
+    files = [text for text in texts if text.endswith(".npz")]
+    if len(files) == len(texts):
+        return (resolve(texts),)
+    own = (resolve(files),) if files else ()
+    return tuple(resolve([text]) for text in texts if not text.endswith(".npz")) + own
 
 
 def run_all(request: Request, watch: Watch | None = None) -> list[Simulation]:
@@ -36,17 +81,29 @@ def _weights(run: NetworkRun) -> str | None:
     return model.get("network_sha256") if isinstance(model, Mapping) else None
 
 
+def baseline_label(runs: Sequence[NetworkRun], baseline: int) -> str:
+    """How the choice at position ``baseline`` is called among the runs of one network."""
+    return labels([run for run in runs if run.network == runs[0].network])[baseline]
+
+
 def compare_object(runs: Sequence[NetworkRun], baseline: int) -> dict[str, Any]:
-    """What ``compare --format json`` prints; ``baseline`` is the position of its run."""
-    label = labels(runs)[baseline]
-    rows = [finite({**row, "area_mm2": row.get("area_mm2")}) for row in compare_rows(runs, label)]
-    return {"baseline": label, "rows": rows}
+    """What ``compare --format json`` prints; ``baseline`` is the position of its machine."""
+    label = baseline_label(runs, baseline)
+    rows = compare_rows(runs, label)
+    found = {
+        "baseline": label,
+        "rows": [finite({**row, "area_mm2": row.get("area_mm2")}) for row in rows],
+    }
+    if len({run.network for run in runs}) > 1:
+        found["geometric_means"] = mean_rows(rows)
+    return found
 
 
 def compare_frame(runs: Sequence[NetworkRun], baseline: int) -> "pd.DataFrame":
-    """One line per run, with the ratios to the run at position ``baseline``."""
+    """One line per run, with the ratios to its network's run at position ``baseline``."""
     frame = totals_frame(runs)
-    against = [ratios(run, runs[baseline]) for run in runs]
+    bases = baselines(runs, baseline_label(runs, baseline))
+    against = [ratios(run, base) for run, base in zip(runs, bases, strict=True)]
     for name in against[0]:
         frame[name] = [row.get(name) for row in against]
     return frame
@@ -67,11 +124,11 @@ def compare(
     threads: int | None = None,
     energy_table: str | os.PathLike[str] | None = None,
 ) -> "pd.DataFrame":
-    """Simulate the same network on several machines; one row per machine and preset.
+    """Simulate networks on several machines; one row per network, machine and preset.
 
     Parameters
     ----------
-    source : as for ``escalate.simulate``
+    source : as for ``escalate.simulate``; several folders, files and names are several networks
     machines : names, ``name:preset``, or paths of ``.toml`` files
     baseline : the machine that speedup and energy efficiency refer to; the first by default
     presets, fields, images, count, synthetic, basis, seed, threads, energy_table : as for
@@ -91,5 +148,4 @@ def compare(
     choices = priced(choose_all(machines, presets, settings_of(fields)), path_of(energy_table))
     base = baseline_index(choices, baseline)
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
-    request = Request(resolve(listed(source)), choices, feed, threads)
-    return compare_frame([simulation.run for simulation in run_all(request)], base)
+    return compare_frame(Comparison(several(listed(source)), choices, feed, threads).run(), base)

@@ -23,7 +23,8 @@ from escalate.app.sources import COMPRESSED, ModelSource
 from escalate.app.verify import proved
 from escalate.demo_network import EPOCHS, demo_network, train
 from escalate.retrain import EpochReport
-from reports.table import labels, ratios, totals
+from reports.ratios import ratios
+from reports.table import labels, totals
 
 NETWORK = "digits_cnn"
 CHECKPOINT, MODEL = "network.safetensors", "model"

@@ -24,6 +24,7 @@ COLUMNS = (
     "sram_bytes",
     "area_mm2",
 )
+MEANS = ("machine", "preset", "speedup", "speedup_per_mm2", "energy_efficiency")
 HEADINGS = {
     "run": "machine",
     "dram_bytes": "DRAM",
@@ -72,7 +73,9 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Run one network on several machines and put them side by side.
+    """Run networks on several machines and put them side by side.
+
+    Of several networks the geometric means of the ratios stand below.
 
     Each machine is fed the form of the network made for it: the compressed model, or the plain
     8-bit one that lies beside it. The notes below the table say which.
@@ -84,31 +87,42 @@ def compare(
       escalate compare demo/model --machines systolic:iso,systolic:tiny,my.toml
 
       escalate compare resnet18 --synthetic coefficients=0.1,activations=0.45 --format json
+
+      escalate compare resnet18 vgg16 mobilenet_v2 --machines systolic,systolic:scalesim
     """
-    from escalate.app.compare import compare_frame, compare_object, run_all
+    from escalate.app.compare import (
+        Comparison,
+        baseline_label,
+        compare_frame,
+        compare_object,
+        several,
+    )
     from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import baseline_index, choose_all
     from escalate.app.prices import priced
     from escalate.app.results import dumps
-    from escalate.app.simulate import Request
-    from escalate.app.sources import resolve
-    from reports.table import labels
 
     chosen = choose_all(options.words(machines), options.words(preset), settings or ())
     choices = priced(chosen, energy_table)
     base = baseline_index(choices, baseline)
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
-    request = Request(resolve(source), choices, feed, threads)
+    comparison = Comparison(several(source), choices, feed, threads)
     if out is not None:
         from escalate.app.publish import check_target, publish
 
         check_target(out)
     with terminal.layer_progress() as watch:
-        runs = [simulation.run for simulation in run_all(request, watch)]
-    label = labels(runs)[base]
+        runs = comparison.run(watch)
+    label = baseline_label(runs, base)
     if out is not None:
         facts = {"source": ", ".join(source)}
-        publish(out, runs, title=request.source.name, baseline=label, facts=facts)
+        publish(
+            out,
+            runs,
+            title=", ".join(each.name for each in comparison.sources),
+            baseline=label,
+            facts=facts,
+        )
         terminal.say(f"wrote {out}")
     if shape is Format.json:
         typer.echo(dumps(compare_object(runs, base)))
@@ -119,13 +133,26 @@ def compare(
 
 
 def _print(runs: "list[NetworkRun]", label: str) -> None:
-    from reports.table import compare_rows, labels, notes
+    from reports.ratios import compare_rows, mean_rows
+    from reports.table import labels, notes
 
-    named = list(zip(labels(runs), runs, strict=True))
     rows = compare_rows(runs, label)
-    shown = [{**row, "run": name} for (name, _), row in zip(named, rows, strict=True)]
-    terminal.print_table(shown, COLUMNS, HEADINGS)
+    networks = list(dict.fromkeys(run.network for run in runs))
+    for network in networks:
+        own = [i for i, run in enumerate(runs) if run.network == network]
+        names = labels([runs[i] for i in own])
+        if len(networks) > 1:
+            typer.echo(network)
+        shown = [{**rows[i], "run": name} for i, name in zip(own, names, strict=True)]
+        terminal.print_table(shown, COLUMNS, HEADINGS)
+    if len(networks) > 1:
+        typer.echo("geometric means over the networks")
+        terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
     typer.echo(f"baseline: {label}")
     terminal.print_notes(
-        [f"{name}: {note}" for name, run in named for note in notes(run.provenance)]
+        [
+            f"{name}: {note}"
+            for name, run in zip(labels(runs), runs, strict=True)
+            for note in notes(run.provenance)
+        ]
     )

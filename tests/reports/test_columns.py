@@ -2,7 +2,8 @@ from pathlib import Path
 
 from reports.columns import COLUMNS, described, markdown
 from reports.quantity import unit_of
-from reports.table import compare_rows, layer_frame, totals_frame
+from reports.ratios import compare_rows
+from reports.table import layer_frame, totals_frame
 from tests.reports.runs import run
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -7,16 +7,14 @@ import pytest
 from arch.energy import AJ_PER_J
 from arch.machine import Resources
 from reports.errors import ReportError
+from reports.html import page
+from reports.ratios import compare_rows, find_baseline, geometric_mean, mean_rows, ratios
 from reports.table import (
     cause_cycles,
-    compare_rows,
     energy_by_component_aj,
-    find_baseline,
-    geometric_mean,
     labels,
     layer_frame,
     layer_rows,
-    ratios,
     run_notes,
     totals,
     totals_frame,
@@ -167,3 +165,23 @@ def test_empty_run_has_no_ratios() -> None:
     total = totals(run(()))
     assert total["cycles"] == 0
     assert math.isnan(float(total["macs_per_cycle"]))
+
+
+def test_every_network_has_its_own_baseline_and_ratios_have_means() -> None:
+    slow, fast = run(), run()
+    runs = [
+        replace(each, network=network, machine=machine)
+        for network in ("x", "y")
+        for machine, each in (("slow", slow), ("fast", fast))
+    ]
+    rows = compare_rows(runs, "slow")
+    assert [(row["network"], row["machine"]) for row in rows][2] == ("y", "slow")
+    assert [row["speedup"] for row in rows[::2]] == [1.0, 1.0]
+    means = mean_rows([{**rows[1], "speedup": 2.0}, {**rows[3], "speedup": 4.5}])
+    assert means[0]["speedup"] == pytest.approx(3.0)
+    assert (means[0]["machine"], means[0]["networks"]) == ("fast", 2)
+    page_text = page(runs, title="both", baseline="slow")
+    assert "Over all networks" in page_text
+    assert f"slow · {slow.preset} on the same network" in page_text
+    with pytest.raises(ReportError, match="names no run"):
+        compare_rows([*runs, replace(slow, network="z", machine="other")], "slow")
