@@ -10,7 +10,7 @@ from reports import figures, plot
 from reports.errors import ReportError
 from reports.pages import Panel, Table, panel, rendered, table
 from reports.quantity import heading, quantity, si
-from reports.ratios import RATIOS, baselines, compare_rows, mean_rows, ratios
+from reports.ratios import RATIOS, baselines, compare_rows, differences, mean_rows, ratios
 from reports.table import (
     identity,
     labels,
@@ -233,7 +233,10 @@ def _baseline_label(runs: Sequence[NetworkRun], baseline: str | None) -> str | N
 
 def _notes(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
     """Each note once, with how many layers of which runs it concerns."""
-    listed: dict[str, dict[str, Any]] = {}
+    one_network = [run for run in runs if run.network == runs[0].network]
+    listed: dict[str, dict[str, Any]] = {
+        text: {"text": text, "runs": ["all"]} for text in differences(one_network)
+    }
     for label, run in zip(labels(runs), runs, strict=True):
         for note in run_notes(run):
             entry = listed.setdefault(note, {"text": note, "runs": []})

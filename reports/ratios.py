@@ -8,6 +8,15 @@ from reports.errors import ReportError
 from reports.table import Row, identity, labels, ratio, totals
 
 RATIOS = ("speedup", "energy_efficiency", "speedup_per_mm2")
+SHARED = (
+    "clock_hz",
+    "node_nm",
+    "supply_v",
+    "energy",
+    "dram",
+    "dram_bandwidth_bytes_per_s",
+    "dram_latency_ns",
+)  # equal in a fair comparison
 MEAN_DIGITS = 12  # decimals; the last bits of a logarithm depend on the processor
 
 
@@ -126,3 +135,20 @@ def geometric_mean(values: Iterable[float]) -> float:
     if not listed or not all(value > 0 for value in listed):
         raise ReportError(f"geometric mean of {listed}: wanted at least one value, all above 0")
     return math.exp(math.fsum(math.log(value) for value in listed) / len(listed))
+
+
+def differences(runs: Sequence[NetworkRun]) -> list[str]:
+    """What of clock, node, energy family and DRAM is not the same on all machines, in words.
+
+    Multipliers, adders, SRAM and area stand in the table itself.
+    """
+    found = []
+    named: dict[str, NetworkRun] = {}
+    for label, run in zip(labels(runs), runs, strict=True):
+        named.setdefault(label, run)
+    for field in SHARED:
+        values = {label: str(getattr(run.spec, field)) for label, run in named.items()}
+        if len(set(values.values())) > 1:
+            told = ", ".join(f"{value} on {label}" for label, value in values.items())
+            found.append(f"{field} differs: {told}")
+    return found

@@ -133,7 +133,7 @@ def compare(
 
 
 def _print(runs: "list[NetworkRun]", label: str) -> None:
-    from reports.ratios import compare_rows, mean_rows
+    from reports.ratios import compare_rows, differences, mean_rows
     from reports.table import labels, notes
 
     rows = compare_rows(runs, label)
@@ -149,6 +149,7 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
         typer.echo("geometric means over the networks")
         terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
     typer.echo(f"baseline: {label}")
+    terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
     terminal.print_notes(
         [
             f"{name}: {note}"

@@ -8,7 +8,14 @@ from arch.energy import AJ_PER_J
 from arch.machine import Resources
 from reports.errors import ReportError
 from reports.html import page
-from reports.ratios import compare_rows, find_baseline, geometric_mean, mean_rows, ratios
+from reports.ratios import (
+    compare_rows,
+    differences,
+    find_baseline,
+    geometric_mean,
+    mean_rows,
+    ratios,
+)
 from reports.table import (
     cause_cycles,
     energy_by_component_aj,
@@ -185,3 +192,11 @@ def test_every_network_has_its_own_baseline_and_ratios_have_means() -> None:
     assert f"slow · {slow.preset} on the same network" in page_text
     with pytest.raises(ReportError, match="names no run"):
         compare_rows([*runs, replace(slow, network="z", machine="other")], "slow")
+
+
+def test_what_is_not_the_same_on_all_machines_is_told() -> None:
+    slow = run()
+    other = replace(slow, machine="other", spec=slow.spec.model_copy(update={"clock_hz": 1000}))
+    assert differences([slow, slow]) == []
+    (line,) = differences([slow, other])
+    assert line == f"clock_hz differs: {slow.spec.clock_hz} on toy, 1000 on other"
