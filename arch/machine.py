@@ -144,6 +144,7 @@ class Machine(Protocol):
 MACHINES: Mapping[str, str] = {
     "basis_first": "arch.basis_first.model",
     "systolic": "arch.systolic.model",
+    "sparten": "arch.sparten.model",
 }
 
 
@@ -159,7 +160,7 @@ def machine(name: str) -> Machine:
     --------
     >>> machine("abacus")
     Traceback (most recent call last):
-    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, sparten
     """
     if name not in MACHINES:
         raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")

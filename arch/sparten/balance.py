@@ -1,0 +1,72 @@
+"""Greedy balancing: which filters a cluster works on at once, and which unit takes which.
+
+``none``: filters in their order, one per unit.  ``software`` (GB-S) sorts the filters of a
+convolution group by their non-zeros, densest first; a filter group is the next two per unit in
+that order, and in it the densest filter shares a unit with the sparsest, the second densest with
+the second sparsest, and so on.  ``hardware`` (GB-H) has the same filter groups and pairs their
+filters anew for each chunk, by the non-zeros in that chunk.
+
+Assumption: equal counts keep the order of the filters; in a filter group that is not full the
+densest filters have their unit to themselves.  The output channels leave in the sorted order; the
+next layer's weights are permuted offline, at no cost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arch.sparten.spec import SpartenSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouping:
+    """Filter groups of one convolution group.
+
+    Parameters
+    ----------
+    order : int64 (filters,), the filters as they are worked on
+    bounds : int64 (filter groups + 1,), where each filter group begins in ``order``
+    unit : int64 (filters, chunks), the unit of each filter of ``order`` at each chunk
+    """
+
+    order: np.ndarray
+    bounds: np.ndarray
+    unit: np.ndarray
+
+
+def unit_of_rank(count: int, units: int) -> np.ndarray:
+    """Unit of each of ``count`` filters, densest first: int64 (count,).
+
+    Examples
+    --------
+    >>> unit_of_rank(7, 4).tolist()
+    [0, 1, 2, 3, 2, 1, 0]
+    """
+    ranks = np.arange(count)
+    return np.where(ranks < units, ranks, count - 1 - ranks)
+
+
+def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
+    """Filter groups of filters whose chunks hold so many non-zeros, int64 (filters, chunks).
+
+    Examples
+    --------
+    >>> found = grouping(np.array([[3], [9], [5]]), SpartenSpec(units_per_cluster=2))
+    >>> found.order.tolist(), found.bounds.tolist(), found.unit.ravel().tolist()
+    ([1, 2, 0], [0, 3], [0, 1, 0])
+    """
+    filters, chunks = nonzeros.shape
+    units, size = spec.units_per_cluster, spec.filters_per_group
+    order = np.arange(filters)
+    if spec.balance != "none":
+        order = np.argsort(-nonzeros.sum(axis=1), kind="stable")
+    bounds = np.append(np.arange(0, filters, size), filters)
+    unit = np.empty((filters, chunks), np.int64)
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        by_rank = unit_of_rank(high - low, units)
+        if spec.balance == "hardware":
+            ranked = np.argsort(-nonzeros[order[low:high]], axis=0, kind="stable")
+            np.put_along_axis(unit[low:high], ranked, by_rank[:, None], axis=0)
+        else:
+            unit[low:high] = by_rank[:, None]
+    return Grouping(order, bounds, unit)

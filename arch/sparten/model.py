@@ -1,0 +1,168 @@
+"""SparTen: inner joins, steps and charges put together for one layer.
+
+Source: Gondimalla et al., MICRO 2019, as far as others quote it (chunks of 128 positions, mask and
+packed values, clusters of 32 units, one match per cycle, greedy balancing); what a cluster gets,
+its buffers and its DRAM are ours, see ``plan``.
+
+A layer's filters are cut into filter groups of 32, or of 64 where two share a unit, never across
+convolution groups.  A cluster takes one filter group and one output position at a time: each unit
+joins its filters with the input window that is broadcast chunk by chunk.  Depthwise layers keep
+one unit of a cluster at work.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from arch.dense import check_output, int8_weights, psums
+from arch.energy import EnergyTable
+from arch.errors import OperandError
+from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.pairs import effectual_pairs
+from arch.sparten.area import area
+from arch.sparten.charges import chunk_pairs, counts, prices
+from arch.sparten.join import Joined, join
+from arch.sparten.plan import Plan, plan
+from arch.sparten.spec import PRESETS, SpartenSpec
+from arch.spec import MachineSpec
+from arch.undecomposed import Work, fed, layer_run
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+def _spec(spec: MachineSpec) -> SpartenSpec:
+    if not isinstance(spec, SpartenSpec):
+        raise TypeError(f"sparten: spec is a {type(spec).__name__}, wanted a SpartenSpec")
+    return spec
+
+
+def _causes(joined: Joined, planned: Plan, spec: SpartenSpec) -> dict[str, int]:
+    """Unit-cycles by cause, waits for DRAM left out.
+
+    ``mac`` a unit multiplies; ``load`` it has nothing left to do while its next chunk arrives;
+    ``imbalance`` it waits for slower units; ``fragmentation`` it has no filter, because the
+    filter group is not full; ``barrier`` its cluster has no output position left in this step.
+    """
+    used = np.array([min(task.filters, spec.units_per_cluster) for task in joined.tasks])
+    matched, worked = int(joined.matched.sum()), int(joined.worked.sum())
+    busy = int((used * joined.occupied).sum())
+    return {
+        "mac": matched,
+        "load": worked - matched,
+        "imbalance": busy - worked,
+        "fragmentation": int(((spec.units_per_cluster - used) * joined.occupied).sum()),
+        "barrier": spec.units_per_cluster * planned.dealt,
+    }
+
+
+def _extras(joined: Joined, planned: Plan, positions: int, spec: SpartenSpec) -> dict[str, Any]:
+    return {
+        "sync": spec.sync,
+        "balance": spec.balance,
+        "skip": spec.skip,
+        "filter_groups": sum(task.pass_number == 0 for task in joined.tasks),
+        "passes": len(joined.tasks),
+        "steps": len(planned.steps),
+        "chunk_pairs": chunk_pairs(joined, positions),
+        "filters_outer": planned.filters_outer,
+    }
+
+
+def work(
+    tensors: LayerTensors, weights: np.ndarray, outputs: np.ndarray | None, spec: SpartenSpec
+) -> Work:
+    """Everything but the DRAM's times.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    weights : int32 (K, C/groups, R, S)
+    outputs : requantized, integers (N, K, P, Q), or None
+    spec : SpartenSpec
+
+    Raises
+    ------
+    OperandError
+        If the least a step can work on exceeds half a shared buffer.
+    """
+    layer, images = tensors.layer, tensors.images
+    joined = join(layer, tensors.activations, weights, spec)
+    planned = plan(layer, tensors.activations, joined, outputs, spec)
+    traffic, events = counts(layer, images, joined, planned, spec)
+    return Work(
+        planned.dram,
+        spec.units,
+        _causes(joined, planned, spec),
+        multiplies=int(joined.matched.sum()),
+        effectual_ops=effectual_pairs(layer, tensors.activations, weights),
+        traffic=traffic,
+        events=events,
+        extras=_extras(joined, planned, images * layer.P * layer.Q, spec),
+    )
+
+
+class Sparten:
+    """Clusters of units that join sparse filters with sparse windows."""
+
+    name: ClassVar[str] = "sparten"
+    summary: ClassVar[str] = "inner join of sparse vectors, two-sided, greedy balancing"
+    source: ClassVar[str] = (
+        "SparTen, MICRO 2019, as quoted by others; dealing of outputs, buffers and DRAM ours"
+    )
+    spec_type: ClassVar[type[MachineSpec]] = SpartenSpec
+    presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
+    eats_shapes: ClassVar[bool] = False
+
+    def run(
+        self,
+        tensors: LayerTensors,
+        spec: MachineSpec,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
+    ) -> LayerRun:
+        """Simulate one layer on real integers, decomposed weights as dense ones.
+
+        ``around`` changes nothing: the input is one plane, and no output stays on chip.
+
+        Raises
+        ------
+        OperandError
+            If dense weights leave 8 bits, psums leave ``psum_bits``, or a buffer is too small.
+
+        Examples
+        --------
+        >>> layer = ConvLayer("fc", C=3, K=1, H=1, W=1)
+        >>> pixels = np.array([5, 0, 2], np.uint8).reshape(1, 3, 1, 1)
+        >>> fc = LayerTensors(layer, pixels, np.array([1, 1, 0], np.int8).reshape(1, 3, 1, 1))
+        >>> MACHINE.run(fc, PRESETS["iso"]).result.counters.multiplies
+        1
+        """
+        chosen = _spec(spec)
+        check_output(tensors, chosen.operand_bytes)
+        weights = int8_weights(tensors)
+        bits = chosen.psum_bits
+        made = (kept or Kept()).get("psums", (bits,), lambda: psums(tensors, weights, bits))
+        requantizer = tensors.requantizer
+        outputs = None if requantizer is None else requantizer.apply(made)
+        done = work(tensors, weights, outputs, chosen)
+        mode = "dense" if chosen.skip == "none" else "sparse"
+        return layer_run(self.name, mode, fed(tensors, chosen, kept), chosen, done, made)
+
+    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
+        """Refused: how long a layer takes depends on where its zeros are."""
+        raise OperandError(
+            f"{layer.name}: sparten skips zeros, so it wants tensors, not a shape alone"
+        )
+
+    def prices(self, spec: MachineSpec) -> EnergyTable:
+        """Energy of each (component, action) the machine counts."""
+        return prices(_spec(spec))
+
+    def resources(self, spec: MachineSpec) -> Resources:
+        """One multiplier and one accumulator per unit."""
+        chosen = _spec(spec)
+        return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
+
+
+MACHINE = Sparten()
