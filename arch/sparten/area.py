@@ -16,7 +16,7 @@ def area(spec: SpartenSpec) -> Area:
 
     Examples
     --------
-    >>> area(SpartenSpec())["psum_register"] == 2 * area(SpartenSpec(balance="none"))["psum_register"]
+    >>> area(SpartenSpec())["filter_buffer"] == area(SpartenSpec())["input_buffer"]
     True
     """
     unit, bits, chunk = areas(spec), 8 * spec.operand_bytes, spec.chunk

@@ -12,6 +12,7 @@ next layer's weights are permuted offline, at no cost.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
         order = np.argsort(-nonzeros.sum(axis=1), kind="stable")
     bounds = np.append(np.arange(0, filters, size), filters)
     unit = np.empty((filters, chunks), np.int64)
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds.tolist()):
         by_rank = unit_of_rank(high - low, units)
         if spec.balance == "hardware":
             ranked = np.argsort(-nonzeros[order[low:high]], axis=0, kind="stable")

@@ -104,11 +104,11 @@ def join(
     return Joined(
         tuple(task for part in parts for task in part.tasks),
         np.concatenate([part.order for part in parts]),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("times", "occupied", "matched", "worked")
-        ),
-        windows=sum((part.windows for part in parts), Windows()),
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.occupied for part in parts]),
+        np.concatenate([part.matched for part in parts]),
+        np.concatenate([part.worked for part in parts]),
+        sum((part.windows for part in parts), Windows()),
     )
 
 

@@ -28,7 +28,7 @@ from arch.errors import OperandError
 from arch.sparten.chunks import cut
 from arch.sparten.join import Joined
 from arch.sparten.spec import SpartenSpec
-from arch.sparten.tasks import Task, chunk_bytes
+from arch.sparten.tasks import Task
 from arch.steps import Steps
 from workloads.layer import ConvLayer
 

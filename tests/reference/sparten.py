@@ -227,7 +227,7 @@ class Slow:
         return [*runs, run]
 
     def steps(self):
-        """(rows, block, tasks of one pass) in both orders; the one that loads less, then filters."""
+        """(rows, block, tasks of a pass), in the order that loads less, filters outer if equal."""
         blocks = self.blocks()
         runs = self.row_runs(blocks)
 
@@ -249,7 +249,7 @@ class Slow:
                 fresh -= self.lines(before[0])
             fetched = sum(self.line_bytes(line, piece) for line in fresh for piece in pieces)
             filters = 0
-            if before is None or before[2] is not some and before[2] != some:
+            if before is None or before[2] != some:
                 filters = sum(self.stored_filters(part) for part in some)
             found.append((fetched, filters))
             before = (run, block, some)
