@@ -27,16 +27,24 @@ class Grouping:
     ----------
     order : int64 (filters,), the filters as they are worked on
     bounds : int64 (filter groups + 1,), where each filter group begins in ``order``
-    unit : int64 (filters, chunks), the unit of each filter of ``order`` at each chunk
+    ranked : int64 (filters, chunks), the same filters at each chunk, in the order in which the
+        units of their filter group take them, see ``unit_of_rank``
     """
 
     order: np.ndarray
     bounds: np.ndarray
-    unit: np.ndarray
+    ranked: np.ndarray
+
+    def by_rank(self, values: np.ndarray) -> np.ndarray:
+        """Values of filters and chunks, (filters, chunks, ...), in the order of ``ranked``."""
+        found: np.ndarray = values[self.ranked, np.arange(self.ranked.shape[1])]
+        return found
 
 
 def unit_of_rank(count: int, units: int) -> np.ndarray:
-    """Unit of each of ``count`` filters, densest first: int64 (count,).
+    """Unit of each of ``count`` filters of a filter group, by rank: int64 (count,).
+
+    The first ``units`` have one each; of the others the last joins the first, and so on.
 
     Examples
     --------
@@ -52,22 +60,18 @@ def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
 
     Examples
     --------
-    >>> found = grouping(np.array([[3], [9], [5]]), SpartenSpec(units_per_cluster=2))
-    >>> found.order.tolist(), found.bounds.tolist(), found.unit.ravel().tolist()
-    ([1, 2, 0], [0, 3], [0, 1, 0])
+    >>> found = grouping(np.array([[3, 1], [9, 0], [5, 2]]), SpartenSpec(units_per_cluster=2))
+    >>> found.order.tolist(), found.bounds.tolist(), found.ranked.tolist()
+    ([1, 2, 0], [0, 3], [[1, 2], [2, 0], [0, 1]])
     """
     filters, chunks = nonzeros.shape
-    units, size = spec.units_per_cluster, spec.filters_per_group
     order = np.arange(filters)
     if spec.balance != "none":
         order = np.argsort(-nonzeros.sum(axis=1), kind="stable")
-    bounds = np.append(np.arange(0, filters, size), filters)
-    unit = np.empty((filters, chunks), np.int64)
-    for low, high in pairwise(bounds.tolist()):
-        by_rank = unit_of_rank(high - low, units)
-        if spec.balance == "hardware":
-            ranked = np.argsort(-nonzeros[order[low:high]], axis=0, kind="stable")
-            np.put_along_axis(unit[low:high], ranked, by_rank[:, None], axis=0)
-        else:
-            unit[low:high] = by_rank[:, None]
-    return Grouping(order, bounds, unit)
+    bounds = np.append(np.arange(0, filters, spec.filters_per_group), filters)
+    ranked = np.repeat(order[:, None], chunks, axis=1)
+    if spec.balance == "hardware":
+        for low, high in pairwise(bounds.tolist()):
+            own = order[low:high]
+            ranked[low:high] = own[np.argsort(-nonzeros[own], axis=0, kind="stable")]
+    return Grouping(order, bounds, ranked)

@@ -121,11 +121,11 @@ def _group(
     nonzeros = np.empty(filters.shape[:2], np.int64)
     count_chunks(filters, nonzeros)
     groups = grouping(nonzeros, spec)
-    todo = tuple(tasks(layer.name, group, nonzeros[groups.order], sizes, groups, spec))
+    todo = tuple(tasks(layer.name, group, groups.by_rank(nonzeros), sizes, groups.bounds, spec))
     table = np.array([[task.first, task.last, task.start, task.stop] for task in todo], np.int64)
     used = np.minimum(table[:, 1] - table[:, 0], spec.units_per_cluster)
-    filters = np.ascontiguousarray(filters[groups.order])
-    common = (windows, filters, groups.unit, table, used, spec.load_cycles)
+    by_rank = np.ascontiguousarray(groups.by_rank(filters).transpose(1, 2, 0))
+    common = (windows, by_rank, table, used, spec.load_cycles)
     if spec.sync == "chunk":
         rows = activations.shape[0] * layer.P
         times, held = np.empty((2, len(todo), rows), np.int64)

@@ -1,4 +1,7 @@
-"""Counting matches: AND of packed masks and popcounts, per filter, output position and chunk."""
+"""Counting matches: AND of packed masks and popcounts, per filter, output position and chunk.
+
+Filters stand innermost, so that one word of a window meets a row of them in vector instructions.
+"""
 
 import numpy as np
 from numba import prange
@@ -10,29 +13,31 @@ BLOCK = 64  # output positions of one parallel task
 
 
 @kernel()
-def matches(
-    window: np.ndarray, filters: np.ndarray, unit: np.ndarray, at: np.ndarray, busy: np.ndarray
+def match(
+    window: np.ndarray, filters: np.ndarray, first: int, used: int, found: np.ndarray
 ) -> None:
-    """Matching pairs of one chunk of one window with filters ``at[0]``..``at[1] - 1``, by unit.
+    """Matching pairs of one chunk of one window, by unit.
 
-    window : uint64 (chunks, words); filters : uint64 (filters, chunks, words)
-    unit : int64 (filters, chunks); at : int64 (3,), first and last + 1 filter, chunk
-    busy : int64 out (units,)
+    window : uint64 (words,); filters : uint64 (words, filters), by rank
+    first : of the filter group; its filters are as many as ``found`` is long
+    used : units that have a filter
+    found : int64 out (filters of the group,); those of unit u are in found[u], u < used
     """
-    chunk = at[2]
-    busy[:] = 0
-    for which in range(at[0], at[1]):
-        total = np.int64(0)
-        for word in range(window.shape[1]):
-            total += np.int64(ones(window[chunk, word] & filters[which, chunk, word]))
-        busy[unit[which, chunk]] += total
+    count = found.size
+    found[:] = 0
+    for word in range(window.size):
+        bits = window[word]
+        row = filters[word, first : first + count]
+        for rank in range(count):
+            found[rank] += np.int64(ones(bits & row[rank]))
+    for rank in range(used, count):
+        found[count - 1 - rank] += found[rank]
 
 
 @kernel(parallel=True)
 def join_free(
     windows: np.ndarray,
     filters: np.ndarray,
-    unit: np.ndarray,
     tasks: np.ndarray,
     used: np.ndarray,
     load: int,
@@ -42,7 +47,7 @@ def join_free(
 ) -> None:
     """Cycles of a cluster for each task and output position; clusters do not wait for each other.
 
-    windows : uint64 (positions, chunks, words); filters, unit : see ``matches``
+    windows : uint64 (positions, chunks, words); filters : uint64 (chunks, words, filters), by rank
     tasks : int64 (tasks, 4), first and last + 1 filter, first and last + 1 chunk
     used : int64 (tasks,), units that have a filter; load : least cycles of a chunk
     each_chunk : units wait for each other after each chunk, else after the task's last chunk
@@ -53,26 +58,24 @@ def join_free(
     blocks = totals.shape[1]
     for job in prange(count * blocks):
         task, block = job // blocks, job % blocks
-        busy = np.zeros(used[task], np.int64)
-        work = np.zeros(used[task], np.int64)
-        at = np.zeros(3, np.int64)
-        at[0], at[1] = tasks[task, 0], tasks[task, 1]
+        first, units = tasks[task, 0], used[task]
+        found = np.zeros(tasks[task, 1] - first, np.int64)
+        work = np.zeros(units, np.int64)
         matched, worked = np.int64(0), np.int64(0)
         for position in range(block * BLOCK, min(positions, (block + 1) * BLOCK)):
             work[:] = 0
             waited = np.int64(0)
             for chunk in range(tasks[task, 2], tasks[task, 3]):
-                at[2] = chunk
-                matches(windows[position], filters, unit, at, busy)
+                match(windows[position, chunk], filters[chunk], first, units, found)
                 slowest = np.int64(0)
-                for u in range(busy.size):
-                    cycles = max(busy[u], load)
-                    matched += busy[u]
-                    work[u] += cycles
+                for unit in range(units):
+                    cycles = max(found[unit], load)
+                    matched += found[unit]
+                    work[unit] += cycles
                     slowest = max(slowest, cycles)
                 waited += slowest
-            for u in range(work.size):
-                worked += work[u]
+            for unit in range(units):
+                worked += work[unit]
             times[task, position] = waited if each_chunk else work.max()
         totals[task, block, 0], totals[task, block, 1] = matched, worked
 
@@ -81,7 +84,6 @@ def join_free(
 def join_locked(
     windows: np.ndarray,
     filters: np.ndarray,
-    unit: np.ndarray,
     tasks: np.ndarray,
     used: np.ndarray,
     load: int,
@@ -94,7 +96,7 @@ def join_locked(
 
     The clusters take ``clusters`` neighbouring positions of one output row at a time.
 
-    windows, filters, unit, tasks, used, load : see ``join_free``
+    windows, filters, tasks, used, load : see ``join_free``
     times : int64 out (tasks, rows); occupied : int64 out (tasks, rows), the same times clusters
         that have a position
     totals : int64 out (tasks, rows, 2), see ``join_free``
@@ -103,22 +105,20 @@ def join_locked(
     width = windows.shape[0] // rows
     for job in prange(count * rows):
         task, row = job // rows, job % rows
-        busy = np.zeros(used[task], np.int64)
-        at = np.zeros(3, np.int64)
-        at[0], at[1] = tasks[task, 0], tasks[task, 1]
+        first, units = tasks[task, 0], used[task]
+        found = np.zeros(tasks[task, 1] - first, np.int64)
         matched, worked = np.int64(0), np.int64(0)
         cycles, held = np.int64(0), np.int64(0)
         for low in range(0, width, clusters):
             high = min(width, low + clusters)
             for chunk in range(tasks[task, 2], tasks[task, 3]):
-                at[2] = chunk
                 slowest = np.int64(load)
-                for column in range(low, high):
-                    matches(windows[row * width + column], filters, unit, at, busy)
-                    for u in range(busy.size):
-                        matched += busy[u]
-                        worked += max(busy[u], load)
-                        slowest = max(slowest, busy[u])
+                for position in range(row * width + low, row * width + high):
+                    match(windows[position, chunk], filters[chunk], first, units, found)
+                    for unit in range(units):
+                        matched += found[unit]
+                        worked += max(found[unit], load)
+                        slowest = max(slowest, found[unit])
                 cycles += slowest
                 held += slowest * (high - low)
         times[task, row], occupied[task, row] = cycles, held

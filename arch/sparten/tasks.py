@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from arch.errors import OperandError
-from arch.sparten.balance import Grouping
+from arch.sparten.balance import unit_of_rank
 from arch.sparten.spec import SpartenSpec
 
 
@@ -82,7 +82,7 @@ def tasks(
     group: int,
     nonzeros: np.ndarray,
     lengths: np.ndarray,
-    filters: Grouping,
+    bounds: np.ndarray,
     spec: SpartenSpec,
 ) -> Iterator[Task]:
     """The tasks of one convolution group, in order.
@@ -91,9 +91,9 @@ def tasks(
     ----------
     name : of the layer, for errors
     group : number of the convolution group
-    nonzeros : int64 (filters, chunks), in the sorted order of ``filters``
+    nonzeros : int64 (filters, chunks), of each chunk's filters by rank
     lengths : int64 (chunks,)
-    filters : Grouping
+    bounds : int64 (filter groups + 1,), where each begins
     spec : SpartenSpec
 
     Raises
@@ -105,13 +105,13 @@ def tasks(
     stored = moved + (spec.pointer_bytes if spec.skips_weights else 0)
     ports = [-(-moved // port) for port in (spec.port_bytes, spec.unit_port_bytes)]
     half = spec.filter_glb_bytes // 2
-    for first, last in pairwise(filters.bounds.tolist()):
+    for first, last in pairwise(bounds.tolist()):
         part = slice(first, last)
         runs = list(_runs(name, stored[part].sum(axis=0), half))
         for number, (start, stop) in enumerate(runs):
-            own = np.zeros((spec.units_per_cluster, stop - start), np.int64)
-            where = (filters.unit[part, start:stop], np.arange(stop - start))
-            np.add.at(own, where, moved[part, start:stop])
+            own = np.zeros(spec.units_per_cluster, np.int64)
+            unit = unit_of_rank(last - first, spec.units_per_cluster)
+            np.add.at(own, unit, moved[part, start:stop].sum(axis=1))
             yield Task(
                 group,
                 first,
@@ -124,7 +124,7 @@ def tasks(
                 int(moved[part, start:stop].sum()),
                 int(ports[0][part, start:stop].sum()),
                 int(ports[1][part, start:stop].sum()),
-                bool(own.sum(axis=1).max() <= spec.filter_buffer_bytes // 2),
+                bool(own.max() <= spec.filter_buffer_bytes // 2),
             )
 
 
