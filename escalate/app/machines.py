@@ -83,7 +83,7 @@ def choose(
     --------
     >>> choose("abacus")
     Traceback (most recent call last):
-    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, sparten
     """
     name, where = asked, "--machine"
     fields: Mapping[str, Any] = {}
