@@ -65,7 +65,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
-    """Stored bytes of the input, int64 (N x H + 1, pieces + 1), summed from the first on."""
+    """What the stored input takes, and which of its lines each output row needs.
+
+    Parameters
+    ----------
+    below : int64 (N x H + 1, chunks of channels + 1), bytes of all lines and chunks before
+    first, last : int64 (N x P,), lines ``first``..``last`` - 1 of all images
+    """
 
     below: np.ndarray
     first: np.ndarray
