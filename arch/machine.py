@@ -145,6 +145,7 @@ MACHINES: Mapping[str, str] = {
     "basis_first": "arch.basis_first.model",
     "systolic": "arch.systolic.model",
     "sparten": "arch.sparten.model",
+    "scnn": "arch.scnn.model",
 }
 
 
@@ -161,6 +162,7 @@ def machine(name: str) -> Machine:
     >>> machine("abacus")
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, sparten
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, scnn
     """
     if name not in MACHINES:
         raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")

@@ -26,24 +26,13 @@ from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.memory import StepTraffic, Timeline, peak_bandwidth, schedule
+from arch.outputs import stored_output
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 POINTER_BYTES = 4  # one row pointer (section 7, layout)
 NO_REQUANTIZER = "output: ReLU and a right shift to 8 bits, where no requantizer is known"
-
-
-def stored_output(tensors: LayerTensors, psums: np.ndarray) -> tuple[np.ndarray, int | None]:
-    """The layer's output as stored, and the right shift used where no requantizer is known.
-
-    Without a requantizer: ReLU, and the right shift that brings the largest psum to <= 255.
-    """
-    if tensors.requantizer is not None:
-        return tensors.requantizer.apply(psums), None
-    positive = np.maximum(psums, 0)
-    shift = max(0, int(positive.max()).bit_length() - 8)
-    return (positive >> shift).astype(np.uint8), shift
 
 
 def _input_planes(layer: ConvLayer, planes: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -1,0 +1,139 @@
+"""SCNN's actions, what each costs, and the traffic between its levels."""
+
+from fractions import Fraction
+
+from arch.buffers import Buffer, Buffers, banked
+from arch.charges import Key, common_prices
+from arch.cited import Figure
+from arch.energy import EnergyTable
+from arch.node import node
+from arch.prices import price, price_list
+from arch.scnn.kernels import BANKS
+from arch.scnn.spec import ScnnSpec
+from arch.scnn.work import Found
+
+SMALLEST = 512  # bytes of the smallest memory in the tables
+COORDINATE_BITS = 8  # Assumption: of a row or column, added once for each product
+# Assumption: a product finds its bank through stages of published 1-to-4 crossbars.
+CROSSBAR = Figure(
+    Fraction("0.68"),
+    "Aladdin 40 nm table as shipped with Accelergy, crossbar 1 to 4, 32 bits (2 ns)",
+)
+CROSSBAR_WAYS, CROSSBAR_BITS = 4, 32
+
+
+def _stages() -> int:
+    stages, reached = 0, 1
+    while reached < BANKS:
+        stages, reached = stages + 1, reached * CROSSBAR_WAYS
+    return stages
+
+
+def vector_bytes(values: int, spec: ScnnSpec) -> int:
+    """Bytes of a vector of stored values, the width of the port it passes.
+
+    Examples
+    --------
+    >>> vector_bytes(4, ScnnSpec())
+    6
+    """
+    return -(-values * spec.entry_bits // 8)
+
+
+def buffers(spec: ScnnSpec) -> Buffers:
+    """The memories of all PEs.
+
+    Assumption: accumulator banks are smaller than any memory in the tables, so all psums of the
+    machine are priced, and leak, as that many bytes of the smallest one.
+
+    Examples
+    --------
+    >>> buffers(ScnnSpec())["iaram"]
+    Buffer(size_bytes=1024, port_bytes=6, instances=192)
+    """
+    pixels = vector_bytes(spec.activation_vector, spec)
+    weights = vector_bytes(spec.weight_vector, spec)
+    psums = -(-spec.pes * spec.accumulator_bytes // SMALLEST)
+    return {
+        "iaram": banked(spec.iaram_bytes, spec.bank_bytes, pixels, spec.pes),
+        "oaram": banked(spec.oaram_bytes, spec.bank_bytes, pixels, spec.pes),
+        "weight_fifo": Buffer(spec.fifo_bytes, weights, spec.pes),
+        "accumulator": Buffer(SMALLEST, spec.psum_bytes, psums),
+    }
+
+
+def traffic(found: Found, spec: ScnnSpec, output: int, loaded: int, stored: int) -> dict[Key, int]:
+    """Bytes by (level, tensor, direction).
+
+    Parameters
+    ----------
+    found : Found
+    spec : ScnnSpec
+    output : bytes of the compressed output
+    loaded, stored : bytes that come from DRAM into IARAM, and leave OARAM for it
+    """
+    pixels = vector_bytes(spec.activation_vector, spec)
+    weights = vector_bytes(spec.weight_vector, spec)
+    return {
+        ("iaram", "input", "write"): loaded,
+        ("iaram", "input", "read"): found.activation_vectors * pixels,
+        ("weight_fifo", "weight", "write"): found.weight_vectors * weights,
+        ("weight_fifo", "weight", "read"): found.blocks * weights,
+        ("accumulator", "psum", "write"): (found.useful + found.halo_words) * spec.psum_bytes,
+        ("accumulator", "psum", "read"): (found.useful + 2 * found.halo_words) * spec.psum_bytes,
+        ("neighbour", "psum", "write"): found.halo_words * spec.psum_bytes,
+        ("oaram", "output", "write"): output,
+        ("oaram", "output", "read"): stored,
+    }
+
+
+def events(found: Found, spec: ScnnSpec, moved: dict[Key, int], outputs: int) -> dict[Key, int]:
+    """Actions by (component, action, tensor).
+
+    A vector of activations is read once for each group of filters and stays in registers while
+    the group's weights pass.  A halo psum is read by its maker and added by its owner.
+
+    Parameters
+    ----------
+    found : Found
+    spec : ScnnSpec
+    moved : as ``traffic`` returns it
+    outputs : number of outputs, each read once from the accumulators
+    """
+    port = vector_bytes(spec.activation_vector, spec)
+    vectors = spec.activation_vector
+    added = found.useful + found.halo_words
+    return {
+        ("iaram", "write", "input"): -(-moved["iaram", "input", "write"] // port),
+        ("iaram", "read", "input"): found.activation_vectors,
+        ("operand_register", "write", "input"): found.activation_vectors * vectors,
+        ("operand_register", "read", "input"): found.blocks * vectors,
+        ("weight_fifo", "write", "weight"): found.weight_vectors,
+        ("weight_fifo", "read", "weight"): found.blocks,
+        ("multiplier", "multiply", "psum"): found.products,
+        ("coordinate", "add", "psum"): 2 * found.products,
+        ("crossbar", "transfer", "psum"): found.useful,
+        ("accumulator", "read", "psum"): added + found.halo_words,
+        ("accumulator", "write", "psum"): added,
+        ("accumulator", "add", "psum"): added,
+        ("accumulator", "read", "output"): outputs,
+        ("oaram", "write", "output"): -(-moved["oaram", "output", "write"] // port),
+        ("oaram", "read", "output"): -(-moved["oaram", "output", "read"] // port),
+    }
+
+
+def prices(spec: ScnnSpec) -> EnergyTable:
+    """What each action costs, by the tables that the spec names."""
+    bits, cost = 8 * spec.operand_bytes, price_list(spec)
+    register = cost.register(bits + spec.index_bits * spec.skip_zeros)
+    at = node(spec.node_nm, spec.supply_v)
+    through = CROSSBAR.times(_stages() * Fraction(spec.psum_bits, CROSSBAR_BITS))
+    return {
+        **common_prices(cost, buffers(spec)),
+        ("operand_register", "read"): register,
+        ("operand_register", "write"): register,
+        ("multiplier", "multiply"): cost.multiply(bits, bits),
+        ("coordinate", "add"): cost.add(COORDINATE_BITS),
+        ("crossbar", "transfer"): price(through, at.energy, at.label),
+        ("accumulator", "add"): cost.add(spec.psum_bits),
+    }
