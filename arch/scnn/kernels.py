@@ -35,7 +35,7 @@ def _fullest(a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -> np.int64
     most = _larger(most, most >> np.uint64(32))
     most = _larger(most, most >> np.uint64(16))
     most = _larger(most, most >> np.uint64(8))
-    return max(np.int64(1), np.int64(most & np.uint64(0xFF)))
+    return np.int64(max(np.int64(1), np.int64(most & np.uint64(0xFF))))
 
 
 @kernel()

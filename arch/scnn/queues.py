@@ -75,7 +75,7 @@ def queue_weights(
         1 on, else where each phase begins
     entries : int32 out, (row x S + column) x 8 + the filter's lowest three bits
     """
-    depth, R, S, K = values.shape
+    depth, R, S, _ = values.shape
     channels = first.shape[1]
     for task in prange(first.shape[0] * channels):
         g, c = task // channels, task % channels

@@ -336,7 +336,7 @@ def _part(
     starts = np.broadcast_to(spec.channel_cycles * touched[:, :, None], cycles.shape)
     times = _on_pes(cycles + starts, strip, spec)
     steps = times.shape[0]
-    bounds = strip.groups[:: spec.pes] if strip.shared else strip.groups[:-1]
+    bounds = strip.groups[:-1][:: spec.pes] if strip.shared else strip.groups[:-1]
     bounds = np.append(bounds, layer.K)
     per_step = np.add.reduceat(
         weights.stored.sum(axis=1), np.searchsorted(strip.groups, bounds[:-1])

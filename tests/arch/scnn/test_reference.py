@@ -1,0 +1,102 @@
+"""Does the fast SCNN do what the slow one does?  Cycles, psums, bytes and actions, exactly."""
+
+import numpy as np
+from hypothesis import example, given, settings
+
+from arch.outputs import stored_output
+from arch.scnn.model import MACHINE
+from arch.scnn.spec import ScnnSpec
+from tests.arch.scnn.cases import sparse, specs, tensors
+from tests.reference import scnn as slow
+from workloads.convolve import convolve
+from workloads.layer import ConvLayer
+
+WIDE = ConvLayer("wide", C=3, K=40, H=9, W=8, R=3, S=3, padding=(1, 1, 1, 1))
+TALL = ConvLayer("tall", C=4, K=6, H=20, W=6, R=3, S=2, stride=2, padding=(2, 1, 0, 1))
+
+
+def vector(values, spec):
+    return slow.up(values * spec.entry_bits, 8)
+
+
+def bursts(sizes, spec):
+    return sum(slow.up(size, spec.dram_burst_bytes) * spec.dram_burst_bytes for size in sizes)
+
+
+def check_traffic(counters, found, output, spec):
+    counts = found.counts
+    port, words = vector(spec.activation_vector, spec), vector(spec.weight_vector, spec)
+    inputs, stored = sum(step.input for step in found.steps), sum(output)
+    made, halo = counts["useful"] * spec.psum_bytes, counts["halo words"] * spec.psum_bytes
+    expected = {
+        ("iaram", "input", "write"): inputs,
+        ("iaram", "input", "read"): counts["activation vectors"] * port,
+        ("weight_fifo", "weight", "write"): counts["weight vectors"] * words,
+        ("weight_fifo", "weight", "read"): counts["blocks"] * words,
+        ("accumulator", "psum", "write"): made + halo,
+        ("accumulator", "psum", "read"): made + 2 * halo,
+        ("neighbour", "psum", "write"): halo,
+        ("oaram", "output", "write"): stored,
+        ("oaram", "output", "read"): stored,
+        ("dram", "input", "read"): bursts([step.input for step in found.steps], spec),
+        ("dram", "weight", "read"): bursts([step.weight for step in found.steps], spec),
+        ("dram", "output", "write"): bursts(output, spec),
+        ("dram", "shortcut", "read"): 0,
+    }
+    assert dict(counters.traffic) == expected
+
+
+def check_events(counters, found, output, spec, outputs):
+    counts, port = found.counts, vector(spec.activation_vector, spec)
+    stored = slow.up(sum(output), port)
+    added = counts["useful"] + counts["halo words"]
+    expected = {
+        ("iaram", "write", "input"): slow.up(sum(step.input for step in found.steps), port),
+        ("iaram", "read", "input"): counts["activation vectors"],
+        ("operand_register", "write", "input"): (
+            counts["activation vectors"] * spec.activation_vector
+        ),
+        ("operand_register", "read", "input"): counts["blocks"] * spec.activation_vector,
+        ("weight_fifo", "write", "weight"): counts["weight vectors"],
+        ("weight_fifo", "read", "weight"): counts["blocks"],
+        ("multiplier", "multiply", "psum"): counts["products"],
+        ("coordinate", "add", "psum"): 2 * counts["products"],
+        ("crossbar", "transfer", "psum"): counts["useful"],
+        ("accumulator", "read", "psum"): added + counts["halo words"],
+        ("accumulator", "write", "psum"): added,
+        ("accumulator", "add", "psum"): added,
+        ("accumulator", "read", "output"): outputs,
+        ("oaram", "write", "output"): stored,
+        ("oaram", "read", "output"): stored,
+    }
+    found_events = {key: counters.events[key] for key in expected}
+    assert found_events == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(tensors(), specs())
+@example(sparse(WIDE, 1, (0.6, 0.5), 1), ScnnSpec(iaram_bytes=60, pe_rows=2))
+@example(sparse(TALL, 2, (0.9, 0.9), 2), ScnnSpec(iaram_bytes=80, pe_rows=2, pe_columns=2))
+@example(sparse(TALL, 1, (0.5, 0.2), 3), ScnnSpec(iaram_bytes=90, pe_rows=2, pe_columns=2))
+def test_counts_equal_the_slow_machine(given_tensors, spec):
+    layer, pixels = given_tensors.layer, given_tensors.activations
+    found = slow.run(layer, spec, pixels.tolist(), given_tensors.weights.tolist())
+    run = MACHINE.run(given_tensors, spec)
+    counters, extras = run.result.counters, run.result.extras
+    assert np.array_equal(run.psums, found.psums)
+    assert np.array_equal(run.psums, convolve(given_tensors))
+    assert extras["strips"] == len(found.strips)
+    assert extras["input_streamed"] == found.streamed
+    assert extras["steps"] == len(found.steps)
+    assert counters.compute_cycles == found.cycles
+    assert counters.drain_cycles == found.halo
+    assert {name: counters.causes[name] for name in found.causes} == found.causes
+    assert counters.multiplies == found.counts["products"]
+    if spec.skip_zeros:
+        assert counters.effectual_ops == found.counts["pairs"] == found.counts["useful"]
+    else:
+        assert counters.effectual_ops == counters.macs
+    output, _ = stored_output(given_tensors, run.psums)
+    sizes = slow.output_bytes(found, output.tolist(), spec)
+    check_traffic(counters, found, sizes, spec)
+    check_events(counters, found, sizes, spec, run.psums.size)
