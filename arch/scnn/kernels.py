@@ -127,7 +127,7 @@ def block_cycles(
                     )
                 for tile in range(tiles):
                     queue = tile * phases + phase
-                    found = 0
+                    found = np.int64(0)
                     stop = pixel_first[c, queue + 1]
                     for at in range(pixel_first[c, queue], stop, per_block):
                         for i in range(per_block):

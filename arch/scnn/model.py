@@ -14,9 +14,10 @@ from arch.scnn.area import area
 from arch.scnn.charges import events, prices, traffic
 from arch.scnn.kernels import BANKS
 from arch.scnn.queues import store_tiles
+from arch.scnn.residency import mask
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.scnn.timing import Times, causes, times
-from arch.scnn.work import KEY_FIELDS, Found, mask, work
+from arch.scnn.work import KEY_FIELDS, Found, work
 from arch.spec import MachineSpec
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, layer_run

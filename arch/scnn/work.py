@@ -4,14 +4,16 @@ A step is one group of filters on one strip of one image; in a fully connected l
 as there are PEs.  Nothing here depends on barriers, clocks or the DRAM.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from arch.pairs import effectual_pairs
 from arch.scnn.kernels import block_cycles
-from arch.scnn.plan import Strip, cuts, halo_areas
-from arch.scnn.queues import queue_activations, queue_weights, store_tiles, store_weights
+from arch.scnn.plan import Strip, halo_areas
+from arch.scnn.queues import queue_activations, queue_weights
+from arch.scnn.residency import choose, mask, stored_bytes, tile_entries, weight_entries
 from arch.scnn.spec import ScnnSpec
 from workloads.layer import ConvLayer
 
@@ -112,129 +114,6 @@ class _Part:
     halo_words: int
 
 
-def mask(values: np.ndarray) -> np.ndarray:
-    """1 where a value is not zero, uint8: one type, for which the scans are compiled once.
-
-    Examples
-    --------
-    >>> mask(np.array([-3, 0, 5], np.int8)).tolist()
-    [1, 0, 1]
-    """
-    return (values != 0).view(np.uint8)
-
-
-def _bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
-    """Whole bytes of so many stored entries."""
-    size: np.ndarray = -(-entries * spec.entry_bits // 8)
-    return size
-
-
-def tile_entries(values: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """Entries of the strip's input by channel and tile: mask (C, H, W) -> int64 (C, tiles)."""
-    low, high = int(strip.rows.bounds[0]), int(strip.rows.bounds[-1])
-    found = np.zeros((values.shape[0], strip.tiles), np.int64)
-    store_tiles(
-        np.ascontiguousarray(values[:, low:high]),
-        not spec.skip_zeros,
-        strip.rows.bounds - low,
-        strip.columns.bounds,
-        spec.longest_run,
-        found,
-    )
-    return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """The strips of every image, and how their input gets on chip.
-
-    ``streamed``: again for each group of filters; ``whole``: the IARAMs hold all images at once.
-    """
-
-    strips: list[Strip]
-    streamed: bool
-    whole: bool
-
-
-def _need(pixels: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """IARAM bytes of each tile of every image; a shared input is spread over all PEs."""
-    entries = np.stack([tile_entries(image, strip, spec).sum(axis=0) for image in pixels])
-    if strip.shared:
-        entries = -(-entries // spec.pes)
-    return _bytes(entries, spec)
-
-
-def _dram_bytes(
-    layer: ConvLayer, spec: ScnnSpec, strips: list[Strip], pixels: np.ndarray, by_tap: np.ndarray
-) -> tuple[int, int]:
-    """Input and weight bytes of one image, the first, each strip read once."""
-    inputs = weights = 0
-    for strip in strips:
-        inputs += int(_bytes(tile_entries(pixels[0], strip, spec).sum(), spec))
-        weights += int(_bytes(_stored(layer, spec, strip, by_tap).sum(axis=1), spec).sum())
-    return inputs, weights
-
-
-def choose(layer: ConvLayer, spec: ScnnSpec, pixels: np.ndarray, by_tap: np.ndarray) -> Choice:
-    """Strips or streaming, see ``plan``.
-
-    An input that another one follows, of a strip or an image, has half of the IARAM, so that the
-    next one can be loaded meanwhile.
-
-    Parameters
-    ----------
-    layer : ConvLayer
-    spec : ScnnSpec
-    pixels : mask of the activations, uint8 (N, C, H, W)
-    by_tap : mask of the weights, uint8 (C/groups, R, S, K)
-
-    Raises
-    ------
-    OperandError
-        If a tile of one row exceeds the accumulators.
-    """
-    options = cuts(layer, spec)
-    fewest = next(options)
-    if len(fewest) == 1:
-        need = _need(pixels, fewest[0], spec)
-        if need.sum(axis=0).max() <= spec.iaram_bytes:
-            return Choice(fewest, streamed=False, whole=True)
-
-    def fits(strips: list[Strip]) -> bool:
-        half = spec.iaram_bytes // 2
-        return all(_need(pixels, strip, spec).max() <= half for strip in strips)
-
-    if fits(fewest):
-        return Choice(fewest, streamed=False, whole=False)
-    inputs, weights = _dram_bytes(layer, spec, fewest, pixels, by_tap)
-    streamed = weights + sum(
-        int(_bytes(tile_entries(pixels[0], strip, spec).sum(), spec)) * strip.steps(spec.pes)
-        for strip in fewest
-    )
-    for strips in options:
-        if inputs + weights * len(strips) // len(fewest) > streamed:
-            break  # more strips only read more
-        if fits(strips):
-            if sum(_dram_bytes(layer, spec, strips, pixels, by_tap)) < streamed:
-                return Choice(strips, streamed=False, whole=False)
-            break
-    return Choice(fewest, streamed=True, whole=False)
-
-
-def _stored(layer: ConvLayer, spec: ScnnSpec, strip: Strip, by_tap: np.ndarray) -> np.ndarray:
-    """Entries of the weights by group of filters and channel, int64 (groups of filters, C)."""
-    stored = np.zeros((strip.groups.size - 1, layer.C), np.int64)
-    store_weights(
-        by_tap,
-        not spec.skip_zeros,
-        strip.groups,
-        layer.K // layer.groups,
-        spec.longest_run,
-        stored,
-    )
-    return stored
-
-
 def _weights(layer: ConvLayer, spec: ScnnSpec, strip: Strip, values: np.ndarray) -> _Queues:
     """Queue the weights, mask (C/groups, R, S, K), of every group of filters."""
     per_group, phases = layer.K // layer.groups, layer.stride**2
@@ -250,7 +129,7 @@ def _weights(layer: ConvLayer, spec: ScnnSpec, strip: Strip, values: np.ndarray)
     entries = np.empty(int(ends[-1, -1, -1]), np.int32)
     if entries.size:
         queue_weights(values, keep, strip.groups, per_group, *taps, first, entries)
-    return _Queues(entries, first, _stored(layer, spec, strip, values))
+    return _Queues(entries, first, weight_entries(layer, spec, strip, values))
 
 
 def _pixels(
@@ -343,7 +222,7 @@ def _part(
     )
     stored = tile_entries(values, strip, spec)
     input_bytes = np.zeros(steps, np.int64)
-    input_bytes[: None if streamed else 1] = _bytes(stored.sum(), spec)
+    input_bytes[: None if streamed else 1] = stored_bytes(stored.sum(), spec)
     most, total = halo_areas(strip)
     filters = np.stack([bounds[:-1], bounds[1:]], axis=1)
     copies = 1 if strip.shared else spec.pes
@@ -352,9 +231,9 @@ def _part(
         per_pe=times.sum(axis=1),
         halo_cycles=most * np.diff(bounds),
         input_bytes=input_bytes,
-        weight_bytes=_bytes(per_step, spec),
+        weight_bytes=stored_bytes(per_step, spec),
         filters=filters,
-        used=_on_pes(np.ones_like(cycles[:, :1]), strip, spec).any(axis=(0, 1)),
+        used=_on_pes(np.ones_like(cycles[:, :1]), strip, spec).max(axis=(0, 1)),
         blocks=int(blocks.sum()),
         products=int(np.einsum("ctp,gcp->", here, weights.counts)),
         starts=int(starts.sum()),
@@ -362,6 +241,15 @@ def _part(
         weight_vectors=int(weight_vectors.sum()) * copies,
         halo_words=total * layer.K,
     )
+
+
+def _joined(parts: Sequence[_Part], name: str) -> np.ndarray:
+    """The steps of all parts in order."""
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+def _total(parts: Sequence[_Part], name: str) -> int:
+    return sum(getattr(part, name) for part in parts)
 
 
 def work(layer: ConvLayer, spec: ScnnSpec, activations: np.ndarray, weights: np.ndarray) -> Found:
@@ -377,7 +265,7 @@ def work(layer: ConvLayer, spec: ScnnSpec, activations: np.ndarray, weights: np.
     Raises
     ------
     OperandError
-        If a single row of outputs does not fit; names layer and field.
+        If a tile of one row of outputs exceeds the accumulators; names layer and field.
     """
     pixels = mask(activations)
     by_tap = np.ascontiguousarray(mask(weights).transpose(1, 2, 3, 0))
@@ -400,18 +288,22 @@ def work(layer: ConvLayer, spec: ScnnSpec, activations: np.ndarray, weights: np.
         for at, part in enumerate(parts)
         for _ in range(part.slowest.size)
     ]
-    joined = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        if field.type is np.ndarray
-        else sum(getattr(part, field.name) for part in parts)
-        for field in fields(_Part)
-        if field.name != "used"
-    }
     return Found(
-        **joined,
+        slowest=_joined(parts, "slowest"),
+        per_pe=_joined(parts, "per_pe"),
+        halo_cycles=_joined(parts, "halo_cycles"),
+        input_bytes=_joined(parts, "input_bytes"),
+        weight_bytes=_joined(parts, "weight_bytes"),
+        filters=_joined(parts, "filters"),
+        blocks=_total(parts, "blocks"),
+        products=_total(parts, "products"),
+        starts=_total(parts, "starts"),
+        activation_vectors=_total(parts, "activation_vectors"),
+        weight_vectors=_total(parts, "weight_vectors"),
+        halo_words=_total(parts, "halo_words"),
         places=np.array(places, np.int64),
         strips=tuple(strips),
-        used_pes=int(np.logical_or.reduce([part.used for part in parts]).sum()),
+        used_pes=int(np.max([part.used for part in parts], axis=0).sum()),
         useful=useful,
         busy_cycles=int(sum(part.per_pe.sum() for part in parts)),
         pairs=pairs,

@@ -1,10 +1,15 @@
 """Does SCNN land where two simulators, a log and the paper do?  Bands stand in the tables."""
 
+from functools import cache
+
 import pytest
 
 from escalate.app.validation import scnn
 
 pytestmark = pytest.mark.validation
+
+
+synthetic = cache(lambda: tuple(scnn.synthetic()))
 
 
 def outside(checks):
@@ -17,7 +22,7 @@ def outside(checks):
 
 def test_small_layers_equal_two_simulators():
     """DNNsim's halo of strided layers and losif63's cycles per channel are known to differ."""
-    missed = outside(scnn.synthetic())
+    missed = outside(synthetic())
     quantities = {"cycles", "dense cycles"}
     assert {case for what, case in missed if what in quantities} == {
         "v11x11s4_67, 1024 psums",
@@ -36,7 +41,7 @@ def test_full_size_layers_equal_two_simulators():
 
 def test_exact_rows_are_many():
     """Nothing that must be equal hides behind a band."""
-    exact = [check for check in scnn.synthetic() if check.band.kind == "exact"]
+    exact = [check for check in synthetic() if check.band.kind == "exact"]
     assert len(exact) == 13 + 26 * 10 + 9 * 2
     assert {check.verdict for check in exact} == {"inside"}
 
