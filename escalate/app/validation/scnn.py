@@ -294,9 +294,9 @@ def paper() -> Iterator[Check]:
     """Speedups, utilization, fully connected layers and area of the paper."""
     yield from speedups()
     yield from sweep()
-    yield from _late_layers()
-    yield from _fully_connected()
-    yield from _area()
+    yield from late_layers()
+    yield from fully_connected()
+    yield from chip_area()
 
 
 def speedups() -> Iterator[Check]:
@@ -351,7 +351,7 @@ def sweep() -> Iterator[Check]:
         yield Check("scnn", row["quantity"], row["case"], published, ratio, FIFTH, PAPER, SWEEP)
 
 
-def _late_layers() -> Iterator[Check]:
+def late_layers() -> Iterator[Check]:
     """Utilization of the 1x1 layers of GoogLeNet's last module, groups of 8 filters."""
     row = one_row("scnn_paper.csv", case="GoogLeNet 5b")
     spec = override(PUBLISHED, {"filters_per_group": 8})
@@ -367,7 +367,7 @@ def _late_layers() -> Iterator[Check]:
         yield Check("scnn", row["quantity"], case, float(row["value"]), ours, band, PAPER)
 
 
-def _fully_connected() -> Iterator[Check]:
+def fully_connected() -> Iterator[Check]:
     """All values non-zero: a block holds one activation, so 4 of 16 multipliers work."""
     row = one_row("scnn_paper.csv", quantity="share of the peak, fully connected layers")
     layer = ConvLayer("fc", C=64, K=4096, H=1, W=1)
@@ -383,7 +383,8 @@ AREA = (
 )
 
 
-def _area() -> Iterator[Check]:
+def chip_area() -> Iterator[Check]:
+    """Area of the published preset, for the record."""
     found = {name: size / 1e12 for name, size in area(PUBLISHED).items()}
     total, pe = sum(found.values()), sum(found.values()) / PUBLISHED.pes
     array = found["multiplier"] / PUBLISHED.pes

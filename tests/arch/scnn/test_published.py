@@ -46,8 +46,28 @@ def test_exact_rows_are_many():
     assert {check.verdict for check in exact} == {"inside"}
 
 
+def test_a_third_simulators_log():
+    """Its masks are its own; four small draws stray from the product of densities."""
+    missed = outside(scnn.kaist())
+    assert {what for what, _ in missed} == {"PE-cycles", "products"}
+    assert len(missed) == 6
+    assert all("5x5" in case or "3a_pool_proj" in case for _, case in missed)
+
+
+def test_late_layers_and_fully_connected_layers():
+    assert not outside(scnn.late_layers())
+    assert not outside(scnn.fully_connected())
+    assert all(check.verdict == "reported" for check in scnn.chip_area())
+
+
 @pytest.mark.slow
 def test_speedups_and_density_sweep():
-    outside(scnn.speedups())
+    missed = {case for _, case in outside(scnn.speedups())}
+    assert missed == {
+        "AlexNet",
+        "VGG-16",
+        "AlexNet, conflicts queued",
+        "GoogLeNet, conflicts queued",
+    }
     missed = outside(scnn.sweep())
     assert missed == {("performance over DCNN, densities 1.0 and 1.0", "GoogLeNet")}
