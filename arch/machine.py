@@ -146,6 +146,7 @@ MACHINES: Mapping[str, str] = {
     "systolic": "arch.systolic.model",
     "sparten": "arch.sparten.model",
     "scnn": "arch.scnn.model",
+    "bit_tactical": "arch.bit_tactical.model",
 }
 
 
@@ -163,6 +164,7 @@ def machine(name: str) -> Machine:
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, sparten
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, scnn
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, bit_tactical
     """
     if name not in MACHINES:
         raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.lines import Lines, lines_under
 from workloads.layer import ConvLayer
 
 
@@ -58,17 +59,9 @@ class Gemm:
         """Channels first..last+1 that the taps between neighbouring ``bounds`` belong to."""
         return bounds[:-1] // self.taps, -(-bounds[1:] // self.taps)
 
-    def lines(self, bounds: np.ndarray) -> "Lines":
+    def lines(self, bounds: np.ndarray) -> Lines:
         """Input lines under each piece of the output pixels."""
-        layer = self.layer
-
-        def place(pixel: np.ndarray, row_tap: int) -> np.ndarray:
-            image, at = np.divmod(pixel, layer.P * layer.Q)
-            row = at // layer.Q * layer.stride - layer.padding[0] + row_tap * layer.dilation
-            inside: np.ndarray = np.clip(row, 0, layer.H - 1)
-            return image * layer.H + inside
-
-        return Lines(place(bounds[:-1], 0), place(bounds[1:] - 1, layer.R - 1) + 1, layer.W)
+        return lines_under(self.layer, bounds)
 
     def strips(self, bounds: np.ndarray) -> "Strips":
         """Input pixels under the first kernel row, for each piece of the output pixels."""
@@ -94,35 +87,6 @@ class Gemm:
             layer.dilation * layer.W,
             self.pixels,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Whole input lines ``first``..``last`` - 1 of each piece of the output, ``width`` pixels each.
-
-    Both int64 and rising from piece to piece: lines of an image are numbered after those of the
-    image before.
-    """
-
-    first: np.ndarray
-    last: np.ndarray
-    width: int
-
-    def sizes(self) -> np.ndarray:
-        """Pixels of each piece."""
-        return (self.last - self.first) * self.width
-
-    def fresh(self, *, wrap: bool = False) -> np.ndarray:
-        """Pixels of each piece that the piece before it did not hold.
-
-        The first piece follows the last one with ``wrap``, else nothing.
-        """
-        before_first, before_last = np.roll(self.first, 1), np.roll(self.last, 1)
-        shared = np.minimum(self.last, before_last) - np.maximum(self.first, before_first)
-        if not wrap:
-            shared[0] = 0
-        fresh: np.ndarray = self.sizes() - np.maximum(shared, 0) * self.width
-        return fresh
 
 
 @dataclass(frozen=True, slots=True)

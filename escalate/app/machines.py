@@ -84,6 +84,7 @@ def choose(
     >>> choose("abacus")
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, sparten
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, bit_tactical
     """
     name, where = asked, "--machine"
     fields: Mapping[str, Any] = {}

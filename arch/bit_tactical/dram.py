@@ -1,0 +1,125 @@
+"""Bytes to and from DRAM of every step, and what they fill into the memories on chip.
+
+Formats, Assumption where no source tells them: of each step left and filter a bitmap of its
+slots, then weight and selector of the slots taken; dense weights without a front end; activations
+as ``group_bits`` says, a group being the channels of one step, or the outputs of one set of
+filters.  An output whose requantizer is unknown is stored as words.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arch.bit_tactical.encode import group_bits
+from arch.bit_tactical.plan import Plan
+from arch.bit_tactical.schedule import Schedule
+from arch.bit_tactical.spec import BitTacticalSpec
+from arch.bit_tactical.tally import Tally
+from arch.lines import lines_under
+from arch.steps import Steps
+
+
+def _bytes(bits: np.ndarray) -> np.ndarray:
+    whole: np.ndarray = -(-bits // 8)
+    return whole
+
+
+def weight_loads(planned: Plan, made: Schedule, spec: BitTacticalSpec) -> np.ndarray:
+    """DRAM bytes of the weights of every set and piece, int64 (sets, pieces)."""
+    found = planned.layout
+    bits = made.taken * spec.slot_bits
+    if spec.scheduled:
+        bits = bits + found.sizes[:, None] * spec.lanes + spec.advance_bits
+    ends = np.zeros((found.sizes.size, found.steps + 1), np.int64)
+    np.cumsum(bits, axis=1, out=ends[:, 1:])
+    edges = np.minimum(np.arange(planned.pieces + 1) * planned.piece, made.counts[:, None])
+    return _bytes(np.diff(np.take_along_axis(ends, edges, axis=1), axis=1))
+
+
+def input_lines(activations: np.ndarray, planned: Plan, spec: BitTacticalSpec) -> np.ndarray:
+    """DRAM bytes of every input line and pass, int64 (passes, N x H)."""
+    kept: dict[tuple[int, int], np.ndarray] = {}
+    group = planned.layout.lanes
+    for first, last in planned.channels.tolist():
+        if (first, last) not in kept:
+            part = activations[:, first:last]
+            kept[first, last] = _bytes(group_bits(part, group, spec).sum(axis=2).ravel())
+    return np.stack([kept[first, last] for first, last in planned.channels.tolist()])
+
+
+def fetched(planned: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """First line that each block of each pass fetches and the one behind its last.
+
+    Both int64 (passes, blocks).
+    """
+    lines = lines_under(planned.layout.layer, planned.blocks)
+    first = lines.first.copy()
+    first[1:] = np.maximum(first[1:], np.minimum(lines.last[:-1], lines.last[1:]))
+    shape = (planned.channels.shape[0], 1)
+    firsts, lasts = np.tile(first, shape), np.tile(lines.last, shape)
+    if planned.input_stays:
+        again = np.all(planned.channels[1:] == planned.channels[:-1], axis=1)
+        firsts[1:][again] = lasts[1:][again]
+    return firsts, lasts
+
+
+def output_stores(outputs: np.ndarray | None, planned: Plan, spec: BitTacticalSpec) -> np.ndarray:
+    """DRAM bytes of the outputs of every pass and block, int64 (passes, blocks)."""
+    found = planned.layout
+    sets = found.sizes.size
+    if outputs is None:
+        bits = found.sizes[:, None] * planned.windows * spec.operand_bits
+    else:
+        ends = np.cumsum(found.sizes)
+        bits = np.empty((sets, planned.windows.size), np.int64)
+        for at, end in enumerate(ends):
+            part = outputs[:, end - found.sizes[at] : end]
+            single = group_bits(part, part.shape[1], spec).ravel()
+            bits[at] = np.add.reduceat(single, planned.blocks[:-1])
+    return _bytes(np.add.reduceat(bits, planned.passes, axis=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """Bytes that steps move: DRAM, and what they fill into the memories on chip."""
+
+    steps: Steps
+    input_filled: int
+    weight_rows: np.ndarray
+
+
+def moved(
+    planned: Plan,
+    made: Schedule,
+    counts: Tally,
+    spec: BitTacticalSpec,
+    activations: np.ndarray,
+    outputs: np.ndarray | None,
+) -> Moved:
+    """The steps in order, pass by pass, block by block, piece by piece.
+
+    ``weight_rows`` int64 (sets,): steps of each set filled into the weight memory of a tile.
+    """
+    lengths = counts.lengths(planned)
+    shape = lengths.shape
+    loads, stores = np.zeros((2, *shape), np.int64)
+    first, last = fetched(planned)
+    ends = np.cumsum(input_lines(activations, planned, spec), axis=1)
+    ends = np.concatenate([np.zeros((shape[0], 1), np.int64), ends], axis=1)
+    at = np.arange(shape[0])[:, None]
+    loads[:, :, 0] = ends[at, last] - ends[at, first]
+    stores[:, :, -1] = output_stores(outputs, planned, spec)
+    weights = np.zeros(shape, np.int64)
+    single = np.add.reduceat(weight_loads(planned, made, spec), planned.passes, axis=0)
+    times = shape[1] if planned.pieces > 1 else 1
+    weights[:, :times, :] = single[:, None, :]
+    depth = np.diff(planned.channels, axis=1) * planned.layout.layer.W * spec.operand_bytes
+    return Moved(
+        Steps(
+            lengths.ravel(),
+            {"input": loads.ravel(), "weight": weights.ravel()},
+            {"output": stores.ravel()},
+        ),
+        int(((last - first) * depth).sum()),
+        made.counts * times,
+    )

@@ -1,0 +1,307 @@
+"""Kernels: masks of the weights, the front end's schedule, and the back ends' cycles.
+
+Steps of a filter are numbered in the order of the dense machine; a lane is a bit of a mask.
+"""
+
+import numpy as np
+from numba import prange
+
+from arch.jit import kernel
+from arch.wide import ones
+
+ZERO = np.uint64(0)
+ONE = np.uint64(1)
+
+
+@kernel(parallel=True)
+def fill_masks(
+    weights: np.ndarray,
+    everything: bool,
+    lanes: int,
+    chunks: int,
+    of_set: np.ndarray,
+    row: np.ndarray,
+    offset: np.ndarray,
+    masks: np.ndarray,
+) -> None:
+    """One bit for each weight that takes a slot.
+
+    weights : int32 (filters, channels, taps); ``everything`` counts zeros too
+    lanes, chunks : channel c lies in lane c mod lanes of chunk c // lanes; a tap has so many chunks
+    of_set, row, offset : int64 (filters,), where a filter goes, and the first of its channels
+    masks : uint64 (sets, steps, rows), zero before; each filter has a row of its own
+    """
+    _, channels, taps = weights.shape
+    for k in prange(weights.shape[0]):
+        s, r, low = of_set[k], row[k], offset[k]
+        for chunk in range(low // lanes, (low + channels - 1) // lanes + 1):
+            first = max(chunk * lanes, low) - low
+            last = min((chunk + 1) * lanes, low + channels) - low
+            for tap in range(taps):
+                word = ZERO
+                for c in range(first, last):
+                    there = everything or weights[k, c, tap] != 0
+                    word |= np.uint64(there) << np.uint64((low + c) % lanes)
+                masks[s, tap * chunks + chunk, r] = word
+
+
+@kernel()
+def _turned(mask: np.uint64, by: int, lanes: int, full: np.uint64) -> np.uint64:
+    """Bit l of the result is bit (l + by) mod lanes of ``mask``; 0 <= by < lanes."""
+    if by == 0:
+        return mask
+    low: np.uint64 = (mask >> np.uint64(by)) | (mask << np.uint64(lanes - by))
+    return low & full
+
+
+@kernel()
+def _lowest(mask: np.uint64) -> np.int64:
+    """Number of the lowest bit that is set."""
+    return np.int64(ones((mask & (~mask + ONE)) - ONE))
+
+
+@kernel()
+def _fill(
+    slots: np.ndarray,
+    t: int,
+    r: int,
+    ahead: np.ndarray,
+    by: np.ndarray,
+    back: np.ndarray,
+    lanes: int,
+    full: np.uint64,
+    offers: np.ndarray,
+    used: np.ndarray,
+    came: np.ndarray,
+) -> None:
+    """Fill the empty slots of step ``t`` of filter ``r``, the slot with most candidates first.
+
+    slots : uint64 (steps, rows), weights not yet executed, changed
+    ahead, by, back : int64 (places,), steps ahead; lanes to the right and to the left, mod lanes
+    offers : uint64 (places,), scratch
+    used : uint64 (lookahead + 1,), lanes of each step whose activation is multiplied, added to
+    came : int8 (lanes,), 1 + place that each filled slot was filled from; empty if nobody asks
+    """
+    while True:
+        empty = full & ~slots[t, r]
+        one, two, four, eight = ZERO, ZERO, ZERO, ZERO
+        for place in range(ahead.shape[0]):
+            offer = ZERO
+            if t + ahead[place] < slots.shape[0]:
+                offer = empty & _turned(slots[t + ahead[place], r], by[place], lanes, full)
+            offers[place] = offer
+            carry = one & offer
+            one ^= offer
+            more = two & carry
+            two ^= carry
+            carry = four & more
+            four ^= more
+            eight |= carry
+        if one | two | four | eight == ZERO:
+            return
+        most = full
+        if most & eight:
+            most &= eight
+        if most & four:
+            most &= four
+        if most & two:
+            most &= two
+        if most & one:
+            most &= one
+        slot = most & (~most + ONE)
+        place = 0
+        while offers[place] & slot == ZERO:
+            place += 1
+        taken = _turned(slot, back[place], lanes, full)
+        slots[t, r] |= slot
+        slots[t + ahead[place], r] &= ~taken
+        used[ahead[place]] |= taken
+        if came.shape[0]:
+            came[_lowest(slot)] = place + 1
+
+
+@kernel(parallel=True)
+def schedule_sets(
+    masks: np.ndarray,
+    sizes: np.ndarray,
+    lanes: int,
+    lookahead: int,
+    ahead: np.ndarray,
+    by: np.ndarray,
+    back: np.ndarray,
+    counts: np.ndarray,
+    times: np.ndarray,
+    used: np.ndarray,
+    taken: np.ndarray,
+    came: np.ndarray,
+) -> None:
+    """The schedule of every set of filters; the sets of masks are consumed.
+
+    masks : uint64 (sets, steps, rows); afterwards the slots taken at each step kept
+    sizes : int64 (sets,), filters of each set
+    ahead, by, back : as ``_fill``
+    counts : int64 out (sets,), steps kept
+    times : int32 out (sets, steps), the dense number of each step kept
+    used : uint64 out (sets, steps, lookahead + 1), lanes whose activations any filter multiplies
+    taken : int64 out (sets, steps), slots taken by all filters
+    came : int8 out (sets or 0, steps, rows, lanes), by dense step: 0 for a weight that stayed
+    """
+    steps = masks.shape[1]
+    full = ~ZERO >> np.uint64(64 - lanes)
+    for s in prange(masks.shape[0]):
+        offers = np.empty(ahead.shape[0], np.uint64)
+        kept, skipped = np.int64(0), 0
+        # Filters fill their slots each by itself, but they move on together: a step is left out
+        # where it is empty in all of them, and that depends on what was taken out of it before.
+        for t in range(steps):
+            live = ZERO
+            for r in range(sizes[s]):
+                live |= masks[s, t, r]
+            if live == ZERO and skipped < lookahead:
+                skipped += 1
+                continue
+            skipped = 0
+            used[s, kept, :] = ZERO
+            used[s, kept, 0] = live
+            total = np.int64(0)
+            for r in range(sizes[s]):
+                asked = came[s, t, r] if came.shape[0] else np.empty(0, np.int8)
+                _fill(masks[s], t, r, ahead, by, back, lanes, full, offers, used[s, kept], asked)
+                total += np.int64(ones(masks[s, t, r]))
+            times[s, kept], taken[s, kept] = t, total
+            kept += 1
+        counts[s] = kept
+
+
+@kernel(parallel=True)
+def gather(codes: np.ndarray, place: np.ndarray, window: np.ndarray, out: np.ndarray) -> None:
+    """Code of the activation under every place of every window.
+
+    codes : unsigned, one dimension
+    place : int64 (places,), the place of window 0 in ``codes``; below 0 for none
+    window : int64 (windows,), how much further on the places of each window lie
+    out : unsigned (places, windows)
+    """
+    for at in prange(out.shape[0]):
+        base = place[at]
+        if base < 0:
+            out[at, :] = 0
+        else:
+            for w in range(out.shape[1]):
+                out[at, w] = codes[base + window[w]]
+
+
+@kernel()
+def _worst(
+    codes: np.ndarray,
+    used: np.ndarray,
+    t: int,
+    lanes: int,
+    largest: bool,
+    worst: np.ndarray,
+) -> None:
+    """Per window the union (or the largest) of the codes of all activations used in a step."""
+    worst[:] = 0
+    for near in range(used.shape[0]):
+        mask = used[near]
+        while mask:
+            place = (t + near) * lanes + _lowest(mask)
+            mask &= mask - ONE
+            line = codes[place]
+            if largest:
+                for w in range(worst.shape[0]):
+                    worst[w] = max(worst[w], line[w])
+            else:
+                for w in range(worst.shape[0]):
+                    worst[w] |= line[w]
+
+
+@kernel(parallel=True)
+def serial_cycles(
+    codes: np.ndarray,
+    counts: np.ndarray,
+    times: np.ndarray,
+    used: np.ndarray,
+    taken: np.ndarray,
+    lanes: int,
+    largest: bool,
+    need: np.ndarray,
+    columns: int,
+    piece: int,
+    cycles: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Cycles of a bit-serial tile for every set of filters: columns wait for each other.
+
+    codes : unsigned (places, windows); ``need`` int64: cycles by what ``_worst`` finds
+    counts, times, used, taken : as ``schedule_sets``
+    piece : steps kept of a set that lie in the weight memory at once
+    cycles : int64 (sets, pieces, shares), added to; pallet i of columns is of share i mod shares
+    sums : int64 (sets, 4), added to: window-cycles until the step ends, the same times slots
+        taken, window-cycles needed, the same times slots taken
+    """
+    windows, shares = codes.shape[1], cycles.shape[2]
+    for s in prange(counts.shape[0]):
+        worst = np.empty(windows, codes.dtype)
+        for kept in range(counts[s]):
+            _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
+            ends, own = np.int64(0), np.int64(0)
+            share = 0
+            for low in range(0, windows, columns):
+                high = min(low + columns, windows)
+                slowest = np.int64(0)
+                for w in range(low, high):
+                    cost = need[worst[w]]
+                    own += cost
+                    slowest = max(slowest, cost)
+                cycles[s, kept // piece, share] += slowest
+                ends += slowest * (high - low)
+                share = share + 1 if share + 1 < shares else 0
+            sums[s, 0] += ends
+            sums[s, 1] += ends * taken[s, kept]
+            sums[s, 2] += own
+            sums[s, 3] += own * taken[s, kept]
+
+
+@kernel(parallel=True)
+def multiplexed_cycles(
+    codes: np.ndarray,
+    counts: np.ndarray,
+    times: np.ndarray,
+    used: np.ndarray,
+    taken: np.ndarray,
+    lanes: int,
+    largest: bool,
+    need: np.ndarray,
+    columns: int,
+    piece: int,
+    cycles: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """As ``serial_cycles`` for fully connected layers: steps take turns at the columns.
+
+    One window at a time.  A step begins a cycle after the one before it, once its column is free.
+    """
+    windows, shares = codes.shape[1], cycles.shape[2]
+    for s in prange(counts.shape[0]):
+        worst = np.empty(windows, codes.dtype)
+        free = np.zeros((windows, columns), np.int64)
+        start = np.zeros(windows, np.int64)
+        end = np.zeros(windows, np.int64)
+        for kept in range(counts[s]):
+            _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
+            if kept % piece == 0:
+                free[:], start[:], end[:] = 0, 0, 0
+            column = kept % piece % columns
+            for w in range(windows):
+                cost = need[worst[w]]
+                begin = max(start[w], free[w, column])
+                start[w], free[w, column] = begin + 1, begin + cost
+                end[w] = max(end[w], begin + cost)
+                sums[s, 0] += cost
+                sums[s, 1] += cost * taken[s, kept]
+                sums[s, 2] += cost
+                sums[s, 3] += cost * taken[s, kept]
+            if kept % piece == piece - 1 or kept == counts[s] - 1:
+                for w in range(windows):
+                    cycles[s, kept // piece, w % shares] += end[w]

@@ -1,0 +1,214 @@
+"""The fields of Bit-Tactical and its presets.
+
+Words of the paper: TCL is the machine, TCLp its back end for precisions, TCLe the one for effectual
+terms, T and L the shapes of the search.  A tile has ``filters`` rows of ``lanes`` lanes; its
+bit-serial back ends repeat that for ``columns`` windows, so that a tile of either kind multiplies
+as much in a cycle when nothing can be skipped.  A window is the input under one output pixel.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from arch.spec import MachineSpec
+
+BackEnd = Literal["bit_parallel", "precision", "bits"]
+KIB = 1024
+MOST_LANES = 64  # of one word of a bit mask
+MOST_PLACES = 15  # that the counters of candidates can count
+
+
+class BitTacticalSpec(MachineSpec):
+    """Tiles that skip zero weights by a schedule made beforehand, and bits of activations.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        For fields out of range, and for look-aside without look-ahead.
+
+    Examples
+    --------
+    >>> spec = BitTacticalSpec()
+    >>> spec.multipliers, spec.windows, spec.select_bits
+    (1024, 8, 3)
+    >>> BitTacticalSpec(back_end="bit_parallel").windows
+    1
+    """
+
+    tiles: PositiveInt = Field(4, description="tiles")
+    filters: PositiveInt = Field(16, description="filters in flight in a tile")
+    lanes: int = Field(
+        16, ge=1, le=MOST_LANES, description="weights of each filter in flight, one in a lane"
+    )
+    columns: PositiveInt = Field(
+        8,
+        description="windows in flight in a tile of a bit-serial back end; as many as a word has "
+        "bits make it the equal of the bit-parallel one",
+    )
+    back_end: BackEnd = Field(
+        "precision",
+        description="bit_parallel multiplies words; precision (TCLp) takes a cycle per bit that "
+        "the activations of a step need; bits (TCLe) one per effectual term of the worst of them",
+    )
+    terms: Literal["booth", "ones"] = Field(
+        "booth", description="effectual terms of TCLe: signed digits (booth), or ones of |value|"
+    )
+    lookahead: NonNegativeInt = Field(
+        2, description="h, steps ahead from which a weight may come; 0 skips nothing"
+    )
+    lookaside: NonNegativeInt = Field(5, description="d, places in other lanes that are searched")
+    search: Literal["T", "L"] = Field(
+        "T", description="where look-aside searches: T both sides, L one side of the next step"
+    )
+    activation_bytes: int = Field(
+        224 * KIB, ge=2, description="activation memory, two halves; Assumption: the iso split, B"
+    )
+    weight_bytes: int = Field(
+        288 * KIB,
+        ge=2,
+        description="weight memories of all tiles, two halves each; Assumption: the iso split, B",
+    )
+    output_bytes: int = Field(
+        64 * KIB, ge=2, description="output memory, two halves; Assumption: the iso split, B"
+    )
+    operand_bits: Literal[8, 16] = Field(8, description="bits of an input, weight or output word")
+    psum_bits: int = Field(32, ge=8, le=32, description="width of a psum, bits")
+    bank_bytes: int = Field(
+        16 * KIB, ge=1, description="Assumption: memories are made of banks of this size, B"
+    )
+    port_bytes: int = Field(32, ge=1, le=64, description="Assumption: width of a bank's port, B")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.lookaside and not self.lookahead:
+            raise ValueError(
+                f"lookaside = {self.lookaside} with lookahead = 0: weights aside come from later "
+                "steps, wanted lookahead >= 1"
+            )
+        if self.lookahead + self.lookaside > MOST_PLACES:
+            raise ValueError(
+                f"lookahead + lookaside is {self.lookahead + self.lookaside}, wanted at most "
+                f"{MOST_PLACES}"
+            )
+        return self
+
+    @property
+    def multipliers(self) -> int:
+        """Words multiplied in a cycle when nothing can be skipped; bit-parallel equivalents."""
+        return self.tiles * self.filters * self.lanes
+
+    @property
+    def serial(self) -> bool:
+        """Whether the back end takes activations bit by bit."""
+        return self.back_end != "bit_parallel"
+
+    @property
+    def windows(self) -> int:
+        """Windows that a tile works on at once."""
+        return self.columns if self.serial else 1
+
+    @property
+    def units(self) -> int:
+        """Lanes of all filters, windows and tiles."""
+        return self.multipliers * self.windows
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether there is a front end; without one every weight is multiplied, zero or not."""
+        return self.lookahead > 0
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Where an empty slot looks for a weight: (steps ahead, lanes to the right), in order.
+
+        Order: by step, then by lane, as DNNsim's scheduler sorts them.
+
+        Examples
+        --------
+        >>> BitTacticalSpec().places
+        ((1, -1), (1, 0), (1, 1), (1, 3), (2, -2), (2, 0), (2, 2))
+        >>> BitTacticalSpec(search="L", lookaside=2).places
+        ((1, -2), (1, -1), (1, 0), (2, 0))
+        """
+        found = [(ahead, 0) for ahead in range(1, self.lookahead + 1)]
+        for place in range(self.lookaside):
+            pair = place // 2  # the T shape leans out by one lane and one step per pair
+            if self.search == "L":
+                found.append((1, -1 - place))
+            else:
+                found.append((pair % self.lookahead + 1, (pair + 1) * (-1 if place % 2 else 1)))
+        return tuple(sorted(found))
+
+    @property
+    def select_bits(self) -> int:
+        """Bits that tell a lane's activation selector where a weight came from."""
+        return (self.lookahead + self.lookaside).bit_length()
+
+    @property
+    def slot_bits(self) -> int:
+        """Bits of a weight and its selector."""
+        return self.operand_bits + self.select_bits
+
+    @property
+    def advance_bits(self) -> int:
+        """Bits that tell a tile by how many steps its window of activations moves on."""
+        return self.lookahead.bit_length()
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of a word."""
+        return self.operand_bits // 8
+
+    @property
+    def psum_bytes(self) -> int:
+        """Bytes of a psum in the output memory."""
+        return -(-self.psum_bits // 8)
+
+    @property
+    def sram_bytes(self) -> int:
+        """All memories."""
+        return self.activation_bytes + self.weight_bytes + self.output_bytes
+
+
+ISO = BitTacticalSpec()
+
+# ``iso``: 1024 8-bit multipliers, 800 MHz, 45 nm and 589,824 B of SRAM, split as the systolic
+# array's; four tiles of 16 x 16 lanes, eight columns for eight bits.
+#
+# ``published``: 16 tiles of 16 lanes x 16 filters, 16 bits, T shape, h = 2, d = 5 (DNNsim's
+# defaults; 16 columns as well).  Assumption: 1 GHz, 65 nm, and the iso memories times eight: four
+# times the tiles, words twice as wide.  Nobody could read the paper's own figures.
+#
+# ``dense``: ``published`` without front end, bit-parallel: the dense data-parallel machine that
+# the published one is compared with (DaDianNao-like, the same peak).
+#
+# ``tiny``: ``iso`` with memories so small that it waits for the DRAM.
+PUBLISHED = BitTacticalSpec(
+    clock_hz=1_000_000_000,
+    node_nm=65,
+    tiles=16,
+    columns=16,
+    operand_bits=16,
+    activation_bytes=8 * 224 * KIB,
+    weight_bytes=8 * 288 * KIB,
+    output_bytes=8 * 64 * KIB,
+)
+PRESETS: Mapping[str, BitTacticalSpec] = MappingProxyType(
+    {
+        "iso": ISO,
+        "published": PUBLISHED,
+        "dense": PUBLISHED.model_copy(
+            update={"back_end": "bit_parallel", "lookahead": 0, "lookaside": 0}
+        ),
+        "tiny": ISO.model_copy(
+            update={
+                "activation_bytes": 16 * KIB,
+                "weight_bytes": 16 * KIB,
+                "output_bytes": 4 * KIB,
+                "bank_bytes": 2 * KIB,
+            }
+        ),
+    }
+)

@@ -1,0 +1,152 @@
+"""Cycles of the back ends, and lane-cycles by cause.
+
+Cycles = sum over the pallets of windows of a tile and the steps left of its schedule of the
+slowest that advances together:
+
+- ``bit_parallel``: 1; a pallet is one window.
+- ``precision``, ``bits``: the worst window of the pallet; a window needs what ``arch.bit_tactical.
+  encode`` says of all activations that a weight of any filter of the tile multiplies at that step.
+  So lanes, filters and columns of a tile wait for each other at every step; tiles do not.
+- A fully connected layer has one window for each image.  There the bit-serial back ends give
+  successive steps to successive columns, one a cycle (DNNsim does so by default), each image for
+  itself; the columns' psums are added up at the end, which takes no cycles here (Assumption).
+
+Assumption: filling the pipeline and adding up a tile's last psums takes no cycles.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from arch.bit_tactical.encode import encode
+from arch.bit_tactical.kernels import gather, multiplexed_cycles, serial_cycles
+from arch.bit_tactical.plan import Plan
+from arch.bit_tactical.schedule import Schedule
+from arch.bit_tactical.spec import BitTacticalSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What the tiles did for one layer.
+
+    Parameters
+    ----------
+    cycles : int64 (blocks, sets, pieces, copies), cycles of the tile that did each part
+    held : int64 (sets,), window-cycles until the steps of the set's windows ended
+    held_slots : the same times the slots taken at that step, all sets
+    needed : int64 (sets,), window-cycles that the windows themselves needed
+    worked : lane-cycles that multiplied: terms, bits or words
+    """
+
+    cycles: np.ndarray
+    held: np.ndarray
+    held_slots: int
+    needed: np.ndarray
+    worked: int
+
+    def lengths(self, planned: Plan) -> np.ndarray:
+        """Cycles of every step, int64 (passes, blocks, pieces): the slowest tile's."""
+        slowest = self.cycles.max(axis=3)
+        grouped: np.ndarray = np.maximum.reduceat(slowest, planned.passes, axis=1)
+        return grouped.transpose(1, 0, 2)
+
+
+def is_multiplexed(planned: Plan, spec: BitTacticalSpec) -> bool:
+    """Whether steps take turns at the columns."""
+    return spec.serial and planned.layout.layer.is_linear
+
+
+def bit_parallel(planned: Plan, made: Schedule) -> Tally:
+    """One cycle for each step and window."""
+    first = np.arange(planned.pieces) * planned.piece
+    steps = np.clip(made.counts[:, None] - first, 0, planned.piece)
+    share = np.arange(planned.copies)
+    windows = -(-(planned.windows[:, None] - share) // planned.copies)
+    total = int(planned.windows.sum())
+    slots = int(made.slots.sum()) * total
+    return Tally(
+        steps[None, :, :, None] * windows[:, None, None, :],
+        made.counts * total,
+        slots,
+        made.counts * total,
+        slots,
+    )
+
+
+def bit_serial(
+    activations: np.ndarray,
+    planned: Plan,
+    made: Schedule,
+    slots: np.ndarray,
+    spec: BitTacticalSpec,
+) -> Tally:
+    """Cycles from the activations themselves.
+
+    Parameters
+    ----------
+    activations : uint8 or int8, shape (N, C, H, W)
+    slots : int64 (C, R, S), how many weights of each channel and tap take a slot
+    """
+    found, layer = planned.layout, planned.layout.layer
+    encoded = encode(activations, spec)
+    top, bottom, left, right = layer.padding
+    codes = np.pad(encoded.codes, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    sets = found.sizes.size
+    cycles = np.zeros((planned.windows.size, sets, planned.pieces, planned.copies), np.int64)
+    sums = np.zeros((sets, 4), np.int64)
+    run = multiplexed_cycles if is_multiplexed(planned, spec) else serial_cycles
+    starts = np.append(np.searchsorted(found.block, np.arange(found.blocks)), sets)
+    terms = 0
+    flat, (images, channels, height, width) = codes.ravel(), codes.shape
+    for at, (low, high) in enumerate(pairwise(planned.blocks)):
+        image, p, q = np.unravel_index(np.arange(low, high), (images, layer.P, layer.Q))
+        corner = (image * channels * height + p * layer.stride) * width + q * layer.stride
+        for block, (first, last) in enumerate(pairwise(starts)):
+            channel, row, column = found.places(block)
+            place = np.where(channel < 0, -1, (channel * height + row) * width + column)
+            under = np.empty((channel.size, high - low), codes.dtype)
+            gather(flat, place, corner, under)
+            if encoded.largest:
+                there = channel >= 0
+                r, s = row[there] // layer.dilation, column[there] // layer.dilation
+                sizes = under[there].sum(axis=1, dtype=np.int64)
+                terms += int((sizes * slots[channel[there], r, s]).sum())
+            run(
+                under,
+                made.counts[first:last],
+                made.times[first:last],
+                made.used[first:last],
+                made.taken[first:last],
+                spec.lanes,
+                encoded.largest,
+                encoded.need,
+                spec.columns,
+                planned.piece,
+                cycles[at, first:last],
+                sums[first:last],
+            )
+    worked = terms if encoded.largest else int(sums[:, 3].sum())
+    return Tally(cycles, sums[:, 0], int(sums[:, 1].sum()), sums[:, 2], worked)
+
+
+def causes(found: Tally, planned: Plan, spec: BitTacticalSpec) -> dict[str, int]:
+    """Lane-cycles by cause, waits for DRAM left out; they add up to units x cycles.
+
+    ``multiply`` a lane works on a term, a bit or a word; ``slower_lanes`` it has a weight and
+    waits for the step's slowest activation; ``empty_slots`` its filter has no weight for it;
+    ``idle_lanes`` its row has no filter or its column no window; ``tile_imbalance`` its tile has
+    no more work in this step of the plan.
+    """
+    sizes = planned.layout.sizes
+    tile = spec.units // spec.tiles
+    busy = int(found.cycles.sum())
+    held = int((sizes * found.held).sum()) * spec.lanes
+    lengths = int(found.lengths(planned).sum())
+    return {
+        "multiply": found.worked,
+        "slower_lanes": found.held_slots - found.worked,
+        "empty_slots": held - found.held_slots,
+        "idle_lanes": tile * busy - held,
+        "tile_imbalance": tile * (spec.tiles * lengths - busy),
+    }
