@@ -74,7 +74,7 @@ class BitTacticalSpec(MachineSpec):
         64 * KIB, ge=2, description="output memory, two halves; Assumption: the iso split, B"
     )
     operand_bits: Literal[8, 16] = Field(8, description="bits of an input, weight or output word")
-    psum_bits: int = Field(32, ge=8, le=32, description="width of a psum, bits")
+    psum_bits: int = Field(32, ge=8, le=32, description="Assumption: width of a psum, bits")
     bank_bytes: int = Field(
         16 * KIB, ge=1, description="Assumption: memories are made of banks of this size, B"
     )
