@@ -3,7 +3,7 @@
 Formats, Assumption where no source tells them: of each step left and filter a bitmap of its
 slots, then weight and selector of the slots taken; dense weights without a front end; activations
 as ``group_bits`` says, a group being ``lanes`` channels, counted from the first of a pass, or the
-outputs of one set of filters.  An output whose requantizer is unknown is stored as words.
+outputs of one set of filters.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Bit-Tactical: schedule, back end, DRAM and counts put together for one layer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from arch.dense import check_output, check_psums, int8_weights, psums
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.outputs import stored_output
 from arch.pairs import effectual_pairs
 from arch.spec import MachineSpec
 from arch.undecomposed import Work, fed, layer_run
@@ -28,14 +30,6 @@ def _spec(spec: MachineSpec) -> BitTacticalSpec:
     if not isinstance(spec, BitTacticalSpec):
         raise TypeError(f"bit_tactical: spec is a {type(spec).__name__}, wanted a BitTacticalSpec")
     return spec
-
-
-def _slots(layer: ConvLayer, weights: np.ndarray, spec: BitTacticalSpec) -> np.ndarray:
-    """Weights of each channel and tap that take a slot, int64 (C, R, S)."""
-    grouped = weights.reshape(layer.groups, -1, *layer.weight_shape[1:])
-    if not spec.scheduled:
-        return np.full((layer.C, layer.R, layer.S), grouped.shape[1], np.int64)
-    return np.count_nonzero(grouped, axis=1).reshape(layer.C, layer.R, layer.S)
 
 
 def _extras(planned: Plan, made: Schedule, spec: BitTacticalSpec) -> dict[str, Any]:
@@ -65,7 +59,7 @@ def work(
     Parameters
     ----------
     weights : int32 (K, C/groups, R, S)
-    outputs : the layer's outputs (N, K, P, Q), or None where nobody says what they are
+    outputs : uint8, int8 or int16 (N, K, P, Q), as stored; None: not worked out, stored as words
     pairs : multiplications whose operands are both non-zero
     """
     layer = tensors.layer
@@ -74,8 +68,7 @@ def work(
     planned = plan(found, made, spec, tensors.images)
     counts: Tally
     if spec.serial:
-        slots = _slots(layer, weights, spec)
-        counts = bit_serial(tensors.activations, planned, made, slots, spec)
+        counts = bit_serial(tensors.activations, weights, planned, made, spec)
     else:
         counts = bit_parallel(planned, made)
     steps = moved(planned, made, counts, spec, tensors.activations, outputs)
@@ -129,9 +122,10 @@ class BitTactical:
         found = memory.get("psums", (), lambda: psums(tensors, weights))
         check_psums(layer.name, found, chosen.psum_bits)
         pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
-        requantizer = tensors.requantizer
-        outputs = None if requantizer is None else requantizer.apply(found)
+        outputs, shift = memory.get("output", (), lambda: stored_output(tensors, found))
         done = work(tensors, weights, outputs, pairs, chosen)
+        if shift is not None:  # no requantizer is known
+            done = replace(done, extras={**done.extras, "output_shift": shift})
         return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:

@@ -87,6 +87,11 @@ class BitTacticalSpec(MachineSpec):
                 f"lookaside = {self.lookaside} with lookahead = 0: weights aside come from later "
                 "steps, wanted lookahead >= 1"
             )
+        if self.weight_bytes < 2 * self.tiles:
+            raise ValueError(
+                f"weight_bytes is {self.weight_bytes}, wanted at least two for each of the "
+                f"{self.tiles} tiles"
+            )
         if self.lookahead + self.lookaside > MOST_PLACES:
             raise ValueError(
                 f"lookahead + lookaside is {self.lookahead + self.lookaside}, wanted at most "

@@ -11,7 +11,8 @@ slowest that advances together:
   successive steps to successive columns, one a cycle (DNNsim does so by default), each image for
   itself; the columns' psums are added up at the end, which takes no cycles here (Assumption).
 
-Assumption: filling the pipeline and adding up a tile's last psums takes no cycles.
+Assumption: filling the pipeline and adding up a tile's last psums takes no cycles, and the
+memories on chip deliver what every step needs.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from arch.bit_tactical.kernels import gather, multiplexed_cycles, serial_cycles
 from arch.bit_tactical.plan import Plan
 from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
+from workloads.layer import ConvLayer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +76,19 @@ def bit_parallel(planned: Plan, made: Schedule) -> Tally:
     )
 
 
+def _slots(layer: ConvLayer, weights: np.ndarray, spec: BitTacticalSpec) -> np.ndarray:
+    """Weights of each channel and tap that take a slot, int64 (C, R, S)."""
+    grouped = weights.reshape(layer.groups, -1, *layer.weight_shape[1:])
+    if not spec.scheduled:
+        return np.full((layer.C, layer.R, layer.S), grouped.shape[1], np.int64)
+    return np.count_nonzero(grouped, axis=1).reshape(layer.C, layer.R, layer.S)
+
+
 def bit_serial(
     activations: np.ndarray,
+    weights: np.ndarray,
     planned: Plan,
     made: Schedule,
-    slots: np.ndarray,
     spec: BitTacticalSpec,
 ) -> Tally:
     """Cycles from the activations themselves.
@@ -86,7 +96,7 @@ def bit_serial(
     Parameters
     ----------
     activations : uint8 or int8, shape (N, C, H, W)
-    slots : int64 (C, R, S), how many weights of each channel and tap take a slot
+    weights : int32 (K, C/groups, R, S)
     """
     found, layer = planned.layout, planned.layout.layer
     encoded = encode(activations, spec)
@@ -97,7 +107,7 @@ def bit_serial(
     sums = np.zeros((sets, 4), np.int64)
     run = multiplexed_cycles if is_multiplexed(planned, spec) else serial_cycles
     starts = np.append(np.searchsorted(found.block, np.arange(found.blocks)), sets)
-    terms = 0
+    slots, terms = _slots(layer, weights, spec) if encoded.largest else None, 0
     flat, (images, channels, height, width) = codes.ravel(), codes.shape
     for at, (low, high) in enumerate(pairwise(planned.blocks)):
         image, p, q = np.unravel_index(np.arange(low, high), (images, layer.P, layer.Q))
@@ -107,7 +117,7 @@ def bit_serial(
             place = np.where(channel < 0, -1, (channel * height + row) * width + column)
             under = np.empty((channel.size, high - low), codes.dtype)
             gather(flat, place, corner, under)
-            if encoded.largest:
+            if slots is not None:
                 there = channel >= 0
                 r, s = row[there] // layer.dilation, column[there] // layer.dilation
                 sizes = under[there].sum(axis=1, dtype=np.int64)

@@ -260,6 +260,7 @@ def test_presets_price_every_event(name):
         ({"lanes": 65}, "lanes = 65: input should be less than or equal to 64"),
         ({"lookahead": 0}, "lookaside = 5 with lookahead = 0"),
         ({"lookahead": 11}, "lookahead \\+ lookaside is 16, wanted at most 15"),
+        ({"tiles": 1 << 18}, "weight_bytes is 294912, wanted at least two for each of the 262144"),
         ({"back_end": "analog"}, "back_end = 'analog'"),
         ({"search": "X"}, "search = 'X': input should be 'T' or 'L'"),
         ({"operand_bits": 4}, "operand_bits = 4"),
