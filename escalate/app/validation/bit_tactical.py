@@ -30,8 +30,9 @@ ENERGY = (
     "not be read"
 )
 AREA = (
-    "a serial lane has an adder as wide as a word, sixteen times as many as the bit-parallel "
-    "machine; larger memories, which the paper's are said to be, dilute that"
+    "a bit-serial tile has an adder of 20 bits for each of its 4096 lanes, sixteen times as many as "
+    "the bit-parallel one; larger memories, alike in both, would dilute that, and the paper's are "
+    "not known"
 )
 
 
