@@ -30,7 +30,7 @@ ENERGY = (
     "not be read"
 )
 AREA = (
-    "a bit-serial tile has an adder of 20 bits for each of its 4096 lanes, sixteen times as many as "
+    "a bit-serial tile has an adder of 20 bits for each of 4096 lanes, sixteen times as many as "
     "the bit-parallel one; larger memories, alike in both, would dilute that, and the paper's are "
     "not known"
 )
