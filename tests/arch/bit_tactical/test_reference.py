@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from arch.bit_tactical.layout import layout
 from arch.bit_tactical.model import MACHINE, work
 from arch.bit_tactical.schedule import schedule
+from arch.bit_tactical.spec import BitTacticalSpec
 from arch.pairs import effectual_pairs
 from tests.arch.bit_tactical.cases import specs, tensors
 from tests.reference.bit_tactical import Reference, run_layer
@@ -80,3 +81,17 @@ def test_the_iso_preset_on_a_real_shape(back_end):
     weights = rng.integers(-128, 128, layer.weight_shape) * (rng.random(layer.weight_shape) < 0.3)
     spec = MACHINE.presets["iso"].model_copy(update={"back_end": back_end})
     check(LayerTensors(layer, pixels, weights.astype(np.int8)), spec)
+
+
+@pytest.mark.parametrize("back_end", ["precision", "bits"])
+def test_a_fully_connected_layer_in_pieces(back_end):
+    """Columns are free again at the start of every piece and image."""
+    layer = ConvLayer("fc", C=48, K=5, H=1, W=1)
+    rng = np.random.default_rng(9)
+    pixels = rng.integers(0, 256, (3, 48, 1, 1)).astype(np.uint8)
+    weights = rng.integers(1, 128, layer.weight_shape).astype(np.int8)
+    fields = {"tiles": 2, "filters": 2, "lanes": 4, "columns": 3, "weight_bytes": 150}
+    spec = BitTacticalSpec(back_end=back_end, **fields)
+    given_tensors = LayerTensors(layer, pixels, weights)
+    assert MACHINE.run(given_tensors, spec).result.extras["weight_pieces"] == 4
+    check(given_tensors, spec)
