@@ -1,4 +1,4 @@
-"""Every field of every machine as Markdown; ``python -m reports.assumptions`` renews README.md."""
+"""Every field of every machine as Markdown; ``python -m reports.assumptions`` renews the tables."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from arch.spec import MachineSpec
 
 MARK = "<!-- fields of {name}: made by python -m reports.assumptions -->"
 END = "<!-- end -->"
+FILES = ("README.md", "docs/machines.md")
 ASSUMED = "Assumption: "
 
 
@@ -42,9 +43,10 @@ def renewed(text: str) -> str:
     return text
 
 
-def main(path: Path = Path("README.md")) -> None:
-    """Renew the tables of a file in place."""
-    path.write_text(renewed(path.read_text("utf-8")), "utf-8")
+def main() -> None:
+    """Renew the tables of all files in place."""
+    for path in map(Path, FILES):
+        path.write_text(renewed(path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

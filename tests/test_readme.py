@@ -8,22 +8,25 @@ import pytest
 
 from arch.machine import MACHINES, machine
 from escalate.version import VERSION
-from reports.assumptions import END, MARK, fields, renewed
+from reports.assumptions import END, FILES, MARK, fields, renewed
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+TABLES = "".join((ROOT / file).read_text("utf-8") for file in FILES)
 
 
 @pytest.mark.parametrize("name", list(MACHINES))
 def test_every_field_of_every_machine_is_listed_with_its_default(name: str) -> None:
-    table = README.partition(MARK.format(name=name))[2].partition(END)[0].strip()
+    table = TABLES.partition(MARK.format(name=name))[2].partition(END)[0].strip()
     assert table == fields(machine(name).spec_type)
     for field, info in machine(name).spec_type.model_fields.items():
         assert f"| `{field}` | {info.default} |" in table
 
 
 def test_the_tables_are_fresh() -> None:
-    assert renewed(README) == README
+    for file in FILES:
+        text = (ROOT / file).read_text("utf-8")
+        assert renewed(text) == text
 
 
 def test_every_make_target_named_is_there() -> None:

@@ -19,7 +19,7 @@ INT8 = "int8"  # subfolder of a compressed model that holds the same network in 
 COMPRESSED = "compressed"
 
 # which of the two models of a compressed folder a machine is fed
-FED: Mapping[str, str] = {"basis_first": COMPRESSED, "systolic": INT8, "sparten": INT8}
+FED: Mapping[str, str] = {"basis_first": COMPRESSED, "systolic": INT8}
 
 
 class SourceError(FrontEndError):
