@@ -9,8 +9,11 @@ left of the room is filled with smaller steps, to points beside the hulls.
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
+from escalate.convolutions import TernaryConvolution
 from escalate.curves import Curves, Form, Point
 from escalate.errors import DecompositionError
+from escalate.modules import GraphModule
+from escalate.survival import Survival
 
 NEAR = 200  # a choice within this part of the budget is near enough to stop at
 
@@ -133,3 +136,35 @@ def fitted(
     if best is None:
         raise DecompositionError(f"budget: no choice of forms was found within {budget} bytes")
     return best[1]
+
+
+def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int = 20) -> None:
+    """Drop the weakest coefficients of a retrained module until its model fits.
+
+    Training moves coefficients and bits about, and with them the stored bytes, by a percent or
+    two.  Every ternary layer loses the same share of its coefficients.
+
+    Parameters
+    ----------
+    module : GraphModule, changed in place
+    budget : bytes
+    size : stored bytes of the module as it is now
+    rounds : how often to try
+
+    Raises
+    ------
+    DecompositionError
+        If the model does not come to fit, because what is not ternary takes the room.
+    """
+    ternary = [c for c in module.modules() if isinstance(c, TernaryConvolution)]
+    for _ in range(rounds):
+        taken = size()
+        if taken <= budget:
+            return
+        for convolution in ternary:
+            density = convolution.rule.density
+            if density is not None:
+                kept = density * budget / taken * (1 - 1 / (4 * NEAR))
+                convolution.rule = Survival(density=kept)
+                convolution.update_thresholds()
+    raise DecompositionError(f"budget: the retrained model takes {taken} bytes, wanted {budget}")

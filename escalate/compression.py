@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from escalate import model_file
-from escalate.budget import fitted
+from escalate.budget import fitted, trim
 from escalate.calibrate import calibrate
 from escalate.convolutions import (
     DecomposedConvolution,
@@ -92,7 +92,9 @@ def compress(
         )
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
+    budget = None
     if options.ratio is not None and ternary:
+        budget = byte_budget(network, options.ratio)
         some = pixels[: options.calibration_images]
         options = within_ratio(network, options, quantizer, some, original)
     module = quantized(network, options, quantizer, pixels[: options.calibration_images], original)
@@ -116,7 +118,14 @@ def compress(
             progress=progress,
             measure=None if size is None else lambda _: size(finished()),
         )
+        if budget is not None:
+            trim(module, budget, lambda: model_file.packed_size(finished()))
     return finished()
+
+
+def byte_budget(network: FloatNetwork, ratio: float) -> int:
+    """Bytes of a model that is ``ratio`` times smaller than the network in FP32."""
+    return int(FLOAT_BYTES * network.original_parameters / ratio)
 
 
 def within_ratio(
@@ -156,8 +165,7 @@ def within_ratio(
         found = remove_idle(found) if options.remove else found
         return model_file.packed_size(replace(found, codings=codings(found, options.storage)))
 
-    budget = int(FLOAT_BYTES * network.original_parameters / options.ratio)
-    points = fitted(curves, budget, measure)
+    points = fitted(curves, byte_budget(network, options.ratio), measure)
     return with_forms(network.graph, options, {name: each.form for name, each in points.items()})
 
 

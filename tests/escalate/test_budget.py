@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalate import model_file
-from escalate.budget import allocate, fitted, hull
-from escalate.compression import compress, with_forms
+from escalate.budget import allocate, fitted, hull, trim
+from escalate.compression import compress, quantized, with_forms
+from escalate.convolutions import TernaryConvolution
 from escalate.curves import Form, Point, sensitivity
 from escalate.errors import DecompositionError
 from escalate.modules import float_module
@@ -171,6 +172,42 @@ def test_a_ratio_is_met_from_bytes_on_disk(job, tmp_path, ratio):
         other = again.layers[name]
         for field in ("weights", "coefficients", "basis"):
             np.testing.assert_array_equal(getattr(other, field), getattr(weights, field))
+
+
+def test_a_retrained_model_is_trimmed_to_its_ratio(job, tmp_path):
+    """Training moves the size; the end of it meets the ratio from bytes on disk all the same."""
+    network, pixels, _, _, _ = job
+    labels = np.arange(len(pixels)) % 3
+    options = CompressOptions(ratio=2.4, epochs=2, learning_rate=0.05)
+    sizes = []
+    model = compress(
+        network,
+        options,
+        pixels,
+        labels,
+        SETTINGS,
+        progress=lambda report: sizes.append(report.stored_bytes),
+        size=model_file.packed_size,
+    )
+    budget = int(4 * network.original_parameters / 2.4)
+    assert model_file.packed_size(model) <= budget
+    module = quantized(
+        network, CompressOptions(density=0.9, epochs=0), SETTINGS.quantizer(pixels), pixels,
+        float_module(network),
+    )  # fmt: skip
+
+    def size():
+        return sum(int(c.signs().bool().sum()) for c in ternary_of(module))
+
+    before = size()
+    trim(module, before // 2, size)
+    assert before // 2 * 0.9 <= size() <= before // 2
+    with pytest.raises(DecompositionError, match="retrained model takes 1000 bytes, wanted 10"):
+        trim(module, 10, lambda: 1000, rounds=2)
+
+
+def ternary_of(module):
+    return [c for c in module.modules() if isinstance(c, TernaryConvolution)]
 
 
 def test_an_impossible_ratio_is_refused(job):
