@@ -1,17 +1,21 @@
 """Whole numbers of any kind (weights, basis kernels, multipliers, biases) in the fewest bytes.
 
-Two forms, of which the smaller is taken.  Packed: a byte with the width (0..32), a byte with a
+Three forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
 shift, then the numbers divided by 2^shift in two's complement of that width, bit 0 first; zeros up
 to a whole byte.  Entropy coded: the byte 255, then in groups of seven bits the negated smallest
 number, the number of symbols, how often each occurs, and the number of words; then the words of
 the range coder (32 bits, little endian).  Probabilities are made from those counts by one float64
-division on either side.
+division on either side.  Sparse, for numbers of which many are 0 (pruned weights): the byte 254, in
+groups of seven bits the bytes of the signs, the signs in the format ``entropy``, and the magnitudes
+of the non-zeros less 65 as packed or entropy coded numbers; 65 lets those of 8-bit weights pack in
+seven bits.  One table for both signs makes it smaller than the entropy code of the whole.
 """
 
 import constriction
 import numpy as np
 
 from workloads.errors import WorkloadError
+from workloads.formats import entropy
 from workloads.formats.bits import (
     WORD,
     pack_bits,
@@ -23,7 +27,8 @@ from workloads.formats.bits import (
 )
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-CODED = 255
+CODED, SPARSE = 255, 254
+MIDDLE = 65  # what is taken off the magnitudes of sparse numbers
 WIDEST = 32
 MOST_SYMBOLS = 1 << 16
 LEAST_VALUES = 256  # below this a table of counts never pays
@@ -43,12 +48,10 @@ def encode(values: np.ndarray) -> np.ndarray:
     [2, 2, 9]
     """
     flat = np.ascontiguousarray(values).reshape(-1).astype(np.int64)
-    packed = _pack(flat)
-    if flat.size >= LEAST_VALUES and np.ptp(flat) < MOST_SYMBOLS:
-        coded = _code(flat)
-        if coded.size < packed.size:
-            return coded
-    return packed
+    forms = [_plain(flat)]
+    if flat.size >= LEAST_VALUES and not flat.all():
+        forms.append(_thin(flat))
+    return min(forms, key=len)  # the first of equals
 
 
 def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
@@ -67,9 +70,44 @@ def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int
     """
     if place >= payload.size:
         raise WorkloadError(f"payload ends at byte {payload.size}, {count} numbers were to come")
-    if payload[place] == CODED:
+    if payload[place] == SPARSE:
+        return _decode_sparse(payload, place + 1, count)
+    return _decode_plain(payload, place, count)
+
+
+def _plain(flat: np.ndarray) -> np.ndarray:
+    """Packed or entropy coded."""
+    packed = _pack(flat)
+    if flat.size >= LEAST_VALUES and np.ptp(flat) < MOST_SYMBOLS:
+        return min(packed, _code(flat), key=len)
+    return packed
+
+
+def _decode_plain(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    if place < payload.size and payload[place] == CODED:
         return _decode_coded(payload, place + 1, count)
     return _unpack(payload, place, count)
+
+
+def _thin(flat: np.ndarray) -> np.ndarray:
+    signs = entropy.encode(np.sign(flat).astype(np.int8).reshape(1, -1, 1))
+    magnitudes = _plain(np.abs(flat[flat != 0]) - MIDDLE)
+    return np.concatenate(
+        [np.array([SPARSE], np.uint8), pack_number(signs.size), signs, magnitudes]
+    )
+
+
+def _decode_sparse(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    size, place = unpack_number(payload, place)
+    if size > payload.size - place:
+        raise WorkloadError(f"payload has {payload.size - place} bytes left for {size} of signs")
+    signs = entropy.decode(payload[place : place + size], (1, count, 1)).ravel()
+    magnitudes, place = _decode_plain(payload, place + size, int(np.count_nonzero(signs)))
+    if magnitudes.size and magnitudes.min() + MIDDLE < 1:
+        raise WorkloadError(f"payload has a non-zero of magnitude {magnitudes.min() + MIDDLE}")
+    values = signs.astype(np.int64)
+    values[values != 0] *= magnitudes + MIDDLE
+    return values, place
 
 
 def _pack(flat: np.ndarray) -> np.ndarray:
