@@ -28,7 +28,8 @@ from escalate.modules import GraphModule, float_module
 from escalate.moments import input_moments
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
-from escalate.plan import basis_sizes, ternary_layers
+from escalate.plan import basis_sizes, sparse_layers
+from escalate.pruning import PrunedConvolution, drop_weights
 from escalate.removal import remove_idle, removed
 from escalate.retrain import Lesson, Progress, retrain
 from escalate.version import VERSION
@@ -56,8 +57,8 @@ def compress(
 ) -> IntegerModel:
     """Compress a network and turn it into integers.
 
-    Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; ``int8``:
-    quantize, calibrate, lower.
+    Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; ``prune``:
+    prune in place of the first two; ``int8``: quantize, calibrate, lower.
 
     Parameters
     ----------
@@ -84,8 +85,7 @@ def compress(
     """
     check_images(pixels, network.graph.nodes[0].shape, labels)
     asked = options.model_dump(mode="json", exclude_none=True)
-    ternary = options.method == "escalate"
-    if ternary and options.epochs and labels is None and options.distillation < 1:
+    if options.retrained and labels is None and options.distillation < 1:
         raise DataError(
             f"{source or 'images'}: retraining needs labels; give them, or distillation = 1, "
             "or epochs = 0"
@@ -93,7 +93,7 @@ def compress(
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
     budget = None
-    if options.ratio is not None and ternary:
+    if options.ratio is not None and options.method == "escalate":
         budget = byte_budget(network, options.ratio)
         some = pixels[: options.calibration_images]
         options = within_ratio(network, options, quantizer, some, original)
@@ -102,13 +102,13 @@ def compress(
 
     def finished() -> IntegerModel:
         found = lower(module, quantizer, about)
-        if ternary and options.remove:
+        if options.method != "int8" and options.remove:
             small = remove_idle(found)
             gone = removed(found.layers, small.layers)
             found = replace(small, provenance={**about, "removed": gone} if gone else about)
         return replace(found, codings=codings(found, options.storage))
 
-    if ternary and options.epochs:
+    if options.retrained:
         retrain(
             module,
             Lesson(quantizer, pixels, labels, held_out),
@@ -219,11 +219,12 @@ def quantized(
     """
     device = next(original.parameters()).device
     importances: dict[str, np.ndarray] = {}
-    if options.weighting == "inputs" and options.method == "escalate":
+    if options.weighting == "inputs" and options.method != "int8":
         importances = input_moments(original, image, pixels)
     convolutions = convolutions_of(network, options, importances)
     module = GraphModule(network.graph, convolutions).to(device)
-    if options.method == "escalate":
+    drop_weights(module, options.first_ease)
+    if options.method != "int8":
         match_statistics(module, original, image, pixels)
     return module.with_ranges(calibrate(module, image, pixels, options.calibration))
 
@@ -239,13 +240,20 @@ def convolutions_of(
     options : CompressOptions
     importances : second moments of the input channels (C,) by layer; none for unweighted errors
     """
-    ternary, sizes = ternary_layers(network.graph, options), basis_sizes(network, options)
+    sparse = sparse_layers(network.graph, options)
+    sizes = basis_sizes(network, options) if options.method == "escalate" else {}
     found: dict[str, QuantizedConvolution] = {}
     for node in network.graph.convs:
         assert node.layer is not None
         arrays = (node.layer, network.weights[node.name], network.biases[node.name])
-        if node.name not in ternary:
-            found[node.name] = Int8Convolution(*arrays, options.bits_of(node.name))
+        bits, importance = options.bits_of(node.name), importances.get(node.name)
+        if node.name not in sparse:
+            found[node.name] = Int8Convolution(*arrays, bits)
+            continue
+        if options.method == "prune":
+            found[node.name] = PrunedConvolution(
+                *arrays, options.pruning(node.name), bits, importance=importance
+            )
             continue
         kind = DecomposedConvolution if node.name in sizes else TernaryConvolution
         found[node.name] = kind(
@@ -253,8 +261,8 @@ def convolutions_of(
             options.survival(node.name),
             sizes.get(node.name, 1),
             granularity=options.scales,
-            importance=importances.get(node.name),
-            ease=1.0 if options.ramp > 0 and options.epochs > 0 else 0.0,
+            importance=importance,
+            ease=options.first_ease,
         )
     return found
 

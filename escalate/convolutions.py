@@ -109,6 +109,10 @@ class QuantizedConvolution(Convolution):
         """Multiply the weights of every output channel by its gain, shape (K,), in place."""
         raise NotImplementedError(f"{type(self).__name__} has no scales")
 
+    def survivors(self) -> torch.Tensor | None:
+        """Which coefficients or weights are not 0, bool (K, ...); None where none are dropped."""
+        return None
+
 
 class Int8Convolution(QuantizedConvolution):
     """Weights of at most eight bits, one scale per output channel, for layers kept out of ternary.
@@ -128,18 +132,22 @@ class Int8Convolution(QuantizedConvolution):
         self.limit = (1 << (bits - 1)) - 1
         self.weights = nn.Parameter(torch.tensor(weights))
 
+    def latent(self) -> torch.Tensor:
+        """The floats that are rounded."""
+        return self.weights
+
     def weight(self) -> torch.Tensor:
         """The weights on their grid; the gradient passes straight through."""
         steps = self.steps()[:, None, None, None]
-        return round_to_step(self.weights, torch.where(steps > 0, steps, torch.ones_like(steps)))
+        return round_to_step(self.latent(), torch.where(steps > 0, steps, torch.ones_like(steps)))
 
     def steps(self) -> torch.Tensor:
         """Largest magnitude of each output channel over the largest integer."""
-        return self.weights.detach().abs().amax(dim=(1, 2, 3)) / self.limit
+        return self.latent().detach().abs().amax(dim=(1, 2, 3)) / self.limit
 
     def integers(self) -> LayerIntegers:
         """The integers and their scales."""
-        codes, scales = quantize_weights(_numpy(self.weights), self.limit)
+        codes, scales = quantize_weights(_numpy(self.latent()), self.limit)
         return LayerIntegers(LayerWeights(weights=codes), scales)
 
     def scale_channels(self, gains: torch.Tensor) -> None:
@@ -244,6 +252,10 @@ class TernaryConvolution(QuantizedConvolution):
     def signs(self) -> torch.Tensor:
         """T, float32 of shape (K, C/groups, M); the gradient passes straight to ``latent``."""
         return ternary(self.latent, self.thresholds)
+
+    def survivors(self) -> torch.Tensor:
+        """Coefficients that are not 0."""
+        return self.signs().detach() != 0
 
     def scaled_signs(self) -> torch.Tensor:
         """s T on the grid of s, the gradient passing to ``latent`` and to what s is made of."""

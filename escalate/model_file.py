@@ -92,11 +92,23 @@ def load(folder: str | Path) -> IntegerModel:
     content = _read(folder / MANIFEST)
     digests = _manifest(content, folder).digests
     tensors = _read(_matching(folder, TENSORS, digests))
-    provenance: dict[str, object] = {}
-    if (folder / PROVENANCE).exists() or (folder / (PROVENANCE + NEXT)).exists():
-        path = _matching(folder, PROVENANCE, digests)
-        provenance = _json_object(_read(path), path)
-    return _assemble(content, tensors, provenance, folder)
+    return _assemble(content, tensors, load_provenance(folder), folder)
+
+
+def load_provenance(folder: str | Path) -> dict[str, object]:
+    """What a model says about its origin; nothing where the file is gone.
+
+    Raises
+    ------
+    CheckpointError
+        As for ``load``.
+    """
+    folder = Path(folder)
+    if not any((folder / name).exists() for name in (PROVENANCE, PROVENANCE + NEXT)):
+        return {}
+    digests = _manifest(_read(folder / MANIFEST), folder).digests
+    path = _matching(folder, PROVENANCE, digests)
+    return _json_object(_read(path), path)
 
 
 def packed_size(model: IntegerModel) -> int:

@@ -7,11 +7,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.activation_range import Calibration
 from escalate.augment import Augmentation
+from escalate.pruning import Pruning, Scope
 from escalate.retrain import RetrainOptions
 from escalate.scales import Granularity
 from escalate.survival import Survival
 
 DEFAULT_BASIS, DEFAULT_DENSITY = 6, 0.3
+ONLY_ESCALATE = (
+    "basis",
+    "error",
+    "ratio",
+    "mixed",
+    "threshold",
+    "scales",
+    "l1",
+    "updates",
+    "storage",
+)
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Bits = Annotated[int, Field(ge=2, le=8)]
@@ -22,8 +34,10 @@ class CompressOptions(BaseModel):
 
     Parameters
     ----------
-    method : ``escalate`` (ternary coefficients of an 8-bit basis), or ``int8`` (8-bit weights per
-        output channel, calibrated, not retrained; only the calibration fields matter then)
+    method : ``escalate`` (ternary coefficients of an 8-bit basis), ``prune`` (8-bit weights per
+        output channel, all but the strongest 0), or ``int8`` (8-bit weights, calibrated, not
+        retrained; only the calibration fields matter then).  ``prune`` refuses what is about
+        bases and coefficients alone: ``ONLY_ESCALATE``
     basis : M, one number for all decomposed layers (a layer with fewer taps R*S takes all of its
         taps), or a table naming each decomposed layer with R*S > 1
     error : instead of ``basis``: per layer the smallest M whose squared error is at most this share
@@ -34,7 +48,11 @@ class CompressOptions(BaseModel):
     mixed : whether ``ratio`` may also leave layers at 8 bits and fewer instead of ternary; the
         Basis-First machine runs those in its slower bypass mode
     density, threshold : which coefficients survive, see ``escalate.survival``; at most one of the
-        two, density 0.3 if neither is given; density may be a table naming each ternary layer
+        two, density 0.3 if neither is given; density may be a table naming each ternary layer, or
+        each pruned one
+    scope : of a density of pruned weights: ``global`` (default), of all pruned layers together,
+        whose weights compete with each other, or ``layer``, of each of them; see
+        ``escalate.pruning``
     scales : which scales the coefficients have, see ``escalate.scales``
     weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
         or ``inputs``, the second moments of each layer's input channels on the calibration images
@@ -43,11 +61,12 @@ class CompressOptions(BaseModel):
     calibration : how activations are clipped
     calibration_images : how many of the training images (the first ones) serve to calibrate and
         to match the ternary network's signals with the original's
-    keep_int8 : layers kept at 8 bits instead of ternary; None for the first convolution and all
-        depthwise ones
-    weight_bits : how many of the 8 bits the kept layers use, one number or a table naming layers;
-        fewer bits make fewer different weights, which take less room when stored
-    classifier : form of the last convolution, unless ``keep_int8`` names it
+    keep_int8 : layers kept at 8 bits instead of ternary or pruned; None for the first convolution
+        and all depthwise ones
+    weight_bits : how many of the 8 bits the kept and pruned layers use, one number or a table
+        naming layers; fewer bits make fewer different weights, which take less room when stored
+    classifier : form of the last convolution, unless ``keep_int8`` names it; where weights are
+        pruned ``ternary`` stands for pruned
     storage : format of the coefficients, see ``workloads.formats``, or ``best``: the smallest for
         each layer
     remove : whether channels, filters and basis kernels that do nothing are taken out
@@ -65,13 +84,14 @@ class CompressOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["escalate", "int8"] = "escalate"
+    method: Literal["escalate", "prune", "int8"] = "escalate"
     basis: Count | Mapping[str, Count] | None = None
     error: Annotated[float, Field(ge=0, lt=1)] | None = None
     ratio: Annotated[float, Field(gt=1)] | None = None
     mixed: bool = False
     density: Share | Mapping[str, Share] | None = None
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
+    scope: Scope | None = None
     scales: Granularity = "separable"
     weighting: Literal["none", "inputs"] = "none"
     epochs: Annotated[int, Field(ge=0)] = 8
@@ -102,6 +122,34 @@ class CompressOptions(BaseModel):
                 raise ValueError(f"{left} and {right} are both given, wanted at most one")
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.method == "prune":
+            for name in ONLY_ESCALATE:
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} has no meaning for method prune")
+        elif self.scope is not None:
+            raise ValueError(f"scope has no meaning for method {self.method}")
+        if self.scope is not None and isinstance(self.density, Mapping):
+            raise ValueError("scope and a density table are both given, wanted at most one")
+        return self
+
+    @property
+    def retrained(self) -> bool:
+        """Whether anything is trained."""
+        return self.method != "int8" and self.epochs > 0
+
+    @property
+    def first_ease(self) -> float:
+        """How far the rules are from their full force before retraining, 1 or 0."""
+        return 1.0 if self.ramp > 0 and self.retrained else 0.0
+
+    def pruning(self, layer: str) -> Pruning:
+        """The rule for a layer's 8-bit weights."""
+        if isinstance(self.density, Mapping):
+            return Pruning(self.density[layer], "layer")
+        return Pruning(self.density or DEFAULT_DENSITY, self.scope or "global")
+
     def survival(self, layer: str) -> Survival:
         """The rule for a layer's coefficients."""
         if self.threshold is not None:
@@ -111,7 +159,7 @@ class CompressOptions(BaseModel):
         return Survival(density=self.density or DEFAULT_DENSITY)
 
     def bits_of(self, layer: str) -> int:
-        """How many bits the weights of a kept layer use."""
+        """How many bits the weights of a kept or pruned layer use."""
         if isinstance(self.weight_bits, Mapping):
             return self.weight_bits.get(layer, 8)
         return self.weight_bits

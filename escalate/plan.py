@@ -1,4 +1,4 @@
-"""plan: which form each convolution gets: 8-bit weights, ternary, or ternary with a basis of M."""
+"""plan: which form each convolution gets: 8 bits, pruned, ternary, or ternary with a basis of M."""
 
 from collections.abc import Mapping
 
@@ -33,8 +33,8 @@ def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
     return frozenset(kept)
 
 
-def ternary_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
-    """Convolutions in ternary form, in execution order.
+def sparse_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
+    """Convolutions that lose coefficients or weights, in execution order: ternary or pruned ones.
 
     Raises
     ------
@@ -43,13 +43,16 @@ def ternary_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
     """
     kept = kept_layers(graph, options)
     names = tuple(node.name for node in graph.convs if node.name not in kept)
-    if options.method == "escalate" and isinstance(options.density, Mapping):
-        _known(graph, options.density, names, "the density table", "ternary layer")
+    pruned = options.method == "prune"
+    if options.method != "int8" and isinstance(options.density, Mapping):
+        kind = "pruned layer" if pruned else "ternary layer"
+        _known(graph, options.density, names, "the density table", kind)
         for name in names:
             if name not in options.density:
                 raise DecompositionError(f"{name}: the density table has no entry for the layer")
     if isinstance(options.weight_bits, Mapping):
-        _known(graph, options.weight_bits, sorted(kept), "weight_bits", "layer at 8 bits")
+        whole = [*sorted(kept), *(names if pruned else ())]
+        _known(graph, options.weight_bits, whole, "weight_bits", "layer at 8 bits")
     return names
 
 
@@ -67,7 +70,7 @@ def basis_sizes(network: FloatNetwork, options: CompressOptions) -> dict[str, in
     """
     graph = network.graph
     taps: dict[str, int] = {}
-    for name in ternary_layers(graph, options):
+    for name in sparse_layers(graph, options):
         layer = graph[name].layer
         assert layer is not None
         if layer.R * layer.S > 1:

@@ -12,16 +12,17 @@ import torch
 from torch.nn import functional
 
 from escalate.augment import Augmentation, augmented, mixed
-from escalate.convolutions import TernaryConvolution
+from escalate.convolutions import QuantizedConvolution, TernaryConvolution
 from escalate.errors import DataError, DecompositionError
 from escalate.images import check_images, image_tensor
 from escalate.modules import GraphModule
+from escalate.pruning import drop_weights
 from escalate.retrain_state import load_state, run_identity, save_state
 from workloads.integer import ImageQuantizer
 
 TEMPERATURE = 2.0  # Assumption: softening of both sets of logits in the distillation
 MOMENTUM = 0.9
-RENEWALS = 4  # of the thresholds in every epoch, besides the one at its end
+RENEWALS = 4  # of thresholds and masks in every epoch, besides the one at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class RetrainOptions:
     l1 : float >= 0, times the mean magnitude of the latent coefficients, added to the loss
     updates : ``joint``, or ``alternating``: odd epochs train coefficients, even ones bases, scales
         and biases (PENNI, arXiv 2005.07133)
-    ramp : share of the epochs, 0..1, over which coefficients are dropped step by step
+    ramp : share of the epochs, 0..1, over which coefficients or weights are dropped step by step
     augment : ``none``, ``crop`` (mirrored or not, and moved by up to an eighth of the side), or
         ``mix`` (that, and each image laid over another one of its batch)
     precision : of forward and backward pass; ``bfloat16`` is faster where the processor has it
@@ -87,7 +88,8 @@ class EpochReport:
     epoch, epochs : number of this one, from 1, and of all
     loss : mean over the training images as they passed
     accuracy : share of them, 0..1, that the network got right; None without labels
-    density : share of the ternary coefficients that are not zero, 1.0 where there are none
+    density : share of ternary coefficients and pruned weights that are not zero, 1.0 where there
+        are none
     seconds : time that the epoch took, measurements between epochs not counted
     held_out : accuracy on the images kept out of the training, None where there are none
     stored_bytes : size of the model if it were written now, None where nobody asked
@@ -146,7 +148,8 @@ def retrain(
     """Train ``module`` in place, on the device where it is.
 
     The result depends on seed, data, number of threads and kind of processor alone.  Several times
-    an epoch the thresholds of ternary layers are renewed by their rule.
+    an epoch the thresholds of ternary layers are renewed by their rule, and masks of pruned ones
+    where there is a ramp.
 
     Parameters
     ----------
@@ -222,7 +225,7 @@ def _epoch(
     for step in range(steps):
         done = (epoch * steps + step) / (options.epochs * steps)
         if step in renewals:
-            renew_thresholds(module, _ease(options, done))
+            renew_survivors(module, _ease(options, done))
             silence_idle(module)
         for group in optimizer.param_groups:  # half a cosine, from the peak to nothing
             group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
@@ -236,7 +239,7 @@ def _epoch(
         images = image_tensor(lesson.image, pixels)
         loss, hits = _step(module, optimizer, images, wanted, options, teacher, shares)
         total, right = total + loss * len(chosen) / count, right + hits
-    renew_thresholds(module, _ease(options, (epoch + 1) / options.epochs))
+    renew_survivors(module, _ease(options, (epoch + 1) / options.epochs))
     return total, right
 
 
@@ -279,31 +282,35 @@ def accuracy(
 
 
 def density(module: GraphModule) -> float:
-    """Share of the ternary coefficients that are not zero; 1.0 where there are none."""
-    signs = [c.signs().detach() for c in module.modules() if isinstance(c, TernaryConvolution)]
-    total = sum(s.numel() for s in signs)
-    return sum(int(torch.count_nonzero(s)) for s in signs) / total if total else 1.0
+    """Share of ternary coefficients and pruned weights that are not zero; 1.0 without any."""
+    quantized = [each for each in module.modules() if isinstance(each, QuantizedConvolution)]
+    found = [alive for each in quantized if (alive := each.survivors()) is not None]
+    total = sum(alive.numel() for alive in found)
+    return sum(int(alive.sum()) for alive in found) / total if total else 1.0
 
 
-def renew_thresholds(module: GraphModule, ease: float = 0.0) -> None:
-    """Apply every ternary layer's rule, as it stands at that ``ease``, to its coefficients."""
+def renew_survivors(module: GraphModule, ease: float = 0.0) -> None:
+    """Apply every layer's rule, as it stands at that ``ease``, to its coefficients or weights."""
+    drop_weights(module, ease)
     for convolution in module.modules():
         if isinstance(convolution, TernaryConvolution):
             convolution.update_thresholds(ease)
 
 
 def silence_idle(module: GraphModule) -> None:
-    """Let filters without a coefficient give 0, where a ReLU follows, so that they can be removed.
+    """Let filters of which nothing survived give 0, where a ReLU follows, to have them removed.
 
     Such a filter gives the same number everywhere, its bias; training goes on without it.
     Assumption: ours.
     """
     for node in module.graph.convs:
         convolution = module.convolution(node.name)
-        if node.relu and isinstance(convolution, TernaryConvolution):
-            with torch.no_grad():
-                idle = ~convolution.signs().bool().flatten(1).any(dim=1)
-                bias = convolution.bias
+        if not (node.relu and isinstance(convolution, QuantizedConvolution)):
+            continue
+        with torch.no_grad():
+            alive = convolution.survivors()
+            if alive is not None:
+                idle, bias = ~alive.flatten(1).any(dim=1), convolution.bias
                 bias.copy_(torch.where(idle, bias.clamp(max=0.0), bias))
 
 

@@ -24,6 +24,7 @@ def run_identity(module: GraphModule, lesson: "Lesson", options: "RetrainOptions
     about: dict[str, object] = {"options": asdict(options), "image": asdict(lesson.image)}
     about["graph"] = repr(module.graph)
     about["ranges"] = repr(module.ranges)
+    about["rules"] = [repr(each.rule) for each in module.modules() if hasattr(each, "rule")]
     sha = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for array in (lesson.pixels, lesson.labels):
         if array is not None:

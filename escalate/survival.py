@@ -79,6 +79,20 @@ def thresholds_for_density(coefficients: np.ndarray, density: float) -> np.ndarr
     return typical * (largest_dropped + smallest_kept) / 2
 
 
+def eased_density(density: float, ease: float) -> float:
+    """A density while it is still being lowered: 1 at ``ease`` 1, itself at 0.
+
+    It falls with the cube of ``ease``, fast while there is much to choose from (Zhu and Gupta,
+    arXiv 1710.01878).
+
+    Examples
+    --------
+    >>> eased_density(0.5, 0.5)
+    0.5625
+    """
+    return density + (1 - density) * ease**3
+
+
 @dataclass(frozen=True, slots=True)
 class Survival:
     """The rule that decides which coefficients stay: coefficients (K, C/groups, M) to
@@ -115,12 +129,8 @@ class Survival:
         return thresholds_for_density(coefficients, self.density)
 
     def eased(self, ease: float) -> "Survival":
-        """The rule while it is not yet in full force: nothing dropped at ``ease`` 1, itself at 0.
-
-        The density falls with the cube of ``ease``, fast while there is much to choose from
-        (Zhu and Gupta, arXiv 1710.01878).
-        """
+        """The rule while not yet in full force: nothing dropped at ``ease`` 1, itself at 0."""
         if self.threshold is not None:
             return Survival(threshold=self.threshold * (1 - ease))
         assert self.density is not None
-        return Survival(density=self.density + (1 - self.density) * ease**3)
+        return Survival(density=eased_density(self.density, ease))

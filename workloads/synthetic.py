@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from workloads.densities import PUBLISHED, published
 from workloads.errors import WorkloadError
 from workloads.network import Network, NetworkLayer
 from workloads.tensors import LayerTensors
@@ -43,7 +44,8 @@ class Synthetic:
     Parameters
     ----------
     coefficients, activations, weights : density, the share of non-zeros, 0 to 1; None stands for
-        one that is not given, which is refused where a layer needs it
+        one that is not given, which is refused where a layer needs it.  For activations and
+        weights also the name of published densities, which differ from layer to layer
     basis : M, kernels in a basis, at most R x S in each layer
     seed : integer >= 0
     images : batch size
@@ -57,8 +59,8 @@ class Synthetic:
     """
 
     coefficients: float | None = None
-    activations: float | None = None
-    weights: float = 1.0
+    activations: float | str | None = None
+    weights: float | str = 1.0
     basis: int = 6
     seed: int = 0
     images: int = 1
@@ -69,8 +71,13 @@ class Synthetic:
             value = getattr(self, name)
             if value is None and name != "weights":
                 continue
+            wanted = "wanted a density 0..1"
+            if name != "coefficients":
+                if value in PUBLISHED:
+                    continue
+                wanted += f" or the published ones of {', '.join(PUBLISHED)}"
             if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise WorkloadError(f"synthetic: {name} is {value!r}, wanted a density 0..1")
+                raise WorkloadError(f"synthetic: {name} is {value!r}, {wanted}")
         for name, least in (("basis", 1), ("seed", 0), ("images", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -86,14 +93,16 @@ class Synthetic:
 
     @property
     def told(self) -> str:
-        """The parameters as a note says them.
+        """The parameters as a note says them, with the sources of published densities.
 
         Examples
         --------
         >>> Synthetic(coefficients=0.1, seed=3).told
         'coefficients 0.1, weights 1.0, basis 6, seed 3, images 1, kind iid'
         """
-        return ", ".join(f"{name} {value}" for name, value in self.given.items())
+        named = {str(each) for each in (self.activations, self.weights) if each in PUBLISHED}
+        sources = [f"{name} is {PUBLISHED[name].source}" for name in sorted(named)]
+        return ", ".join([*(f"{name} {value}" for name, value in self.given.items()), *sources])
 
 
 def synthetic_layers(
@@ -148,7 +157,7 @@ def synthetic_layer(
         _source(recipe.seed, network, entry, "activations"),
         (layer.C, layer.H, layer.W),
         recipe,
-        1.0 if _is_first(network, entry) else recipe.activations,
+        1.0 if _is_first(network, entry) else _density(network, entry, recipe, "activations"),
     )
     return LayerTensors(
         layer,
@@ -177,11 +186,21 @@ def _check_given(network: Network, entry: NetworkLayer, recipe: Synthetic, dense
         needed.append("coefficients")
     if entry.shortcut or not _is_first(network, entry):
         needed.append("activations")
+    if _keeps_weights(network, entry, dense):
+        needed.append("weights")
     for name in needed:
-        if getattr(recipe, name) is None:
+        if _density(network, entry, recipe, name) is None:
             raise WorkloadError(
                 f"{network.name}: {entry.name} needs the density of its {name}, wanted {name}=0..1"
             )
+
+
+def _density(network: Network, entry: NetworkLayer, recipe: Synthetic, name: str) -> float | None:
+    """The density of one of a layer's tensors, as given or as published."""
+    value: float | str | None = getattr(recipe, name)
+    if isinstance(value, str):
+        return published(value, network.name, name)[entry.name]
+    return value
 
 
 def _source(seed: int, network: Network, entry: NetworkLayer, tensor: str) -> np.random.Generator:
@@ -215,7 +234,7 @@ def _shortcut(network: Network, entry: NetworkLayer, recipe: Synthetic) -> np.nd
         _source(recipe.seed, network, entry, "shortcut"),
         (channels, layer.P, layer.Q),
         recipe,
-        recipe.activations,
+        _density(network, entry, recipe, "activations"),
     )
     if channels == layer.K:
         return operand
@@ -227,7 +246,9 @@ def _weights(network: Network, entry: NetworkLayer, recipe: Synthetic) -> np.nda
     """int8, shape (K, C/groups, R, S), non-zeros -127..127."""
     shape = entry.layer.weight_shape
     source = _source(recipe.seed, network, entry, "weights")
-    rows = _rows(source, recipe.weights, shape[0], recipe.kind, WEIGHT_CONCENTRATION)
+    density = _density(network, entry, recipe, "weights")
+    assert density is not None
+    rows = _rows(source, density, shape[0], recipe.kind, WEIGHT_CONCENTRATION)
     return sparse_int8(source, (shape[0], math.prod(shape[1:])), rows).reshape(shape)
 
 

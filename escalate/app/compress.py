@@ -118,6 +118,7 @@ class Compressed:
     original, int8, compressed : Scores of the three forms, on images that were not trained on
         unless a note says so
     notes : what there is to say
+    method : what made it, as in ``CompressOptions``
     """
 
     folder: Path
@@ -131,6 +132,7 @@ class Compressed:
     int8: Scores
     compressed: Scores
     notes: tuple[str, ...] = ()
+    method: str = "escalate"
 
     def __fspath__(self) -> str:
         return os.fspath(self.folder)
@@ -287,6 +289,7 @@ def compress(
             found[INT8],
             found[COMPRESSED],
             tuple(notes),
+            chosen.method,
         )
 
 
@@ -324,8 +327,7 @@ class Job:
     ) -> IntegerModel:
         """The integer model that the options make."""
         train, held_out = self.train, None
-        retrained = options.method == "escalate" and options.epochs > 0
-        if train.labels is None and retrained and options.distillation < 1:
+        if train.labels is None and options.retrained and options.distillation < 1:
             raise DataError(
                 f"{self.data.name}: no labels to retrain with; give labels, or --distillation 1, "
                 "or --epochs 0"

@@ -5,7 +5,13 @@ from typing import Any
 
 from escalate.app.machines import parsed
 from escalate.app.sources import ModelSource, ShapeSource, Source, SourceError, TensorSource
+from workloads.densities import PUBLISHED
 from workloads.synthetic import DENSITIES, Synthetic
+
+WANTED = (
+    f"wanted coefficients=D, activations=D, weights=D (D a density, or {', '.join(PUBLISHED)}) or "
+    "kind=iid or channel"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def parse_synthetic(
     >>> parse_synthetic("colour=1")
     Traceback (most recent call last):
     escalate.app.sources.SourceError: --synthetic: 'colour=1': wanted coefficients=D, \
-activations=D, weights=D or kind=iid or channel
+activations=D, weights=D (D a density, or han) or kind=iid or channel
     """
     numbers = {"basis": basis, "seed": seed}
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
@@ -63,13 +69,10 @@ activations=D, weights=D or kind=iid or channel
     for part in text.split(","):
         name, _, value = part.strip().partition("=")
         number = parsed(value)
-        if name in DENSITIES and not isinstance(number, str):
+        if name in DENSITIES and (value in PUBLISHED or not isinstance(number, str)):
             fields[name] = number
         elif name == "kind":
             fields[name] = value
         else:
-            raise SourceError(
-                f"--synthetic: {part.strip()!r}: wanted coefficients=D, activations=D, weights=D "
-                "or kind=iid or channel"
-            )
+            raise SourceError(f"--synthetic: {part.strip()!r}: {WANTED}")
     return Synthetic(**fields, **given, images=count)

@@ -30,6 +30,7 @@ from escalate.app.sources import (
     SourceError,
     TensorSource,
     resolve,
+    told_form,
 )
 from escalate.version import VERSION
 from workloads.execute import execute, quantize_images
@@ -189,8 +190,7 @@ class _Group:
             "count": len(images.pixels),
             "notes": [f"fed the {kind} model"],
         }
-        if kind == COMPRESSED:
-            about["notes"].append(_told_codings(model))
+        about["notes"].extend(told_form(model, kind))
         if images.labels is not None:
             about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
         trained_on = _data_source(model)
@@ -273,12 +273,6 @@ def classify(model: IntegerModel, inputs: np.ndarray, fleet: Fleet) -> np.ndarra
     outputs = execute(model, inputs, fleet.run)
     logits = outputs[model.graph.output.name].astype(np.int64)
     return logits.reshape(len(inputs), -1)
-
-
-def _told_codings(model: IntegerModel) -> str:
-    """In which storage formats the coefficients lie in DRAM."""
-    found = sorted(set(model.codings.values()))
-    return f"coefficients in DRAM are {', '.join(found) or 'none'}; decoding them costs nothing"
 
 
 def _data_source(model: IntegerModel) -> str | None:

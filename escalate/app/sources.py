@@ -1,7 +1,7 @@
 """sources: what SOURCE stands for: a compressed folder, own tensors, or a network's shapes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
-COMPRESSED = "compressed"
+COMPRESSED, PRUNED = "compressed", "pruned"
+EIGHT_BIT: Mapping[object, str] = {"prune": PRUNED, "int8": INT8}  # kinds, by method
 
-# which of the two models of a compressed folder a machine is fed
+# which form of a network a machine is fed: ternary coefficients of a basis, or 8-bit weights
 FED: Mapping[str, str] = {"basis_first": COMPRESSED, "systolic": INT8}
 
 
@@ -28,13 +29,25 @@ class SourceError(FrontEndError):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A compressed model folder; it classifies images."""
+    """A folder that ``compress`` wrote; its models classify images.
+
+    Parameters
+    ----------
+    name : as listed
+    folder : a compressed model with plain 8 bits beside it, or one of 8-bit weights alone
+    pruned : a folder with the same network pruned, for machines without a basis
+    """
 
     name: str
     folder: Path
+    pruned: Path | None = None
 
     def model_for(self, machine: str) -> "tuple[IntegerModel, str]":
-        """The model that ``machine`` is fed, and its kind, ``compressed`` or ``int8``.
+        """The model that ``machine`` is fed, and its kind.
+
+        Machines with a basis are fed the ``compressed`` model.  The others are fed 8-bit weights:
+        the ``pruned`` model where there is one, else the plain ``int8`` one.  A folder whose own
+        model is of 8-bit weights serves all machines.
 
         Raises
         ------
@@ -45,14 +58,22 @@ class ModelSource:
         """
         from escalate.model_file import load
 
-        kind = FED.get(machine, INT8)
-        folder = self.folder if kind == COMPRESSED else self.folder / INT8
+        folder, kind = self._fed(FED.get(machine, INT8))
         if not (folder / MANIFEST).is_file():
             raise SourceError(
                 f"{self.folder}: {machine} is fed the plain 8-bit network, "
                 f"but there is no {INT8}/{MANIFEST}; `escalate compress` writes it"
             )
         return load(folder), kind
+
+    def _fed(self, form: str) -> tuple[Path, str]:
+        """Folder and kind of the model that is fed to machines of that form."""
+        if form == INT8 and self.pruned is not None:
+            return self.pruned, PRUNED
+        own = kind_of(self.folder)
+        if own != COMPRESSED:
+            return self.folder, own
+        return (self.folder, COMPRESSED) if form == COMPRESSED else (self.folder / INT8, INT8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +123,50 @@ def _onnx_shapes(path: Path) -> ShapeSource:
     return ShapeSource(path.stem, unconnected(path.stem, layers, str(path)))
 
 
+def _about(folder: Path) -> dict[str, object]:
+    from escalate.model_file import load_provenance
+
+    return load_provenance(folder)
+
+
+def kind_of(folder: Path) -> str:
+    """What the folder's own model is, by the method that made it."""
+    return EIGHT_BIT.get(_about(folder).get("method"), COMPRESSED)
+
+
+def told_form(model: "IntegerModel", kind: str) -> list[str]:
+    """What there is to say about the form that a machine is fed."""
+    if kind == COMPRESSED:
+        found = ", ".join(sorted(set(model.codings.values()))) or "none"
+        return [f"coefficients in DRAM are {found}; decoding them costs nothing"]
+    if kind == PRUNED:
+        arrays = [each.weights for each in model.layers.values() if each.weights is not None]
+        share = sum(int((array != 0).sum()) for array in arrays) / sum(a.size for a in arrays)
+        return [f"8-bit weights, {share:.1%} of them not 0, layers kept whole included"]
+    return []
+
+
+def _model(folder: Path) -> ModelSource:
+    if not (folder / MANIFEST).is_file():
+        raise SourceError(f"{folder}: a folder without {MANIFEST}, {understood()}")
+    return ModelSource(folder.resolve().name, folder)
+
+
+def _with_pruned(models: Sequence[ModelSource]) -> ModelSource:
+    """A compressed model, and the same network pruned for the machines that are not fed it."""
+    pruned = [model for model in models if kind_of(model.folder) == PRUNED]
+    others = [model for model in models if kind_of(model.folder) == COMPRESSED]
+    if len(pruned) != 1 or len(others) != 1:
+        raise SourceError(
+            f"{len(models)} model folders, {len(pruned)} of them pruned: wanted one compressed and "
+            "one pruned"
+        )
+    (model,), (beside,) = others, pruned
+    if len({_about(each.folder).get("network_sha256") for each in models}) > 1:
+        raise SourceError(f"{beside.folder}: was not made from the network of {model.folder}")
+    return replace(model, pruned=beside.folder)
+
+
 def resolve(texts: Sequence[str]) -> Source:
     """Find out what the words on the command line stand for.
 
@@ -114,10 +179,15 @@ def resolve(texts: Sequence[str]) -> Source:
     """
     if not texts:
         raise SourceError(f"SOURCE missing, {understood()}")
+    if len(texts) > 1 and all(Path(text).is_dir() for text in texts):
+        return _with_pruned([_model(Path(text)) for text in texts])
     if len(texts) > 1:
         for text in texts:
             if not text.endswith(".npz"):
-                raise SourceError(f"{text}: several sources at once must all be .npz files")
+                raise SourceError(
+                    f"{text}: several sources at once must all be .npz files, or be a compressed "
+                    "model folder and a pruned one"
+                )
     first = Path(texts[0])
     if texts[0].endswith(".npz"):
         from workloads.own_tensors import read_own_tensors
@@ -132,9 +202,7 @@ def resolve(texts: Sequence[str]) -> Source:
     if texts[0].endswith(".onnx"):
         return _onnx_shapes(first)
     if first.is_dir():
-        if not (first / MANIFEST).is_file():
-            raise SourceError(f"{first}: a folder without {MANIFEST}, {understood()}")
-        return ModelSource(first.resolve().name, first)
+        return _model(first)
     if texts[0] in networks.names():
         return ShapeSource(texts[0], networks.network(texts[0]))
     raise SourceError(f"{texts[0]}: no such network, folder or file, {understood()}")

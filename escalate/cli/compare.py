@@ -78,11 +78,14 @@ def compare(
     Of several networks the geometric means of the ratios stand below.
 
     Each machine is fed the form of the network made for it: the compressed model, or the plain
-    8-bit one that lies beside it. The notes below the table say which.
+    8-bit one that lies beside it. With a second folder, written by compress --method prune,
+    machines without a basis are fed that. The notes below the table say which.
 
     Examples:
 
       escalate compare demo/model --machines basis_first,systolic --baseline systolic --count 10
+
+      escalate compare mine mine-pruned --machines basis_first,systolic --baseline systolic
 
       escalate compare demo/model --machines systolic:iso,systolic:tiny,my.toml
 

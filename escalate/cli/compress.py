@@ -11,6 +11,8 @@ from escalate.cli import options, terminal
 if TYPE_CHECKING:
     from escalate.app.compress import Compressed
 
+NAMES = {"prune": "pruned, 8 bit"}  # what the compressed form is called, by method
+
 
 def compress(
     network: options.NetworkName,
@@ -25,7 +27,8 @@ def compress(
             "--method",
             metavar="NAME",
             show_default=False,
-            help="escalate (default), or int8 for 8 bits only.",
+            help="escalate (default), prune for 8-bit weights most of which are 0, or int8 for 8 "
+            "bits only.",
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -71,8 +74,18 @@ def compress(
         typer.Option(
             "--density",
             metavar="D",
-            help="Share of non-zero coefficients; 0.3 by default.",
+            help="Share of coefficients, or of pruned weights, that stay; 0.3 by default.",
             show_default=False,
+        ),
+    ] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            "--scope",
+            metavar="KIND",
+            show_default=False,
+            help="Of --density when pruning: global (default), of all pruned layers together, or "
+            "layer, of each.",
         ),
     ] = None,
     threshold: Annotated[
@@ -144,7 +157,7 @@ def compress(
             "--ramp",
             metavar="R",
             show_default=False,
-            help="Drop coefficients step by step over this share of the epochs.",
+            help="Drop coefficients or weights step by step over this share of the epochs.",
         ),
     ] = None,
     augment: Annotated[
@@ -200,6 +213,8 @@ def compress(
       escalate compress nets/mine.py:build --data my-images --basis 4 --density 0.2 --epochs 20
 
       escalate compress mine.onnx --data my-images --ratio 20 --held-out 500
+
+      escalate compress mine.onnx --data my-images --method prune --density 0.2 --out mine-pruned
     """
     import torch
 
@@ -217,6 +232,7 @@ def compress(
         "basis": basis,
         "error": error,
         "density": density,
+        "scope": scope,
         "threshold": threshold,
         "scales": scales,
         "weighting": weighting,
@@ -258,7 +274,7 @@ def print_compressed(made: "Compressed") -> None:
     forms = (
         ("original, FP32", made.original),
         ("8 bit", made.int8),
-        ("compressed", made.compressed),
+        (NAMES.get(made.method, "compressed"), made.compressed),
     )
     rows = [
         {
