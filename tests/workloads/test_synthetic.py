@@ -1,7 +1,7 @@
 """Have synthetic tensors the densities asked for, and are they the same bytes every time?"""
 
 import hashlib
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 import pytest
@@ -265,10 +265,7 @@ def test_dense_layers_need_no_coefficients():
     [
         ({"coefficients": 1.5}, "synthetic: coefficients is 1.5, wanted a density 0..1"),
         ({"activations": -0.1}, "synthetic: activations is -0.1, wanted a density 0..1" + OR),
-        (
-            {"activations": float("nan")},
-            "synthetic: activations is nan, wanted a density 0..1" + OR,
-        ),
+        ({"activations": nan}, "synthetic: activations is nan, wanted a density 0..1" + OR),
         ({"activations": "0.5"}, "synthetic: activations is '0.5', wanted a density 0..1" + OR),
         ({"weights": None}, "synthetic: weights is None, wanted a density 0..1" + OR),
         ({"basis": 0}, "synthetic: basis is 0, wanted an integer >= 1"),

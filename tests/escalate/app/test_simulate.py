@@ -110,6 +110,13 @@ def test_a_known_network_is_a_list_of_shapes():
     assert resolve(["resnet18"]).network.macs == 1_814_073_344
 
 
+def test_published_densities_are_asked_for_by_name():
+    recipe = parse_synthetic("weights=han,activations=han", seed=2)
+    assert (recipe.weights, recipe.activations, recipe.seed) == ("han", "han", 2)
+    with pytest.raises(WorkloadError, match="coefficients is 'han', wanted a density"):
+        parse_synthetic("coefficients=han")
+
+
 def test_synthetic_tensors_say_so_and_share_their_activations():
     source = resolve(["digits_cnn"])
     feed = Feed(synthetic=parse_synthetic("coefficients=0.2,activations=0.5", basis=3, seed=7))
@@ -208,8 +215,11 @@ def test_different_networks_side_by_side_are_called_unrelated(compressed, tmp_pa
     choices = choose_all(["basis_first", "systolic"])
     related = run_all(Request(source, choices))
     assert not any("unrelated" in note for s in related for note in run_notes(s.run))
-    for folder, sha in ((tmp_path, "a"), (tmp_path / "int8", "b")):
-        model, _ = source.model_for("systolic")
+    for folder, name, sha in (
+        (tmp_path, "basis_first", "a"),
+        (tmp_path / "int8", "systolic", "b"),
+    ):
+        model, _ = source.model_for(name)
         model.provenance["network_sha256"] = sha
         model_file.save(model, folder)
     mixed = run_all(Request(ModelSource("mixed", tmp_path), choices))

@@ -103,6 +103,22 @@ def test_images(refused, compressed, tmp_path):
     assert "holds 359 images, 400 were" in refused("simulate", compressed, "--count", 400)
 
 
+def test_pruning_and_published_densities(refused, compressed, tmp_path):
+    prune = ("compress", "digits_cnn", "--out", tmp_path / "out", "--method", "prune")
+    assert "basis has no meaning for method prune" in refused(*prune, "--basis", 3)
+    assert "ratio has no meaning for method prune" in refused(*prune, "--ratio", 9)
+    assert "--density 1.5: input should be less" in refused(*prune, "--density", 1.5)
+    assert "--scope filter: input should be 'global'" in refused(*prune, "--scope", "filter")
+    assert "scope has no meaning for method escalate" in refused(*prune[:-2], "--scope", "layer")
+    config = tmp_path / "mine.toml"
+    config.write_text("[density]\nghost = 0.2\n")
+    assert "ghost: the density table names it, but" in refused(*prune, "--config", config)
+    assert "2 model folders, 0 of them pruned" in refused("compare", compressed, compressed)
+    seeded = ("simulate", "resnet18", "--machine", "systolic", "--synthetic")
+    assert "resnet18: densities 'han' are published of alexnet" in refused(*seeded, "weights=han")
+    assert "'weights=hahn': wanted coefficients=D" in refused(*seeded, "weights=hahn")
+
+
 class Boom:
     def __reduce__(self):
         return (pytest.fail, ("the checkpoint ran code",))
@@ -178,7 +194,7 @@ def test_compression_options(refused, tmp_path):
     assert "--basis 0: input should be greater" in line("--basis", 0)
     assert "M is 10, wanted 1..9" in line("--basis", 10, "--limit", 16)
     assert "--density 0.0: input should be greater than 0" in line("--density", 0)
-    assert "--method zip: input should be 'escalate' or 'int8'" in line("--method", "zip")
+    assert "--method zip: input should be 'escalate', 'prune' or 'int8'" in line("--method", "zip")
     assert "both given" in line("--density", 0.1, "--threshold", 0.1)
     assert "holds no image" in line("--data", tmp_path)
 

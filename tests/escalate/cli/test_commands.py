@@ -168,6 +168,28 @@ def test_compress(escalate, tmp_path):
     assert (options["basis"], options["epochs"], options["seed"]) == (2, 1, 3)
 
 
+def test_compress_prunes_and_compare_takes_the_result_beside_a_compressed_one(escalate, tmp_path):
+    out, common = tmp_path / "pruned", ("digits_cnn", "--epochs", 0, "--limit", 32)
+    pruning = ("--method", "prune", "--density", 0.25, "--scope", "layer", "--out", out)
+    code, text, err = escalate("compress", *common, *pruning)
+    assert (code, err) == (0, "")
+    assert "pruned, 8 bit" in text
+    assert fits(text.partition("written to")[0])
+    options = json.loads((out / "provenance.json").read_text())["options"]
+    assert (options["method"], options["density"], options["scope"]) == ("prune", 0.25, "layer")
+    assert escalate("compress", *common, "--basis", 2, "--out", tmp_path / "small")[0] == 0
+    machines = ("--machines", "basis_first,systolic", "--baseline", "systolic")
+    code, text, err = escalate("compare", tmp_path / "small", out, *machines)
+    assert (code, err) == (0, "")
+    assert "note: basis_first: fed the compressed model" in text
+    assert "note: systolic: fed the pruned model" in text
+    code, text, err = escalate("verify", out, "--count", 2)
+    assert (code, err) == (0, "")
+    code, text, err = escalate("footprint", out)
+    assert (code, err) == (0, "")
+    assert "on disk" in text
+
+
 def test_compress_reads_options_from_a_file(escalate, tmp_path):
     path, out = tmp_path / "mine.toml", tmp_path / "out"
     path.write_text('epochs = 0\nseed = 4\nscales = "two_sided"\ncalibration = "percentile"\n')
