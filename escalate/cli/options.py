@@ -19,8 +19,9 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A compressed model folder, .npz files of own tensors, a topology .csv, an .onnx "
-        "file (its shapes), or the name of a network.",
+        help="A compressed model folder (and a pruned one, for machines without a basis), .npz "
+        "files of own tensors, a topology .csv, an .onnx file (its shapes), or the name of a "
+        "network.",
         show_default=False,
     ),
 ]
@@ -58,7 +59,8 @@ SyntheticText = Annotated[
         "--synthetic",
         metavar="D",
         help="Fill a network known by its shapes with seeded tensors of stated densities: "
-        "coefficients=0.1,weights=0.3,activations=0.4. Every row says so.",
+        "coefficients=0.1,weights=0.3,activations=0.4, or weights=han,activations=han as published "
+        "of AlexNet and VGG-16. Every row says so.",
         show_default=False,
     ),
 ]
