@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
@@ -13,7 +14,7 @@ from escalate.app.machines import Choice, baseline_index, choose_all
 from escalate.app.prices import priced
 from escalate.app.results import finite
 from escalate.app.simulate import Request, Simulation
-from escalate.app.sources import Source, SourceError, resolve
+from escalate.app.sources import Source, SourceError, network_of, resolve
 from reports.ratios import baselines, compare_rows, mean_rows, ratios
 from reports.table import labels, totals_frame
 
@@ -50,18 +51,30 @@ class Comparison:
 
 
 def several(texts: Sequence[str]) -> tuple[Source, ...]:
-    """What the words stand for: ``.npz`` files are one source together, all others one each.
+    """What the words stand for, one source per network.
+
+    ``.npz`` files are one source together, a pruned folder joins the compressed one of the same
+    network, and everything else is a network of its own.
 
     Raises
     ------
     SourceError, WorkloadError
         As :func:`escalate.app.sources.resolve`.
     """
-    files = [text for text in texts if text.endswith(".npz")]
-    if len(files) == len(texts):
+    if not texts:
         return (resolve(texts),)
-    own = (resolve(files),) if files else ()
-    return tuple(resolve([text]) for text in texts if not text.endswith(".npz")) + own
+    networks: dict[str, list[str]] = {}
+    for text in texts:
+        networks.setdefault(_network_key(text), []).append(text)
+    return tuple(resolve(together) for together in networks.values())
+
+
+def _network_key(text: str) -> str:
+    """The same for words that stand for one source together."""
+    if text.endswith(".npz"):
+        return "own tensors"
+    known = network_of(Path(text)) if Path(text).is_dir() else None
+    return known or f"word {text}"
 
 
 def run_all(request: Request, watch: Watch | None = None) -> list[Simulation]:

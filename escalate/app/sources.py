@@ -134,6 +134,14 @@ def kind_of(folder: Path) -> str:
     return EIGHT_BIT.get(_about(folder).get("method"), COMPRESSED)
 
 
+def network_of(folder: Path) -> str | None:
+    """Digest of the trained network that a folder's model was made from, if it says so."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    found = _about(folder).get("network_sha256")
+    return None if found is None else str(found)
+
+
 def told_form(model: "IntegerModel", kind: str) -> list[str]:
     """What there is to say about the form that a machine is fed."""
     if kind == COMPRESSED:
@@ -162,7 +170,7 @@ def _with_pruned(models: Sequence[ModelSource]) -> ModelSource:
             "one pruned"
         )
     (model,), (beside,) = others, pruned
-    if len({_about(each.folder).get("network_sha256") for each in models}) > 1:
+    if len({network_of(each.folder) for each in models}) > 1:
         raise SourceError(f"{beside.folder}: was not made from the network of {model.folder}")
     return replace(model, pruned=beside.folder)
 
