@@ -11,7 +11,7 @@ from escalate.app.feed import Feed
 from escalate.app.machines import choose
 from escalate.app.results import ResultsError
 from escalate.app.simulate import run_source
-from escalate.app.sources import COMPRESSED, FED, INT8, MANIFEST, ModelSource, SourceError
+from escalate.app.sources import COMPRESSED, MANIFEST, ModelSource, SourceError, fed_form
 from escalate.errors import DecompositionError
 from escalate.footprint import compression_ratio
 from escalate.model_file import bytes_on_disk, load
@@ -81,7 +81,7 @@ def pareto(
         options_of({**options, "ratio": ratio})
     if not ratios:
         raise DecompositionError("pareto: no ratio was given")
-    if FED.get(machine, INT8) != COMPRESSED:
+    if fed_form(machine) != COMPRESSED:
         raise SourceError(
             f"{machine}: is fed the plain 8-bit network, every size would be the same"
         )

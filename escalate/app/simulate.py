@@ -22,13 +22,13 @@ from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
 from escalate.app.sources import (
     COMPRESSED,
-    FED,
     INT8,
     ModelSource,
     ShapeSource,
     Source,
     SourceError,
     TensorSource,
+    fed_form,
     resolve,
     told_form,
 )
@@ -143,7 +143,7 @@ def _run(
     wanted = feed or Feed()
     check_feed(source, wanted)
     found: dict[int, Simulation | Refusal] = {}
-    kinds = [FED.get(choice.machine.name, INT8) for choice in choices]
+    kinds = [fed_form(choice.machine.name) for choice in choices]
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
         group = _Group(source, [choices[n] for n in mine], wanted, watch, tolerant)
@@ -208,7 +208,7 @@ class _Group:
 
     def _synthetic(self, source: ShapeSource, recipe: Synthetic) -> list[Simulation | Refusal]:
         """Seeded tensors: ternary for machines with a basis, int8 for the others."""
-        dense = FED.get(self.choices[0].machine.name, INT8) == INT8
+        dense = fed_form(self.choices[0].machine.name) == INT8
         about = {
             "kind": "synthetic",
             "tensors": INT8 if dense else COMPRESSED,

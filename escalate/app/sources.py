@@ -19,12 +19,22 @@ INT8 = "int8"  # subfolder of a compressed model that holds the same network in 
 COMPRESSED, PRUNED = "compressed", "pruned"
 EIGHT_BIT: Mapping[object, str] = {"prune": PRUNED, "int8": INT8}  # kinds, by method
 
-# which form of a network a machine is fed: ternary coefficients of a basis, or 8-bit weights
-FED: Mapping[str, str] = {"basis_first": COMPRESSED, "systolic": INT8}
+WITH_BASIS = frozenset({"basis_first"})  # machines that multiply by a basis
 
 
 class SourceError(FrontEndError):
     """Something that is no network, folder or file we can read."""
+
+
+def fed_form(machine: str) -> str:
+    """Which form of a network a machine is fed: coefficients of a basis, or 8-bit weights.
+
+    Examples
+    --------
+    >>> fed_form("basis_first"), fed_form("scnn")
+    ('compressed', 'int8')
+    """
+    return COMPRESSED if machine in WITH_BASIS else INT8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ class ModelSource:
         """
         from escalate.model_file import load
 
-        folder, kind = self._fed(FED.get(machine, INT8))
+        folder, kind = self._fed(fed_form(machine))
         if not (folder / MANIFEST).is_file():
             raise SourceError(
                 f"{self.folder}: {machine} is fed the plain 8-bit network, "

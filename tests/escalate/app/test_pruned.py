@@ -15,13 +15,13 @@ from escalate.app.footprint import layer_table, size_table
 from escalate.app.images import read_images
 from escalate.app.machines import choose, choose_all
 from escalate.app.simulate import run_choices, run_source
-from escalate.app.sources import COMPRESSED, FED, INT8, PRUNED, SourceError, resolve
+from escalate.app.sources import COMPRESSED, INT8, PRUNED, SourceError, fed_form, resolve
 from escalate.app.verify import verify
 from escalate.errors import CheckpointError
 from reports.table import run_notes
 from tests.escalate.app.tiny import tiny
 
-MACHINES = tuple(FED)
+MACHINES = ("basis_first", "systolic", "scnn", "sparten", "bit_tactical")
 
 
 def pruned_folder(folder, **options):
@@ -77,7 +77,8 @@ def test_a_pruned_folder_beside_a_compressed_one_feeds_machines_without_a_basis(
         source = resolve(sources(*order))
         assert source.name == "tiny"
         kinds = {name: source.model_for(name)[1] for name in MACHINES}
-        wanted = {n: COMPRESSED if form == COMPRESSED else PRUNED for n, form in FED.items()}
+        forms = {name: fed_form(name) for name in MACHINES}
+        wanted = {n: COMPRESSED if form == COMPRESSED else PRUNED for n, form in forms.items()}
         assert kinds == wanted
     choices = choose_all(["basis_first", "systolic"])
     runs = run_choices(source, choices, Feed("digits", 2))
