@@ -1,0 +1,119 @@
+"""The counting loops: plain arrays in and out; a pass writes only its own tile and groups."""
+
+import numpy as np
+from numba import prange
+
+from arch.jit import kernel
+
+
+@kernel(parallel=True)
+def slowest_pe(
+    taps: np.ndarray,
+    words: np.ndarray,
+    tiles: np.ndarray,
+    steps: np.ndarray,
+    parts: np.ndarray,
+    longest: np.ndarray,
+) -> None:
+    """Slots of the slowest PE of each pass.
+
+    taps : int32 (f1, N, C, padded rows, S), iacts met; words : int32 (G, M pieces, C/G, R, S)
+    tiles : int64 (tiles + 1,), output rows; steps : int64, stride, dilation, P
+    parts : int64, C0, S0, D, g1, m1, e1
+    longest : int64 out (tiles, turns over groups, output channels, items), zeros on entry
+    """
+    stride, dilation, P = steps
+    C0, S0, D, g1, m1, e1 = parts
+    groups, m_pieces, channels, R, S = words.shape
+    s_pieces = (S + S0 - 1) // S0
+    c_pieces = (channels + C0 - 1) // C0
+    turns = longest.shape[1]
+    for task in prange(longest.shape[0] * turns):
+        tile, turn = task // turns, task % turns
+        met = np.empty((channels, R, S), np.int64)
+        for g in range(turn * g1, min((turn + 1) * g1, groups)):
+            for e in range(min(e1, tiles[tile + 1] - tiles[tile])):
+                for f in range(taps.shape[0]):
+                    met[:] = 0
+                    for row in range(tiles[tile] + e, tiles[tile + 1], e1):
+                        image, top = row // P, row % P * stride
+                        for c in range(channels):
+                            for r in range(R):
+                                for s in range(S):
+                                    met[c, r, s] += taps[
+                                        f, image, g * channels + c, top + r * dilation, s
+                                    ]
+                    for m in range(m_pieces):
+                        item = 0
+                        for cp in range(c_pieces):
+                            for r in range(R):
+                                for sp in range(s_pieces):
+                                    slots = np.int64(0)
+                                    for c in range(cp * C0, min((cp + 1) * C0, channels)):
+                                        for s in range(sp * S0, min((sp + 1) * S0, S)):
+                                            slots += met[c, r, s] * words[g, m, c, r, s]
+                                    if slots > longest[tile, turn, m // m1, item // D]:
+                                        longest[tile, turn, m // m1, item // D] = slots
+                                    item += 1
+
+
+@kernel(parallel=True)
+def iacts_sent(
+    sent: np.ndarray,
+    tiles: np.ndarray,
+    steps: np.ndarray,
+    parts: np.ndarray,
+    words: np.ndarray,
+) -> None:
+    """Iacts that leave the GLB in each pass; one word reaches all PEs that want it at that time.
+
+    sent : int64 (G, C pieces, N x H), iacts of an input row that are read at all
+    tiles : int64 (tiles + 1,); steps : int64, stride, dilation, P, top padding, H, R
+    parts : int64, kernel pieces, pieces of a kernel row, D, g1, e1
+    words : int64 out (tiles, turns over groups, turns over items)
+    """
+    stride, dilation, P, padding, H, R = steps
+    kernel_pieces, s_pieces, D, g1, e1 = parts
+    groups, c_pieces, rows = sent.shape
+    items = c_pieces * kernel_pieces
+    turns = words.shape[1]
+    for task in prange(words.shape[0] * turns):
+        tile, turn = task // turns, task % turns
+        seen = np.full(rows, -1, np.int64)
+        stamp = 0
+        for d in range(words.shape[2]):
+            total = np.int64(0)
+            first, last = d * D, min((d + 1) * D, items)
+            for cp in range(first // kernel_pieces, (last - 1) // kernel_pieces + 1):
+                low = max(first - cp * kernel_pieces, 0) // s_pieces
+                high = (min(last - cp * kernel_pieces, kernel_pieces) - 1) // s_pieces
+                for start in range(tiles[tile], tiles[tile + 1], e1):
+                    stamp += 1
+                    for row in range(start, min(start + e1, tiles[tile + 1])):
+                        for r in range(low, high + 1):
+                            h = row % P * stride - padding + r * dilation
+                            if h < 0 or h >= H:
+                                continue
+                            at = row // P * H + h
+                            if seen[at] == stamp:
+                                continue
+                            seen[at] = stamp
+                            for g in range(turn * g1, min((turn + 1) * g1, groups)):
+                                total += sent[g, cp, at]
+            words[tile, turn, d] = total
+
+
+@kernel()
+def weigh_passes(words: np.ndarray, parts: np.ndarray, most: np.ndarray, total: np.ndarray) -> None:
+    """Words of weights of each pass: in its fullest PE and in all different ones together.
+
+    words : int64 (G, M pieces, items); parts : int64, D, g1, m1
+    most, total : int64 out (turns over groups, output channels, items), zeros on entry
+    """
+    D, g1, m1 = parts
+    for g in range(words.shape[0]):
+        for m in range(words.shape[1]):
+            for item in range(words.shape[2]):
+                at = (g // g1, m // m1, item // D)
+                most[at] = max(most[at], words[g, m, item])
+                total[at] += words[g, m, item]

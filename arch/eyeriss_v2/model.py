@@ -1,0 +1,145 @@
+"""Eyeriss v2: plan, iacts, DRAM schedule and counts put together for one layer."""
+
+from collections.abc import Mapping as Table
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.energy import EnergyTable
+from arch.errors import OperandError
+from arch.eyeriss_v2.area import area
+from arch.eyeriss_v2.charges import events, prices, traffic
+from arch.eyeriss_v2.iacts import iacts, skips_iacts
+from arch.eyeriss_v2.plan import Plan, plan
+from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
+from arch.eyeriss_v2.stored import input_bytes, output_bytes, weight_bytes
+from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
+from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.outputs import stored_output
+from arch.pairs import effectual_pairs, tap_counts
+from arch.spec import MachineSpec
+from arch.steps import Steps
+from arch.undecomposed import Work, fed, layer_run
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+def _spec(spec: MachineSpec) -> EyerissV2Spec:
+    if not isinstance(spec, EyerissV2Spec):
+        raise TypeError(f"eyeriss_v2: spec is a {type(spec).__name__}, wanted an EyerissV2Spec")
+    return spec
+
+
+def _extras(planned: Plan, counts: Tally, spec: EyerissV2Spec) -> dict[str, Any]:
+    mapping = planned.mapping
+    chosen = ("M0", "C0", "S0", "D", "g1", "m1", "e1", "f1", "tile_rows")
+    return {name.lower(): getattr(mapping, name) for name in chosen} | {
+        "input_held": mapping.held,
+        "iacts_skipped": skips_iacts(mapping.layer, spec),
+        "passes": int(np.prod(mapping.shape)),
+        "most_pes": int(mapping.used_pes().max()),
+        "slots": counts.slots,
+    }
+
+
+def _work(
+    tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec, kept: Kept
+) -> Work:
+    """Everything but the DRAM's times."""
+    layer, pixels = tensors.layer, tensors.activations
+    planned = plan(layer, tensors.images, weights, spec)
+    mapping = planned.mapping
+    counted = iacts(mapping, pixels, spec)
+    found = times(planned, counted, spec)
+    taps = kept.get("taps", (), lambda: tap_counts(layer, pixels))
+    effectual = kept.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
+    counts = tally(planned, counted, taps, effectual, spec)
+    loads = input_bytes(mapping, counted, spec)
+    sent, turns = sent_words(mapping, counted), mapping.turns[2]
+    return Work(
+        Steps(
+            found.lengths.ravel(),
+            {
+                "input": loads.ravel(),
+                "weight": weight_bytes(mapping, planned.columns, spec).ravel(),
+            },
+            {"output": output_bytes(mapping, output, spec).ravel()},
+        ),
+        spec.lanes,
+        causes(mapping, found, counts, spec),
+        multiplies=counts.pairs,
+        effectual_ops=effectual,
+        traffic=traffic(loads, sent, counts, turns, spec),
+        events=events(loads, sent, counts, turns, spec),
+        pipeline_cycles=int((found.lengths - found.longest).sum()),
+        extras=_extras(planned, counts, spec),
+    )
+
+
+class EyerissV2:
+    """Sparse row-stationary PEs on a hierarchical mesh."""
+
+    name: ClassVar[str] = "eyeriss_v2"
+    summary: ClassVar[str] = "row stationary plus, zeros skipped in compressed sparse columns"
+    source: ClassVar[str] = (
+        "Chen et al., Eyeriss v2, JETCAS 2019 (PE, formats, sizes); mapper and synchronisation ours"
+    )
+    spec_type: ClassVar[type[MachineSpec]] = EyerissV2Spec
+    presets: ClassVar[Table[str, MachineSpec]] = PRESETS
+    eats_shapes: ClassVar[bool] = False
+
+    def run(
+        self,
+        tensors: LayerTensors,
+        spec: MachineSpec,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
+    ) -> LayerRun:
+        """Simulate one layer on real integers, decomposed weights as dense ones.
+
+        ``around`` changes nothing: the input is one plane, and no output stays on chip.
+
+        Raises
+        ------
+        OperandError
+            If dense weights leave 8 bits, psums leave ``psum_bits``, outputs leave 8 bits, or no
+            mapping fits.
+        """
+        chosen, memory = _spec(spec), kept or Kept()
+        name = tensors.layer.name
+        check_output(tensors, 1)
+        weights = memory.get("int8 weights", (), lambda: int8_weights(tensors))
+        found = memory.get("psums", (), lambda: psums(tensors, weights))
+        check_psums(name, found, chosen.psum_bits)
+        output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
+        work = _work(tensors, weights, output, chosen, memory)
+        if shift is not None:
+            work = replace(work, extras={**work.extras, "output_shift": shift})
+        mode = "sparse" if chosen.processing == "csc" else "dense"
+        return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, work, found)
+
+    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
+        """Refused: what is skipped depends on the values.
+
+        Raises
+        ------
+        OperandError
+            Always.
+        """
+        raise OperandError(
+            f"{layer.name}: eyeriss_v2 skips zeros, so it needs tensors and not only a shape"
+        )
+
+    def prices(self, spec: MachineSpec) -> EnergyTable:
+        """Energy of each (component, action) the machine counts."""
+        return prices(_spec(spec))
+
+    def resources(self, spec: MachineSpec) -> Resources:
+        """One multiplier and one adder per lane; scratchpads count as SRAM."""
+        chosen = _spec(spec)
+        return Resources(chosen.lanes, chosen.lanes, chosen.sram_bytes, area(chosen))
+
+
+MACHINE = EyerissV2()
