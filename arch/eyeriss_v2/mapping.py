@@ -16,6 +16,7 @@ chooses the numbers, and that a pass ends when its slowest PE ends, is not publi
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -42,6 +43,18 @@ def cut(total: int, size: int) -> np.ndarray:
     [0, 3, 6, 7]
     """
     return np.append(np.arange(0, total, size, dtype=np.int64), total)
+
+
+@cache
+def _tiles(images: int, P: int, tile_rows: int) -> np.ndarray:
+    if tile_rows >= P:
+        found = cut(images * P, tile_rows)
+    else:
+        starts = cut(P, tile_rows)[:-1]
+        first = np.arange(images, dtype=np.int64)[:, None] * P + starts
+        found = np.append(first.ravel(), images * P)
+    found.setflags(write=False)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +136,7 @@ class Mapping:
     @property
     def tiles(self) -> np.ndarray:
         """Bounds of the tiles in the output rows of all images, int64 (tiles + 1,)."""
-        P = self.layer.P
-        if self.tile_rows >= P:
-            return cut(self.images * P, self.tile_rows)
-        starts = cut(P, self.tile_rows)[:-1]
-        first = np.arange(self.images, dtype=np.int64)[:, None] * P + starts
-        return np.append(first.ravel(), self.images * P)
+        return _tiles(self.images, self.layer.P, self.tile_rows)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -44,10 +44,19 @@ def _extras(planned: Plan, counts: Tally, spec: EyerissV2Spec) -> dict[str, Any]
     }
 
 
-def _work(
+def work(
     tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec, kept: Kept
 ) -> Work:
-    """Everything but the DRAM's times."""
+    """Everything but the DRAM's times.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    weights : int32 (K, C/groups, R, S)
+    output : integers (N, K, P, Q), the values that are stored
+    spec : EyerissV2Spec
+    kept : what other runs of these tensors have worked out
+    """
     layer, pixels = tensors.layer, tensors.activations
     planned = plan(layer, tensors.images, weights, spec)
     mapping = planned.mapping
@@ -114,11 +123,11 @@ class EyerissV2:
         found = memory.get("psums", (), lambda: psums(tensors, weights))
         check_psums(name, found, chosen.psum_bits)
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        work = _work(tensors, weights, output, chosen, memory)
+        counted = work(tensors, weights, output, chosen, memory)
         if shift is not None:
-            work = replace(work, extras={**work.extras, "output_shift": shift})
+            counted = replace(counted, extras={**counted.extras, "output_shift": shift})
         mode = "sparse" if chosen.processing == "csc" else "dense"
-        return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, work, found)
+        return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, counted, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Refused: what is skipped depends on the values.

@@ -70,16 +70,21 @@ def lengths(
 
 
 def loads(mapping: Mapping, found: Passes) -> np.ndarray:
-    """Cycles in which each pass loads its weights, int64 of ``mapping.shape``.
+    """Cycles in which each pass loads its weights, int64 of ``mapping.shape``."""
+    return found.load * loading(mapping)
 
-    Where one pass does it all for a tile of rows, its weights stay for the next tile.
+
+def loading(mapping: Mapping) -> np.ndarray:
+    """Which passes load weights: bool of ``mapping.shape``.
+
+    Where one pass does all of a tile of rows, the next tile finds its weights there.
     """
-    load = np.broadcast_to(found.load, mapping.shape).copy()
+    found = np.ones(mapping.shape, bool)
     if weights_stay(mapping):
-        load[1:] = 0
-    return load
+        found[1:] = False
+    return found
 
 
 def weights_stay(mapping: Mapping) -> bool:
-    """Whether one pass does all of a tile of rows, so that the next tile finds its weights."""
-    return int(np.prod(mapping.turns)) == 1
+    """Whether one pass does all of a tile of rows."""
+    return mapping.turns == (1, 1, 1)

@@ -169,8 +169,11 @@ class _Mapper:
         reach = (rows - 1) * layer.stride + layer.dilation * (layer.R - 1) + 1
         return min(layer.H, reach, rows * layer.R)
 
-    def cost(self, mapping: Mapping, columns: Columns, found: Passes) -> tuple[int, int]:
-        """Cycles if no iact is zero: the longer of passes and DRAM, and their sum."""
+    def cost(self, mapping: Mapping, weights: int, found: Passes) -> tuple[int, int]:
+        """Cycles if no iact is zero: the longer of passes and DRAM, and their sum.
+
+        ``weights`` are the bits of all weights.
+        """
         layer, spec = self.layer, self.spec
         rows = np.diff(mapping.tiles)
         each = pieces(layer.Q, mapping.f1)
@@ -186,7 +189,7 @@ class _Mapper:
                 for size, times in zip(sizes.tolist(), often.tolist(), strict=True)
             )
         cycles = slots + spec.pipeline_stages * int(np.prod(mapping.shape))
-        dram = self._dram_bytes(mapping, int(weight_bits(mapping, columns, spec).sum()), stay)
+        dram = self._dram_bytes(mapping, weights, stay)
         wait = -(-dram * spec.clock_hz // spec.dram_bandwidth_bytes_per_s)
         return max(cycles, wait), cycles + wait
 
@@ -229,11 +232,12 @@ def plan(
     best: tuple[tuple[int, int], Plan] | None = None
     for inner, columns, words in mapper.inner():
         known: dict[tuple[int, int, int], Passes] = {}
+        stored = int(weight_bits(inner, columns, spec).sum())
         for mapping in mapper.outer(inner):
             key = (mapping.D, mapping.g1, mapping.m1)
             if key not in known:
                 known[key] = passes(mapping, words, spec)
-            cost = mapper.cost(mapping, columns, known[key])
+            cost = mapper.cost(mapping, stored, known[key])
             if best is None or cost < best[0]:
                 best = cost, Plan(mapping, columns, known[key])
     if best is None:

@@ -13,7 +13,7 @@ import numpy as np
 from arch.eyeriss_v2.columns import Columns
 from arch.eyeriss_v2.iacts import Iacts
 from arch.eyeriss_v2.mapping import Mapping, by_item, cut, pieces
-from arch.eyeriss_v2.passes import weights_stay, words_of_pes
+from arch.eyeriss_v2.passes import loading, words_of_pes
 from arch.eyeriss_v2.spec import ADDRESS_BITS, EyerissV2Spec
 
 
@@ -70,10 +70,7 @@ def weight_bytes(mapping: Mapping, columns: Columns, spec: EyerissV2Spec) -> np.
     bits = weight_bits(mapping, columns, spec)
     for axis, size in enumerate((mapping.g1, mapping.m1, mapping.D)):
         bits = np.add.reduceat(bits, np.arange(0, bits.shape[axis], size), axis=axis)
-    found = np.broadcast_to(_to_bytes(bits), mapping.shape).copy()
-    if weights_stay(mapping):
-        found[1:] = 0
-    return found
+    return _to_bytes(bits) * loading(mapping)
 
 
 def input_bytes(mapping: Mapping, counted: Iacts, spec: EyerissV2Spec) -> np.ndarray:

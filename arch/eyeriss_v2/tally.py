@@ -7,7 +7,7 @@ import numpy as np
 from arch.eyeriss_v2.iacts import Iacts, skips_iacts
 from arch.eyeriss_v2.kernels import iacts_sent, slowest_pe
 from arch.eyeriss_v2.mapping import Mapping, by_item, cut
-from arch.eyeriss_v2.passes import lengths, loads, words_of_pes
+from arch.eyeriss_v2.passes import lengths, loading, loads, words_of_pes
 from arch.eyeriss_v2.plan import Plan
 from arch.eyeriss_v2.spec import EyerissV2Spec
 
@@ -89,13 +89,13 @@ def _rows_over(mapping: Mapping) -> np.ndarray:
     return np.bincount(row[(row >= 0) & (row < layer.H)], minlength=layer.H)
 
 
-def _copies(mapping: Mapping, per_pe: np.ndarray, load: np.ndarray) -> int:
+def _copies(mapping: Mapping, per_pe: np.ndarray) -> int:
     """Sum over all passes that load, and all PEs in them, of ``per_pe`` (G, M pieces, items)."""
     by_pass = per_pe
     for axis, size in enumerate((mapping.g1, mapping.m1, mapping.D)):
         by_pass = np.add.reduceat(by_pass, cut(by_pass.shape[axis], size)[:-1], axis=axis)
     alike = np.minimum(np.diff(mapping.tiles), mapping.e1) * mapping.f1
-    return int((alike[:, None, None, None] * by_pass * (load > 0)).sum())
+    return int((alike[:, None, None, None] * by_pass * loading(mapping)).sum())
 
 
 def tally(
@@ -123,7 +123,6 @@ def tally(
     outputs = positions * layer.K
     received = (counted.received * _rows_over(mapping)).sum(dtype=np.int64)
     words = words_of_pes(mapping, columns)
-    load = loads(mapping, plan.passes)
     return Tally(
         slots=int((met * columns.words).sum()),
         pairs=int((met * columns.entries).sum()),
@@ -133,8 +132,8 @@ def tally(
         sums=outputs * mapping.items,
         outputs=outputs,
         received=int(received) * mapping.m_pieces,
-        weight_words=_copies(mapping, words, load),
-        weight_columns=_copies(mapping, by_item(mapping, np.ones_like(columns.words)), load),
+        weight_words=_copies(mapping, words),
+        weight_columns=_copies(mapping, by_item(mapping, np.ones_like(columns.words))),
     )
 
 
