@@ -1,5 +1,7 @@
 """MobileNet (version 1, width 1.0) for ImageNet: Howard et al., 2017, table 1."""
 
+from fractions import Fraction
+
 from workloads.network import Network, NetworkLayer, Published, linear, square
 
 BLOCKS = (
@@ -20,14 +22,28 @@ BLOCKS = (
 )
 
 
-def _layers() -> tuple[NetworkLayer, ...]:
-    layers = [NetworkLayer(square("conv1", 3, 32, 224, 3, stride=2), batch_norm=True)]
-    for number, (C, K, size, stride) in enumerate(BLOCKS, start=1):
-        depthwise = square(f"block{number}.depthwise", C, C, size, 3, stride=stride, groups=C)
-        pointwise = square(f"block{number}.pointwise", C, K, depthwise.P)
+def layers(width: Fraction = Fraction(1), size: int = 224) -> tuple[NetworkLayer, ...]:
+    """The layers at a width multiplier and an image size, both as the paper has them.
+
+    Examples
+    --------
+    >>> [entry.layer.K for entry in layers(Fraction(1, 2), 128)][:3], layers(size=128)[1].layer.H
+    ([16, 16, 32], 64)
+    """
+
+    def scaled(channels: int) -> int:
+        return int(channels * width)
+
+    found = [NetworkLayer(square("conv1", 3, scaled(32), size, 3, stride=2), batch_norm=True)]
+    for number, (C, K, plane, stride) in enumerate(BLOCKS, start=1):
+        side = plane * size // 224
+        depthwise = square(
+            f"block{number}.depthwise", scaled(C), scaled(C), side, 3, stride=stride, groups=scaled(C)
+        )
+        pointwise = square(f"block{number}.pointwise", scaled(C), scaled(K), depthwise.P)
         for layer in (depthwise, pointwise):
-            layers.append(NetworkLayer(layer, (layers[-1].name,), batch_norm=True))
-    return (*layers, NetworkLayer(linear("fc", 1024, 1000), (layers[-1].name,), bias=True))
+            found.append(NetworkLayer(layer, (found[-1].name,), batch_norm=True))
+    return (*found, NetworkLayer(linear("fc", scaled(1024), 1000), (found[-1].name,), bias=True))
 
 
 NETWORK = Network(
@@ -35,7 +51,7 @@ NETWORK = Network(
     "MobileNet v1, width 1.0, ImageNet 224x224",
     "Howard et al., arXiv 1704.04861, table 1",
     (3, 224, 224),
-    _layers(),
+    layers(),
     published_parameters=Published(
         4_231_976, "github.com/osmr/imgclsmob, mobilenet_w1; the paper prints 4.2 M"
     ),

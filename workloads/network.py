@@ -244,6 +244,7 @@ NETWORKS: Mapping[str, str] = {
     "resnet50": "workloads.resnet50",
     "resnet152": "workloads.resnet152",
     "mobilenet_v1": "workloads.mobilenet_v1",
+    "mobilenet_v1_050_128": "workloads.mobilenet_v1_050_128",
     "mobilenet_v2": "workloads.mobilenet_v2",
     "vgg16_cifar10": "workloads.vgg16_cifar10",
     "resnet18_cifar10": "workloads.resnet18_cifar10",

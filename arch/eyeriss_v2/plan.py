@@ -147,9 +147,7 @@ class _Mapper:
         psums = spec.psum_glb_bytes // 2 * 8 // (spec.psum_bits * g1 * filters * layer.Q)
         channels = layer.channels_per_group
         if not held:  # D items in a row touch at most so many pieces of channels
-            touched = min(inner.c_pieces, pieces(D - 1, inner.kernel_pieces) + 1)
-            if inner.kernel_pieces == 1:
-                touched = min(inner.c_pieces, D)
+            touched = pieces(D - 1, inner.kernel_pieces) + 1
             channels = min(channels, touched * inner.C0)
         row = most_input_bits(inner, 1, channels, spec) * g1
         inputs = spec.iact_glb_bytes // 2 * 8 // row
