@@ -147,6 +147,7 @@ MACHINES: Mapping[str, str] = {
     "scnn": "arch.scnn.model",
     "sparten": "arch.sparten.model",
     "bit_tactical": "arch.bit_tactical.model",
+    "eyeriss_v2": "arch.eyeriss_v2.model",
 }
 
 
@@ -163,6 +164,7 @@ def machine(name: str) -> Machine:
     >>> machine("abacus")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, ...
+    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, eyeriss_v2
     """
     if name not in MACHINES:
         raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")
