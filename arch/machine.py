@@ -164,7 +164,6 @@ def machine(name: str) -> Machine:
     >>> machine("abacus")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, ...
-    arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, eyeriss_v2
     """
     if name not in MACHINES:
         raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")

@@ -38,7 +38,13 @@ def layers(width: Fraction = Fraction(1), size: int = 224) -> tuple[NetworkLayer
     for number, (C, K, plane, stride) in enumerate(BLOCKS, start=1):
         side = plane * size // 224
         depthwise = square(
-            f"block{number}.depthwise", scaled(C), scaled(C), side, 3, stride=stride, groups=scaled(C)
+            f"block{number}.depthwise",
+            scaled(C),
+            scaled(C),
+            side,
+            3,
+            stride=stride,
+            groups=scaled(C),
         )
         pointwise = square(f"block{number}.pointwise", scaled(C), scaled(K), depthwise.P)
         for layer in (depthwise, pointwise):

@@ -45,9 +45,9 @@ def buffers(spec: EyerissV2Spec) -> Buffers:
     }
 
 
-def traffic(loads: np.ndarray, sent: np.ndarray, counts: Tally, turns: int, spec: EyerissV2Spec) -> (
-    dict[Key, int]
-):
+def traffic(
+    loads: np.ndarray, sent: np.ndarray, counts: Tally, turns: int, spec: EyerissV2Spec
+) -> dict[Key, int]:
     """Bytes by (level, tensor, direction): the two GLBs, and what enters the PEs' spads.
 
     Parameters

@@ -72,7 +72,7 @@ def iacts_sent(
     parts : int64, kernel pieces, pieces of a kernel row, D, g1, e1
     words : int64 out (tiles, turns over groups, turns over items)
     """
-    stride, dilation, P, padding, H, R = steps
+    stride, dilation, P, padding, H, _R = steps
     kernel_pieces, s_pieces, D, g1, e1 = parts
     groups, c_pieces, rows = sent.shape
     items = c_pieces * kernel_pieces

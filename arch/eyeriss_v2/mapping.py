@@ -167,10 +167,7 @@ class Mapping:
             np.diff(cut(self.items, self.D)),
         ]
         found: np.ndarray = (
-            sizes[0][:, None, None, None]
-            * sizes[1][:, None, None]
-            * sizes[2][:, None]
-            * sizes[3]
+            sizes[0][:, None, None, None] * sizes[1][:, None, None] * sizes[2][:, None] * sizes[3]
         )
         return found
 

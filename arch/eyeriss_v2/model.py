@@ -138,7 +138,8 @@ class EyerissV2:
             Always.
         """
         raise OperandError(
-            f"{layer.name}: eyeriss_v2 needs tensors, not only shapes; what it skips depends on values"
+            f"{layer.name}: eyeriss_v2 needs tensors, not only shapes; "
+            "what it skips depends on values"
         )
 
     def prices(self, spec: MachineSpec) -> EnergyTable:

@@ -61,10 +61,8 @@ def lengths(
     load : int64 (tiles, *turns), cycles to load, see ``loads``
     spec : EyerissV2Spec
     """
-    if spec.weight_loading == "exposed":
-        busy = load + slots
-    else:
-        busy = np.maximum(load, slots)
+    exposed = spec.weight_loading == "exposed"
+    busy = load + slots if exposed else np.maximum(load, slots)
     found: np.ndarray = busy + spec.pipeline_stages
     return found
 

@@ -202,9 +202,7 @@ class _Mapper:
         return (weights * (1 if stay else tiles) + inputs * again + outputs) // 8
 
 
-def plan(
-    layer: ConvLayer, images: int, weights: np.ndarray, spec: EyerissV2Spec
-) -> Plan:
+def plan(layer: ConvLayer, images: int, weights: np.ndarray, spec: EyerissV2Spec) -> Plan:
     """Choose a mapping.
 
     Parameters
@@ -246,4 +244,3 @@ def plan(
             f"weights in {spec.usable_weight_words} words of the weight spad"
         )
     return best[1]
-

@@ -203,9 +203,7 @@ class Slow:
                         for g in groups:
                             for c in self.c_pieces[cp]:
                                 wanted.add((n, g * self.channels + c, h))
-            total += sum(
-                self.stored(n, c, h, w) for n, c, h in wanted for w in self.read_columns
-            )
+            total += sum(self.stored(n, c, h, w) for n, c, h in wanted for w in self.read_columns)
         return total
 
     def run(self):

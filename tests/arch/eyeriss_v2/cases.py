@@ -74,6 +74,4 @@ def tensors(draw, images=None, density=None):
     weights = sparse(
         rng, layer.weight_shape, density or draw(st.sampled_from(DENSITIES)), 1, 127
     ) * rng.choice((-1, 1), layer.weight_shape)
-    return LayerTensors(
-        layer, pixels.astype(np.uint8), weights.astype(np.int8), origin="synthetic"
-    )
+    return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8), origin="synthetic")

@@ -1,5 +1,7 @@
 """Conservation, closed forms, limits, refusals and presets of Eyeriss v2."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -24,6 +26,12 @@ from workloads.tensors import LayerTensors
 
 CONV = ConvLayer("conv", C=16, K=24, H=12, W=12, R=3, S=3, padding=(1, 1, 1, 1))
 DEPTHWISE = ConvLayer("dw", C=8, K=8, H=6, W=6, R=3, S=3, padding=(1, 1, 1, 1), groups=8)
+HUGE = {
+    "iact_glb_bytes": 1 << 20,
+    "psum_glb_bytes": 1 << 20,
+    "weight_spad_words": 96,
+    "dram_bandwidth_bytes_per_s": 10**18,
+}
 ROOMY = {"iact_glb_bytes": 4096, "psum_glb_bytes": 8192, "weight_spad_words": 96}
 
 
@@ -41,7 +49,7 @@ def ones(layer):
     return LayerTensors(layer, np.ones(shape, np.uint8), np.ones(layer.weight_shape, np.int8))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tensors(), specs(**ROOMY))
 def test_nothing_leaks(given_tensors, spec):
     counters = MACHINE.run(given_tensors, spec).result.counters
@@ -72,20 +80,29 @@ def test_a_zero_iact_never_adds_work(given_tensors, spec, data):
     assert after.traffic_bytes("glb", tensor="input") <= before.traffic_bytes("glb", tensor="input")
 
 
-@settings(max_examples=40, deadline=None)
-@given(tensors(density=1.0), specs(**ROOMY, processing="dense"))
+@settings(max_examples=30, deadline=None)
+@given(tensors(density=1.0), specs(**HUGE, processing="dense"))
 def test_without_zeros_and_padding_skipping_saves_nothing(given_tensors, spec):
     """Where all is non-zero the compressed machine does what the dense one does, slot by slot."""
     layer = given_tensors.layer
-    bare = ConvLayer(**{name: getattr(layer, name) for name in layer.__slots__} | {"padding": (0,) * 4, "H": layer.H + 3, "W": layer.W + 5})
+    bare = replace(layer, padding=(0,) * 4, H=layer.H + 3, W=layer.W + 5)
     dense = MACHINE.run(ones(bare), spec).result
     sparse = MACHINE.run(ones(bare), override(spec, {"processing": "csc"})).result
     assert sparse.counters.multiplies == dense.counters.multiplies == bare.macs
-    assert sparse.counters.effectual_ops == bare.macs
-    same = {name: dense.extras[name] for name in ("m0", "c0", "d", "m1", "e1", "f1", "tile_rows")}
-    if {name: sparse.extras[name] for name in same} == same:
-        assert sparse.counters.compute_cycles == dense.counters.compute_cycles
-        assert sparse.counters.causes["imbalance"] == dense.counters.causes["imbalance"]
+    assert sparse.counters.compute_cycles == dense.counters.compute_cycles
+    assert sparse.counters.compute_cycles * spec.lanes >= bare.macs
+    for cause in ("mac", "simd_padding", "imbalance", "idle_mapping", "weight_load", "fill"):
+        assert sparse.counters.causes[cause] == dense.counters.causes[cause], cause
+    assert {**sparse.extras, "iacts_skipped": False} == dense.extras
+
+
+def test_a_layer_that_divides_evenly_fills_every_multiplier():
+    """24 rows as 3 sets of 8 x 12 channels, 4 x 16 filters and 6 rows at once: 384 every cycle."""
+    layer = ConvLayer("even", C=96, K=64, H=6, W=8)
+    result = MACHINE.run(ones(layer), PRESETS["published"]).result
+    assert result.counters.compute_cycles * 384 == layer.macs
+    assert result.counters.causes["imbalance"] == result.counters.causes["idle_mapping"] == 0
+    assert result.counters.pipeline_cycles == 7 + 96  # a PE takes one word of weights a cycle
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -97,10 +114,10 @@ def test_the_mapper_keeps_to_every_memory(given_tensors, spec):
     except OperandError:
         reject()
     mapping: Mapping = found.mapping
-    assert mapping.M0 <= spec.psum_spad_words
-    assert mapping.C0 * mapping.S0 <= min(spec.weight_spad_columns, spec.iact_spad_words)
+    assert spec.psum_spad_words >= mapping.M0
+    assert min(spec.weight_spad_columns, spec.iact_spad_words) >= mapping.C0 * mapping.S0
     assert found.passes.most.max() <= spec.usable_weight_words
-    assert mapping.D <= spec.array_rows
+    assert spec.array_rows >= mapping.D
     sets = mapping.g1 * mapping.m1 * mapping.e1 * mapping.f1
     assert sets <= spec.array_columns * (spec.array_rows // mapping.D)
     assert mapping.row_pieces.size - 1 == mapping.f1
@@ -269,7 +286,7 @@ def test_wide_outputs_shapes_and_other_specs_are_refused():
 
 def test_a_row_that_fits_no_buffer_is_refused():
     small = override(PRESETS["tiny"], {"iact_glb_bytes": 8})
-    with pytest.raises(OperandError, match="conv: no mapping fits: .* iact_glb_bytes = 8"):
+    with pytest.raises(OperandError, match=r"conv: no mapping fits: .* iact_glb_bytes = 8"):
         MACHINE.run(random_tensors(CONV), small)
 
 
