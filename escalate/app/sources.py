@@ -160,7 +160,7 @@ def told_form(model: "IntegerModel", kind: str) -> list[str]:
     if kind == PRUNED:
         arrays = [each.weights for each in model.layers.values() if each.weights is not None]
         share = sum(int((array != 0).sum()) for array in arrays) / sum(a.size for a in arrays)
-        return [f"8-bit weights, {share:.1%} of them not 0, layers kept whole included"]
+        return [f"8-bit weights, {100 * share:.1f} % of them not 0, layers kept whole included"]
     return []
 
 

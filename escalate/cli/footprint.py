@@ -60,6 +60,8 @@ def footprint(
         typer.echo(pd.DataFrame(rows).to_csv(index=False), nl=False)
     else:
         terminal.print_table(rows, LAYERS, HEADINGS)
-        ternary = [row | {name: row.get(f"{name}_bytes") for name in CODINGS[1:-1]} for row in rows]
-        terminal.print_table([row for row in ternary if row["form"] != "8 bit"], CODINGS, HEADINGS)
+        named = [row | {name: row.get(f"{name}_bytes") for name in CODINGS[1:-1]} for row in rows]
+        ternary = [row for row in named if row["form"] != "8 bit"]
+        if ternary:
+            terminal.print_table(ternary, CODINGS, HEADINGS)
         terminal.print_table(totals, ("counted", "stored_bytes", "compression_ratio", "what"))

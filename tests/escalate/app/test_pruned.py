@@ -68,7 +68,9 @@ def test_every_machine_is_fed_a_pruned_folder(pruned):
         assert "fed the pruned model" in notes
         arrays = [layer.weights for layer in found.layers.values()]
         share = sum(map(np.count_nonzero, arrays)) / sum(array.size for array in arrays)
-        assert f"8-bit weights, {share:.1%} of them not 0, layers kept whole included" in notes
+        assert (
+            f"8-bit weights, {100 * share:.1f} % of them not 0, layers kept whole included" in notes
+        )
         assert run.run.provenance["tensors"] == PRUNED
 
 

@@ -188,6 +188,7 @@ def test_compress_prunes_and_compare_takes_the_result_beside_a_compressed_one(es
     code, text, err = escalate("footprint", out)
     assert (code, err) == (0, "")
     assert "on disk" in text
+    assert "bits of each basis kernel" not in text
 
 
 def test_compress_reads_options_from_a_file(escalate, tmp_path):
