@@ -124,8 +124,9 @@ class _Network:
         table = network(self.name)
         for entry in table.layers:
             density = row("eyeriss_v2_densities.csv", network=self.name, layer=entry.name)
+            iacts = float(density["iact_density"])
             recipe = Synthetic(
-                activations=float(density["iact_density"]),
+                activations=iacts,
                 weights=float(density["weight_density"]) if self.sparse else 1.0,
                 kind="channel",
             )
@@ -133,7 +134,7 @@ class _Network:
             assert made.weights is not None
             pixels = (made.activations != 0).astype(np.uint8)
             if entry.name == "conv1":  # the image, which a recipe always makes dense
-                pixels &= mask(pixels.shape, recipe.activations or 0.0, 1).astype(np.uint8)
+                pixels &= mask(pixels.shape, iacts, 1).astype(np.uint8)
             signs = np.sign(made.weights)
             found.append((LayerTensors(entry.layer, pixels, signs, origin="synthetic"), Kept()))
         return found
