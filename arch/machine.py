@@ -144,10 +144,11 @@ class Machine(Protocol):
 MACHINES: Mapping[str, str] = {
     "basis_first": "arch.basis_first.model",
     "systolic": "arch.systolic.model",
+    "eyeriss": "arch.eyeriss.model",
     "scnn": "arch.scnn.model",
     "sparten": "arch.sparten.model",
-    "bit_tactical": "arch.bit_tactical.model",
     "eyeriss_v2": "arch.eyeriss_v2.model",
+    "bit_tactical": "arch.bit_tactical.model",
 }
 
 

@@ -13,7 +13,6 @@ from escalate.convolutions import TernaryConvolution
 from escalate.curves import Curves, Form, Point
 from escalate.errors import DecompositionError
 from escalate.modules import GraphModule
-from escalate.survival import Survival
 
 NEAR = 200  # a choice within this part of the budget is near enough to stop at
 
@@ -139,14 +138,14 @@ def fitted(
 
 
 def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int = 20) -> None:
-    """Drop the weakest coefficients of a retrained module until its model fits.
+    """Drop the weakest coefficients of a module in training until its model fits.
 
     Training moves coefficients and bits about, and with them the stored bytes, by a percent or
-    two.  Every ternary layer loses the same share of its coefficients.
+    two.  Every ternary layer loses the same share of its coefficients, for good.
 
     Parameters
     ----------
-    module : GraphModule, changed in place
+    module : GraphModule, changed in place; its rules are densities
     budget : bytes
     size : stored bytes of the module as it is now
     rounds : how often to try
@@ -157,14 +156,14 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
         If the model does not come to fit, because what is not ternary takes the room.
     """
     ternary = [c for c in module.modules() if isinstance(c, TernaryConvolution)]
+    taken = size()
     for _ in range(rounds):
-        taken = size()
         if taken <= budget:
             return
         for convolution in ternary:
-            density = convolution.rule.density
-            if density is not None:
-                kept = density * budget / taken * (1 - 1 / (4 * NEAR))
-                convolution.rule = Survival(density=kept)
-                convolution.update_thresholds()
-    raise DecompositionError(f"budget: the retrained model takes {taken} bytes, wanted {budget}")
+            convolution.thin(budget / taken * (1 - 1 / (4 * NEAR)))
+        taken = size()
+    if taken > budget:
+        raise DecompositionError(
+            f"budget: the model in training takes {taken} bytes, wanted {budget}"
+        )

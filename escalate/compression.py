@@ -108,6 +108,10 @@ def compress(
             found = replace(small, provenance={**about, "removed": gone} if gone else about)
         return replace(found, codings=codings(found, options.storage))
 
+    def fit(trained: GraphModule) -> None:
+        assert budget is not None
+        trim(trained, budget, lambda: model_file.packed_size(finished()))
+
     if options.retrained:
         retrain(
             module,
@@ -117,9 +121,8 @@ def compress(
             checkpoint=checkpoint,
             progress=progress,
             measure=None if size is None else lambda _: size(finished()),
+            fit=None if budget is None else fit,
         )
-        if budget is not None:
-            trim(module, budget, lambda: model_file.packed_size(finished()))
     return finished()
 
 

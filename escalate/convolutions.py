@@ -181,6 +181,7 @@ class TernaryConvolution(QuantizedConvolution):
 
     thresholds: torch.Tensor
     gains: torch.Tensor
+    share: torch.Tensor  # of the rule's density, below 1 where a budget asks for fewer
 
     def __init__(
         self,
@@ -196,6 +197,7 @@ class TernaryConvolution(QuantizedConvolution):
     ) -> None:
         super().__init__(layer, bias)
         self.rule, self.granularity = rule, granularity
+        self.register_buffer("share", torch.ones((), dtype=torch.float64))
         h = None if importance is None else per_weight(layer, importance)
         self._reach = None if h is None else np.sqrt(h)[:, :, None]
         exact = decompose(layer.name, weights, basis_size, h)
@@ -233,6 +235,7 @@ class TernaryConvolution(QuantizedConvolution):
     def _limits(self, coefficients: np.ndarray, ease: float) -> np.ndarray:
         """Thresholds (K,), or (K, C/groups) where input channels differ in importance."""
         rule = self.rule.eased(ease) if ease > 0 else self.rule
+        rule = rule.thinned(float(self.share))
         if self._reach is None:
             return rule(coefficients)
         strength, reach = rule(coefficients * self._reach)[:, None], self._reach[:, :, 0]
@@ -244,6 +247,11 @@ class TernaryConvolution(QuantizedConvolution):
         found = torch.from_numpy(self._limits(_numpy(self.latent), ease).astype(np.float32))
         found = found.reshape(*found.shape, *[1] * (3 - found.ndim)).to(self.thresholds.device)
         self.thresholds = found
+
+    def thin(self, share: float) -> None:
+        """Keep only ``share`` of the coefficients that the rule keeps now, the strongest."""
+        self.share.mul_(share)
+        self.update_thresholds()
 
     def scales(self) -> torch.Tensor:
         """a[k], shape (K,)."""

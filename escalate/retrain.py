@@ -144,6 +144,7 @@ def retrain(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     measure: Measure | None = None,
+    fit: Callable[[GraphModule], None] | None = None,
 ) -> None:
     """Train ``module`` in place, on the device where it is.
 
@@ -161,6 +162,7 @@ def retrain(
         was killed ends with the same weights as one that was not
     progress : called after every epoch that is run
     measure : stored bytes of the module as it is, for the report
+    fit : called after every epoch in which the rules are in full force; it may thin coefficients
 
     Raises
     ------
@@ -188,6 +190,8 @@ def retrain(
         if not math.isfinite(loss):
             raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
         seconds = time.monotonic() - begun
+        if fit is not None and _ease(options, (epoch + 1) / options.epochs) == 0:
+            fit(module)
         if checkpoint is not None:
             save_state(checkpoint, identity, module, optimizer, epoch + 1)
         if progress is not None:

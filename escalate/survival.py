@@ -134,3 +134,16 @@ class Survival:
             return Survival(threshold=self.threshold * (1 - ease))
         assert self.density is not None
         return Survival(density=eased_density(self.density, ease))
+
+    def thinned(self, share: float) -> "Survival":
+        """The rule that keeps ``share`` as many coefficients; only a density can be thinned.
+
+        Examples
+        --------
+        >>> Survival(density=0.5).thinned(0.5), Survival(threshold=0.1).thinned(1.0)
+        (Survival(density=0.25, threshold=None), Survival(density=None, threshold=0.1))
+        """
+        if share == 1:
+            return self
+        assert self.density is not None
+        return Survival(density=self.density * share)

@@ -202,7 +202,7 @@ def test_a_retrained_model_is_trimmed_to_its_ratio(job, tmp_path):
     before = size()
     trim(module, before // 2, size)
     assert before // 2 * 0.9 <= size() <= before // 2
-    with pytest.raises(DecompositionError, match="retrained model takes 1000 bytes, wanted 10"):
+    with pytest.raises(DecompositionError, match="model in training takes 1000 bytes, wanted 10"):
         trim(module, 10, lambda: 1000, rounds=2)
 
 

@@ -1,0 +1,396 @@
+"""Compiled rules of row stationary: what one pass takes, what a mapping costs, the best mapping.
+
+A processing pass holds ``c`` channels and ``k`` filters of ``n`` images on the array and makes
+``e`` output rows of each.  A PE multiplies one filter row with one input row: for each of the Q
+output columns a *window* of ceil(k / t) x ceil(c / r) x S multiplications, one per cycle.
+
+The buses feed all PEs at once, several words per cycle, and each word is sent once:
+
+fill    the first window lasts until its last operand is there: all weights of the pass, the first
+        S input columns, the first psums
+stream  the other windows last until their inputs and psums have come, and those before them gone
+
+Everything is an integer, so that the search and the plan add up to the same cycles.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from arch.jit import kernel
+
+# columns of what ``step_counts`` writes
+LENGTH, USED, FILL, BUS = 0, 1, 2, 3
+WEIGHTS, INPUTS, PSUMS_IN, PSUMS_OUT, LINK = 4, 5, 6, 7, 8
+IFMAP_WRITES, FILTER_WRITES = 9, 10
+INPUT_ACCESSES, PSUM_IN_ACCESSES, PSUM_OUT_ACCESSES, WEIGHT_ACCESSES = 11, 12, 13, 14
+PASSES, CHAINED = 15, 16
+COUNTS = 17
+
+
+class Shape(NamedTuple):
+    """One group of a layer: C channels, K filters, ``images``; ``columns`` of input it reads."""
+
+    C: int
+    K: int
+    H: int
+    W: int
+    P: int
+    Q: int
+    R: int
+    S: int
+    stride: int
+    dilation: int
+    top: int
+    columns: int
+    images: int
+    groups: int
+
+
+class Array(NamedTuple):
+    """The numbers of the machine that the rules need; bytes, words and words per cycle."""
+
+    rows: int
+    columns: int
+    ifmap_spad: int
+    filter_spad: int
+    psum_spad: int
+    banks: int
+    bank_bytes: int
+    filter_glb_bytes: int
+    port_bytes: int
+    word: int
+    psum: int
+    filter_bus: int
+    ifmap_bus: int
+    psum_bus: int
+    copies: int
+    cycles_num: int
+    cycles_den: int
+    overlap: int
+    energy_first: int
+
+
+class Choice(NamedTuple):
+    """A mapping, see ``arch.eyeriss.mapping``."""
+
+    m: int
+    n: int
+    e: int
+    p: int
+    q: int
+    r: int
+    t: int
+
+
+@kernel()
+def over(size: int, part: int) -> int:
+    """size / part, rounded up."""
+    return -(-size // part)
+
+
+@kernel()
+def taps(outputs: int, reach: int, stride: int, dilation: int) -> int:
+    """Different input rows (or columns) under so many outputs and ``reach`` kernel rows."""
+    apart = 1  # outputs whose inputs are a whole number of kernel taps apart
+    while (stride * apart) % dilation != 0:
+        apart += 1
+    again = max(0, outputs - apart) * max(0, reach - stride * apart // dilation)
+    return outputs * reach - again
+
+
+@kernel()
+def pass_cycles(
+    shape: Shape,
+    array: Array,
+    choice: Choice,
+    n: int,
+    e: int,
+    c: int,
+    k: int,
+    more: int,
+    fresh: int,
+) -> tuple[int, int, int]:
+    """(window, fill, stream) of one pass, cycles.
+
+    ``more`` is 1 where psums come from the GLB, ``fresh`` 1 where the weights are not there yet.
+    """
+    window = over(k, choice.t) * over(c, choice.r) * shape.S
+    left = shape.Q * n - 1
+    rows = taps(e, shape.R, shape.stride, shape.dilation)
+    first = c * rows * shape.S
+    fill = max(
+        max(window, over(fresh * k * c * shape.R * shape.S, array.filter_bus)),
+        max(over(first, array.ifmap_bus), over(more * k * e, array.psum_bus)),
+    )
+    stream = max(
+        window * left,
+        max(
+            over(c * rows * shape.columns * n - first, array.ifmap_bus),
+            over(k * e * left, array.psum_bus),
+        ),
+    )
+    return window, fill, stream
+
+
+@kernel()
+def dram_rows(shape: Shape, low: int, high: int) -> tuple[int, int]:
+    """First and last + 1 input row in DRAM under output rows low..high."""
+    first = low * shape.stride - shape.top
+    last = (high - 1) * shape.stride - shape.top + shape.dilation * (shape.R - 1) + 1
+    first, last = max(first, 0), min(last, shape.H)
+    return first, max(first, last)
+
+
+@kernel()
+def fits(shape: Shape, array: Array, choice: Choice) -> int:
+    """The first limit that a mapping breaks, 0 for none; the order is that of ``LIMITS``."""
+    window = shape.dilation * (shape.S - 1) + 1
+    if choice.q * window > array.ifmap_spad:
+        return 1
+    if choice.p * choice.q * shape.S > array.filter_spad:
+        return 2
+    if choice.p > array.psum_spad:
+        return 3
+    segments = over(choice.e, array.columns)
+    stacked = array.rows // (shape.R * segments)
+    beside = max(1, array.columns // choice.e)
+    if choice.r > stacked:
+        return 4
+    if choice.t > stacked // choice.r * beside:
+        return 5
+    if choice.m % (choice.p * choice.t) != 0:
+        return 6
+    channels = min(choice.q * choice.r, shape.C)
+    filters = min(choice.p * choice.t, shape.K)
+    if channels * filters * shape.R * shape.S * array.word > array.filter_glb_bytes:
+        return 7
+    if input_banks(shape, array, choice) + psum_banks(shape, array, choice) > array.banks:
+        return 8
+    return 0
+
+
+@kernel()
+def input_banks(shape: Shape, array: Array, choice: Choice) -> int:
+    """Banks that the inputs of one step fill."""
+    images, strip = min(choice.n, shape.images), min(choice.e, shape.P)
+    rows = taps(strip, shape.R, shape.stride, shape.dilation)
+    channels = min(choice.q * choice.r, shape.C)
+    size = images * channels * rows * shape.columns * array.word
+    return over(array.copies * size, array.bank_bytes)
+
+
+@kernel()
+def psum_banks(shape: Shape, array: Array, choice: Choice) -> int:
+    """Banks that the psums of one step fill."""
+    images, strip = min(choice.n, shape.images), min(choice.e, shape.P)
+    size = images * min(choice.m, shape.K) * strip * shape.Q * array.psum
+    return over(array.copies * size, array.bank_bytes)
+
+
+@kernel()
+def pass_total(shape: Shape, array: Array, choice: Choice, fresh: int) -> int:
+    """Cycles of all passes of one group, pairs of equal blocks counted together."""
+    total = 0
+    block = choice.q * choice.r
+    first = min(block, shape.C)
+    for whole_n in range(2):
+        n = choice.n if whole_n == 0 else shape.images % choice.n
+        times_n = shape.images // choice.n if whole_n == 0 else 1
+        for whole_e in range(2):
+            e = choice.e if whole_e == 0 else shape.P % choice.e
+            times_e = shape.P // choice.e if whole_e == 0 else 1
+            for whole_k in range(2):
+                size = choice.p * choice.t
+                k = size if whole_k == 0 else shape.K % size
+                times_k = shape.K // size if whole_k == 0 else 1
+                times = times_n * times_e * times_k
+                if n * e * k * times == 0:
+                    continue
+                _, fill, stream = pass_cycles(shape, array, choice, n, e, first, k, 0, fresh)
+                total += times * (fill + stream)
+                whole = shape.C // block - 1
+                if whole > 0:
+                    _, fill, stream = pass_cycles(shape, array, choice, n, e, block, k, 1, fresh)
+                    total += times * whole * (fill + stream)
+                if block < shape.C and shape.C % block:
+                    rest = shape.C % block
+                    _, fill, stream = pass_cycles(shape, array, choice, n, e, rest, k, 1, fresh)
+                    total += times * (fill + stream)
+    return total
+
+
+@kernel()
+def costs(shape: Shape, array: Array, choice: Choice) -> tuple[int, int]:
+    """(latency, energy) of one group: cycles with DRAM at its bandwidth; units of one RF access.
+
+    Energy is data movement by the published ratios: DRAM 200, GLB 6, from PE to PE 2; accesses
+    to the spads are the same in every mapping.  Feature maps count uncompressed.
+    """
+    blocks, filters = over(shape.C, choice.q * choice.r), over(shape.K, choice.m)
+    passes, sweeps = over(shape.K, choice.p * choice.t), over(shape.images, choice.n)
+    strips = over(shape.P, choice.e)
+    held = blocks * passes == 1
+    cycles = pass_total(shape, array, choice, 0 if held else 1)
+    if held:
+        n, e = min(choice.n, shape.images), min(choice.e, shape.P)
+        _, early, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 0)
+        _, late, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 1)
+        cycles += late - early
+    loaded, sent = 0, 0
+    for strip in range(strips):
+        low, high = strip * choice.e, min((strip + 1) * choice.e, shape.P)
+        first, last = dram_rows(shape, low, high)
+        loaded += last - first
+        sent += taps(high - low, shape.R, shape.stride, shape.dilation)
+    outputs = shape.images * shape.K * shape.P * shape.Q
+    inputs = shape.images * shape.C
+    weights = shape.K * shape.C * shape.R * shape.S * (1 if held else sweeps * strips)
+    maps = inputs * loaded * shape.W * (filters if blocks > 1 else 1) + outputs
+    glb = 2 * blocks * outputs + inputs * sent * shape.columns * passes
+    link = outputs * blocks * (shape.R * min(choice.r, shape.C) - 1)
+    weight_cycles = over(weights * array.word * array.cycles_num, array.cycles_den)
+    map_cycles = over(maps * array.word * array.cycles_num, array.cycles_den)
+    if array.overlap:
+        latency = max(cycles, weight_cycles + map_cycles)
+    else:
+        latency = max(cycles, weight_cycles) + map_cycles
+    return latency, 200 * (weights + maps) + 6 * glb + 2 * link
+
+
+@kernel()
+def largest_part(total: int, most: int) -> int:
+    """The largest useful size up to ``most``: blocks of it are as equal as can be."""
+    return over(total, over(total, max(1, min(total, most))))
+
+
+@kernel()
+def next_part(total: int, part: int) -> int:
+    """The next smaller useful size; 0 after 1."""
+    return largest_part(total, part - 1) if part > 1 else 0
+
+
+@kernel()
+def filters_held(shape: Shape, array: Array, p: int, t: int, n: int, e: int, q: int, r: int) -> int:
+    """The m that the GLB has room for beside the inputs, in equal blocks; 0 for none."""
+    size = p * t
+    room = array.banks - input_banks(shape, array, Choice(size, n, e, p, q, r, t))
+    one = n * e * shape.Q * array.psum * array.copies
+    most = max(0, room) * array.bank_bytes // one
+    if most >= shape.K:
+        return over(shape.K, size) * size
+    most = most // size * size
+    if most == 0:
+        return 0
+    return over(over(shape.K, size), over(shape.K, most)) * size
+
+
+@kernel()
+def better(array: Array, latency: int, energy: int, best: np.ndarray) -> bool:
+    """Whether the costs beat the best so far; ties keep the mapping that was found first."""
+    if array.energy_first:
+        latency, energy = energy, latency
+    if latency != best[0]:
+        return bool(latency < best[0])
+    return bool(energy < best[1])
+
+
+@kernel()
+def try_filters(
+    shape: Shape,
+    array: Array,
+    n: int,
+    e: int,
+    q: int,
+    r: int,
+    t: int,
+    best: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """All sizes p and the m that goes with each."""
+    most = min(array.psum_spad, array.filter_spad // (q * shape.S))
+    p = largest_part(over(shape.K, t), most) if most else 0
+    while p > 0:
+        m = filters_held(shape, array, p, t, n, e, q, r)
+        choice = Choice(m, n, e, p, q, r, t)
+        if m > 0 and fits(shape, array, choice) == 0:
+            latency, energy = costs(shape, array, choice)
+            if better(array, latency, energy, best):
+                best[0] = energy if array.energy_first else latency
+                best[1] = latency if array.energy_first else energy
+                found[0], found[1], found[2], found[3] = m, n, e, p
+                found[4], found[5], found[6] = q, r, t
+        p = next_part(over(shape.K, t), p)
+
+
+@kernel()
+def search(shape: Shape, array: Array, found: np.ndarray) -> None:
+    """The best mapping into ``found``, int64 (7,): m, n, e, p, q, r, t; zeros where none fits.
+
+    Blocks are as equal as can be: of the sizes that cut an axis into the same number of pieces
+    the smallest is tried.  t is the most that fits beside r, and its halves.
+    """
+    best = np.full(2, np.iinfo(np.int64).max)
+    found[:] = 0
+    window = shape.dilation * (shape.S - 1) + 1
+    e = largest_part(shape.P, array.columns * (array.rows // shape.R))
+    while e > 0:
+        stacked = array.rows // (shape.R * over(e, array.columns))
+        beside = max(1, array.columns // e)
+        r = largest_part(shape.C, stacked) if stacked else 0
+        while r > 0:
+            t = min(shape.K, stacked // r * beside)
+            while t > 0:
+                most = array.ifmap_spad // window
+                q = largest_part(over(shape.C, r), most) if most else 0
+                while q > 0:
+                    n = shape.images
+                    while n > 0:
+                        try_filters(shape, array, n, e, q, r, t, best, found)
+                        n = next_part(shape.images, n)
+                    q = next_part(over(shape.C, r), q)
+                t = t // 2
+            r = next_part(shape.C, r)
+        e = next_part(shape.P, e)
+
+
+@kernel(parallel=True)
+def step_counts(
+    shape: Shape, array: Array, choice: Choice, sizes: np.ndarray, counts: np.ndarray
+) -> None:
+    """What every step does, ``counts`` int64 (steps, COUNTS).
+
+    ``sizes`` is int64 (steps, 6): images, output rows, filters, channels of the step, 1 where psums
+    come back from the GLB, 1 where the weights are fetched.
+    """
+    for step in prange(sizes.shape[0]):
+        n, e, filters, c = sizes[step, 0], sizes[step, 1], sizes[step, 2], sizes[step, 3]
+        more, fresh = sizes[step, 4], sizes[step, 5]
+        rows = taps(e, shape.R, shape.stride, shape.dilation)
+        chain = shape.R * min(choice.r, c)
+        size = choice.p * choice.t
+        row = counts[step]
+        for at in range(over(filters, size)):
+            k = min(size, filters - at * size)
+            window, fill, stream = pass_cycles(shape, array, choice, n, e, c, k, more, fresh)
+            used = chain * e * min(choice.t, k)
+            psums, weights = k * e * shape.Q * n, fresh * k * c * shape.R * shape.S
+            row[LENGTH] += fill + stream
+            row[USED] += used * (fill + stream)
+            row[FILL] += used * (fill - window)
+            row[BUS] += used * (stream - window * (shape.Q * n - 1))
+            row[WEIGHTS] += weights
+            row[INPUTS] += c * rows * shape.columns * n
+            row[PSUMS_IN] += more * psums
+            row[PSUMS_OUT] += psums
+            row[LINK] += psums * (chain - 1)
+            row[CHAINED] += psums * chain
+            row[IFMAP_WRITES] += c * shape.R * e * shape.columns * n * min(choice.t, k)
+            row[FILTER_WRITES] += weights * e
+            row[INPUT_ACCESSES] += c * rows * n * over(shape.columns * array.word, array.port_bytes)
+            accesses = k * e * n * over(shape.Q * array.psum, array.port_bytes)
+            row[PSUM_IN_ACCESSES] += more * accesses
+            row[PSUM_OUT_ACCESSES] += accesses
+            row[WEIGHT_ACCESSES] += over(weights * array.word, array.port_bytes)
+            row[PASSES] += 1

@@ -1,0 +1,186 @@
+"""The fields of Eyeriss and its presets.
+
+Letters of the papers (JSSC 2017, ISCA 2016) in ours: M filters are K, an E x F output is P x Q,
+a batch of N images is N.  The mapping's own letters (m, n, e, p, q, r, t) are the papers', see
+``arch.eyeriss.mapping``.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from arch.spec import MachineSpec
+
+KIB = 1024
+AUTO = "auto"
+LETTERS = ("m", "n", "e", "p", "q", "r", "t")
+
+
+class EyerissSpec(MachineSpec):
+    """One dense row-stationary array behind a global buffer (GLB).
+
+    Raises
+    ------
+    pydantic.ValidationError
+        For fields out of range, and a ``mapping`` that is not ``auto`` or seven positive integers.
+
+    Examples
+    --------
+    >>> spec = EyerissSpec(rows=12, columns=14)
+    >>> spec.units, spec.banks
+    (168, 82)
+    """
+
+    rows: PositiveInt = Field(32, description="rows of PEs")
+    columns: PositiveInt = Field(32, description="columns of PEs")
+    ifmap_spad_words: PositiveInt = Field(12, description="input words in the registers of a PE")
+    filter_spad_words: PositiveInt = Field(224, description="weight words in the SRAM of a PE")
+    psum_spad_words: PositiveInt = Field(24, description="psums in the registers of a PE")
+    glb_bytes: PositiveInt = Field(
+        82 * 4 * KIB, description="GLB for inputs and psums; Assumption: the iso split, B"
+    )
+    filter_glb_bytes: PositiveInt = Field(
+        24 * KIB,
+        description="part of the GLB in which the weights of the next pass wait; "
+        "Assumption: the iso split, B",
+    )
+    bank_bytes: PositiveInt = Field(
+        4 * KIB, description="a bank of the GLB, which holds either inputs or psums, B"
+    )
+    port_bytes: int = Field(8, ge=1, le=64, description="width of a bank's port, B")
+    filter_bus_words: PositiveInt = Field(
+        24,
+        description="weights sent per cycle; Assumption: iso as many per PE as 4 for 168",
+    )
+    ifmap_bus_words: PositiveInt = Field(
+        6,
+        description="inputs sent per cycle; Assumption: iso as many per PE as 1 for 168",
+    )
+    psum_bus_words: PositiveInt = Field(
+        24,
+        description="psums sent per cycle, and as many back; "
+        "Assumption: iso as many per PE as 4 for 168",
+    )
+    operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
+    psum_bits: int = Field(
+        32, ge=8, le=32, description="width of a psum in spads, GLB, buses, bits"
+    )
+    wide_psums: Literal["refuse", "truncate"] = Field(
+        "refuse",
+        description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
+        "that drops low bits, the model keeps the exact sum and moves words of psum_bits",
+    )
+    dram_overlap: Literal["on", "off"] = Field(
+        "on",
+        description="off: no pass runs while inputs come from DRAM or outputs go there, as on the "
+        "chip; Assumption: on needs a GLB that holds the inputs and psums of two steps",
+    )
+    compression: Literal["rlc", "off"] = Field(
+        "rlc",
+        description="rlc: feature maps in DRAM are run-length coded, save the network's input and "
+        "an output without requantizer",
+    )
+    run_bits: int = Field(5, ge=1, le=16, description="width of a run of zeros, bits")
+    objective: Literal["latency", "energy"] = Field(
+        "latency",
+        description="what the mapper minimizes; Assumption: cycles first, or data movement at the "
+        "published relative costs first",
+    )
+    mapping: str = Field(
+        AUTO, description="auto, or m,n,e,p,q,r,t to be used for every layer: 96,1,7,16,1,1,2"
+    )
+
+    @field_validator("mapping")
+    @classmethod
+    def _letters(cls, value: str) -> str:
+        if value == AUTO:
+            return value
+        numbers = [part.strip() for part in value.split(",")]
+        if len(numbers) != len(LETTERS) or not all(
+            part.isdecimal() and int(part) > 0 for part in numbers
+        ):
+            raise ValueError(f"wanted {AUTO!r} or seven positive integers {','.join(LETTERS)}")
+        return ",".join(numbers)
+
+    @property
+    def units(self) -> int:
+        """Number of PEs; each holds one multiplier and one adder."""
+        return self.rows * self.columns
+
+    @property
+    def banks(self) -> int:
+        """Banks of the GLB for inputs and psums; what is left of the last one is not used."""
+        return self.glb_bytes // self.bank_bytes
+
+    @property
+    def psum_bytes(self) -> int:
+        """Bytes of a psum in the GLB and on its buses."""
+        return -(-self.psum_bits // 8)
+
+    @property
+    def copies(self) -> int:
+        """Steps whose inputs and psums the GLB holds at once."""
+        return 2 if self.dram_overlap == "on" else 1
+
+    @property
+    def checked_bits(self) -> int:
+        """Bits that a final psum may have."""
+        return self.psum_bits if self.wide_psums == "refuse" else 32
+
+    @property
+    def pairs_per_word(self) -> int:
+        """(run, level) pairs in a 64-bit word of a coded feature map; one bit ends the stream."""
+        return 63 // (self.run_bits + 8 * self.operand_bytes)
+
+    @property
+    def sram_bytes(self) -> int:
+        """GLB and weight spads; the other spads are registers."""
+        spads = self.units * self.filter_spad_words * self.operand_bytes
+        return self.glb_bytes + self.filter_glb_bytes + spads
+
+
+ISO = EyerissSpec()
+
+# ``iso``: 1024 multipliers, 800 MHz, 45 nm and 589,824 B of SRAM like the default Basis-First
+# machine: weight spads of 224 B in 1024 PEs leave 360,448 B for the GLB.  Spads hold as many words
+# as published.  Split of the GLB (Assumption): 24 KiB for weights, the share that 8 of 108 kB are,
+# in whole banks.  Psums have 32 bits, as in the other machines.
+#
+# ``published``: the chip of JSSC 2017, tables III to VI: 12x14 PEs, 108 kB of GLB, 65 nm, 200 MHz,
+# 1 V.  Assumption: its link to DRAM moves one 64-bit word per cycle of its 60 MHz.
+#
+# ``tiny``: ``iso`` with a GLB so small that layers fall into many steps.
+PRESETS: Mapping[str, EyerissSpec] = MappingProxyType(
+    {
+        "iso": ISO,
+        "published": EyerissSpec(
+            clock_hz=200_000_000,
+            node_nm=65,
+            supply_v=1.0,
+            dram_bandwidth_bytes_per_s=480_000_000,
+            rows=12,
+            columns=14,
+            glb_bytes=25 * 4 * KIB,
+            filter_glb_bytes=8 * KIB,
+            filter_bus_words=4,
+            ifmap_bus_words=1,
+            psum_bus_words=4,
+            operand_bytes=2,
+            psum_bits=16,
+            wide_psums="truncate",
+            dram_overlap="off",
+        ),
+        "tiny": EyerissSpec(
+            rows=12,
+            columns=14,
+            glb_bytes=16 * KIB,
+            filter_glb_bytes=4 * KIB,
+            bank_bytes=KIB,
+            filter_bus_words=4,
+            ifmap_bus_words=1,
+            psum_bus_words=4,
+        ),
+    }
+)
