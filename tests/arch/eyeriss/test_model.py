@@ -1,0 +1,193 @@
+"""Laws, closed forms, refusals and presets of Eyeriss."""
+
+import itertools
+from dataclasses import replace
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from arch.basis_first.spec import BasisFirstSpec
+from arch.energy import by_component, by_tensor, charges, total_attojoules
+from arch.errors import OperandError, SpecError
+from arch.eyeriss.kernels import Choice, costs, fits
+from arch.eyeriss.mapping import array_of, mapping, shape_of
+from arch.eyeriss.model import MACHINE
+from arch.eyeriss.spec import PRESETS, EyerissSpec
+from arch.spec import MachineSpec, override
+from tests.arch.eyeriss.cases import specs, tensors
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+CONV = ConvLayer("conv", C=6, K=8, H=12, W=12, R=3, S=3, padding=(1, 1, 1, 1))
+
+
+def ones(layer, pixel=1, weight=1, images=1):
+    pixels = np.full((images, layer.C, layer.H, layer.W), pixel, np.uint8)
+    return LayerTensors(layer, pixels, np.full(layer.weight_shape, weight, np.int8))
+
+
+def fitting(given_tensors, spec):
+    try:
+        return MACHINE.run(given_tensors, spec)
+    except OperandError:  # refusals are tested below
+        return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(tensors(), specs())
+def test_nothing_leaks(given_tensors, spec):
+    run = fitting(given_tensors, spec)
+    if run is None:
+        return
+    counters = run.result.counters
+    assert sum(counters.causes.values()) == spec.units * counters.cycles
+    assert counters.causes["mac"] + counters.causes["gated"] == counters.macs
+    assert counters.effectual_ops <= counters.multiplies <= counters.macs
+    # One multiplication per PE and cycle: dense work is the least there is.
+    assert counters.compute_cycles * spec.units >= counters.macs
+    lines = charges(counters, MACHINE.prices(spec))
+    total = total_attojoules(lines)
+    assert sum(by_component(lines).values()) == sum(by_tensor(lines).values()) == total > 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(tensors(), specs())
+def test_zeros_save_energy_and_bytes_but_no_cycle_of_the_array(given_tensors, spec):
+    run = fitting(given_tensors, spec)
+    if run is None:
+        return
+    shape = MACHINE.run_shape(given_tensors.layer, spec, given_tensors.images).result
+    real = run.result
+    assert real.counters.compute_cycles == shape.counters.compute_cycles
+    assert real.counters.drain_cycles == shape.counters.drain_cycles
+    assert real.extras["mapping"] == shape.extras["mapping"]
+    assert real.counters.multiplies <= shape.counters.multiplies == shape.counters.macs
+
+
+@settings(max_examples=25, deadline=None)
+@given(tensors(), specs(ifmap_spad_words=7, filter_spad_words=12, psum_spad_words=3))
+def test_no_mapping_is_twice_as_good_as_the_mappers(given_tensors, spec):
+    """Against every p, q, r, t, e and n with the largest m that fits."""
+    layer, images = given_tensors.layer, given_tensors.images
+    try:
+        found = mapping(layer, spec, images)
+    except OperandError:
+        return
+    shape, array = shape_of(layer, images), array_of(spec)
+    assert fits(shape, array, found) == 0
+    place = 1 if spec.objective == "energy" else 0
+    least = costs(shape, array, found)[place]
+    ranges = (
+        range(1, images + 1),
+        range(1, layer.P + 1),
+        range(1, 4),
+        range(1, 4),
+        range(1, 4),
+        range(1, 4),
+    )
+    for n, e, p, q, r, t in itertools.product(*ranges):
+        size = p * t
+        sizes = range(size, -(-shape.K // size) * size + 1, size)
+        held = [m for m in sizes if fits(shape, array, Choice(m, n, e, p, q, r, t)) == 0]
+        if held and costs(shape, array, Choice(held[-1], n, e, p, q, r, t))[place] < least:
+            # The mapper only tries blocks that are as equal as can be; a ragged one may win by
+            # less than one block in each axis.
+            assert costs(shape, array, Choice(held[-1], n, e, p, q, r, t))[place] >= least // 2
+
+
+def test_a_layer_that_fills_the_array_is_bounded_by_its_multiplications():
+    """12 x 14 PEs, four 3-row sets of 14 columns: all 168 PEs work in every window."""
+    layer = ConvLayer("even", C=4, K=16, H=16, W=30, R=3, S=3)
+    spec = override(PRESETS["published"], {"mapping": "16,1,14,16,1,4,1"})
+    result = MACHINE.run_shape(layer, spec).result
+    assert result.extras["active_pes"] == 168
+    windows = 28  # columns of the output
+    window = 16 * 3  # filters x taps, one channel per set
+    sent = 4 * 16 * 3  # first inputs, one word per cycle
+    weights = -(-4 * 16 * 9 // 4)
+    fill = max(window, sent, weights)
+    stream = max(window * 27, 4 * 16 * 30 - sent, -(-16 * 14 * 27 // 4))
+    assert result.counters.compute_cycles == fill + stream
+    assert result.counters.causes["mac"] == layer.macs == 168 * window * windows
+
+
+def test_threads_change_nothing():
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 3, (2, CONV.C, CONV.H, CONV.W)).astype(np.uint8)
+    weights = rng.integers(-9, 9, CONV.weight_shape).astype(np.int8)
+    given_tensors = LayerTensors(CONV, pixels, weights, producers=("before",))
+    most = numba.config.NUMBA_NUM_THREADS
+    found = []
+    for count in {1, most}:
+        numba.set_num_threads(count)
+        found.append(MACHINE.run(given_tensors, PRESETS["tiny"]).result)
+    numba.set_num_threads(most)
+    assert all(each == found[0] for each in found)
+
+
+def test_without_overlap_loads_wait_for_the_step_before():
+    layer = replace(CONV, C=64, K=64)
+    mapping_of = {"mapping": "64,1,12,16,4,1,1", "dram_latency_ns": 0}
+    spec = override(PRESETS["published"], mapping_of)
+    off = MACHINE.run_shape(layer, spec).result
+    on = MACHINE.run_shape(layer, override(spec, {"dram_overlap": "on"})).result
+    assert off.extras["steps"] == on.extras["steps"] == 16
+    assert off.counters.compute_cycles == on.counters.compute_cycles
+    assert off.counters.memory_stall_cycles > on.counters.memory_stall_cycles
+
+
+@pytest.mark.parametrize(
+    ("layer", "fields", "message"),
+    [
+        (replace(CONV, R=13, H=20, name="tall"), {}, r"tall: the kernel has R = 13 rows"),
+        (replace(CONV, S=13, W=20, name="wide"), {}, r"wide: an input window is 13 words wide"),
+        (
+            CONV,
+            {"mapping": "8,1,12,8,12,1,1"},
+            r"conv: mapping = '8,1,12,8,12,1,1': q input windows exceed ifmap_spad_words",
+        ),
+        (CONV, {"mapping": "8,1,12,8,1,5,1"}, r"r stacked PE sets exceed the rows"),
+        (CONV, {"mapping": "9,1,12,2,1,1,1"}, r"m is no multiple of p x t"),
+        (CONV, {"glb_bytes": 100, "bank_bytes": 50}, r"conv: no mapping fits: .*glb_bytes = 100"),
+    ],
+)
+def test_what_does_not_fit_is_named(layer, fields, message):
+    spec = override(PRESETS["published"], fields)
+    with pytest.raises(OperandError, match=message):
+        MACHINE.run_shape(layer, spec)
+
+
+def test_bad_fields_are_named():
+    for text in ("1,2,3", "a,b,c,d,e,f,g", "0,1,1,1,1,1,1"):
+        with pytest.raises(SpecError, match=r"mapping = .*wanted 'auto' or seven positive"):
+            override(PRESETS["iso"], {"mapping": text})
+    with pytest.raises(TypeError, match="eyeriss: spec is a BasisFirstSpec"):
+        MACHINE.run_shape(CONV, BasisFirstSpec())
+    with pytest.raises(OperandError, match="conv: images is 0"):
+        MACHINE.run_shape(CONV, PRESETS["iso"], 0)
+    assert issubclass(EyerissSpec, MachineSpec)
+
+
+def test_wide_psums_are_refused_where_asked():
+    layer = ConvLayer("fc", C=300, K=1, H=1, W=1)
+    heavy = ones(layer, 255, 127)
+    with pytest.raises(OperandError, match="leaves the 16 bits of psum_bits"):
+        MACHINE.run(heavy, override(PRESETS["iso"], {"psum_bits": 16}))
+    MACHINE.run(heavy, override(PRESETS["published"], {"wide_psums": "truncate"}))
+
+
+def test_presets():
+    iso, published = PRESETS["iso"], PRESETS["published"]
+    assert next(iter(PRESETS)) == "iso"
+    assert (iso.units, iso.sram_bytes, iso.clock_hz, iso.node_nm) == (
+        1024,
+        589_824,
+        800_000_000,
+        45,
+    )
+    assert (published.units, published.glb_bytes + published.filter_glb_bytes) == (168, 110_592)
+    assert published.pairs_per_word == 3
+    for spec in PRESETS.values():
+        assert MACHINE.resources(spec).area_mm2 > 0
