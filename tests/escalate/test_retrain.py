@@ -287,6 +287,21 @@ def test_mixtures_are_learned_by_both_their_labels():
     assert_same(run(module, options), run(student(), options))
 
 
+def test_coefficients_thinned_for_a_budget_stay_thinned_when_a_killed_run_goes_on(tmp_path):
+    def thin(module):
+        for convolution in module.modules():
+            if isinstance(convolution, TernaryConvolution):
+                convolution.thin(0.9)
+
+    densities = []
+    whole = run(student(), fit=thin, progress=lambda report: densities.append(report.density))
+    assert densities[0] > densities[1] > densities[2]
+    checkpoint = tmp_path / "retrain.ckpt"
+    with pytest.raises(Killed):
+        run(student(), fit=thin, checkpoint=checkpoint, progress=kill_after(1))
+    assert_same(whole, run(student(), fit=thin, checkpoint=checkpoint))
+
+
 def test_an_epoch_tells_what_was_held_out_and_how_large_the_model_is():
     held_out = (PIXELS[:50], LABELS[:50])
     reports = []
