@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc")
 GREY = "#8a8a8a"
 VERDICTS: Mapping[str, str] = {"inside": PALETTE[2], "outside": PALETTE[3], "reported": PALETTE[0]}
-RATIO_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 2, 5, 10, 20, 50, 100)
+FINE_TICKS = (0.8, 0.9, 1, 1.1, 1.25)
+COARSE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+FINE_UP_TO = 1.5  # ratios up to this, or down to its inverse, get the fine ticks
 KEPT: Mapping[str, str] = {"idle": GREY, "other": GREY}  # the same in every figure
 HATCHES = (None, "////", "....")  # a second and third turn through the palette
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -381,7 +383,8 @@ def ratio_dots(
         axes.set_xlim(1 / spread, spread)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xticks([t for t in RATIO_TICKS if 1 / spread <= t <= spread])
+        ticks = FINE_TICKS if spread <= FINE_UP_TO else COARSE_TICKS
+        axes.set_xticks([place for place in ticks if 1 / spread <= place <= spread])
         axes.set_yticks(range(len(series)), [elided(str(s), width_px // LABEL_PX) for s in series])
         axes.set_ylim(len(series) - 0.4, -0.6)
         axes.set_xlabel(axis)
