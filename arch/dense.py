@@ -3,6 +3,7 @@
 import numpy as np
 
 from arch.errors import OperandError
+from arch.machine import Kept
 from workloads.tensors import LayerTensors
 
 
@@ -97,3 +98,26 @@ def psums(tensors: LayerTensors, weights: np.ndarray, bits: int = 32) -> np.ndar
                 found += grouped[r, s] @ taps
     check_psums(layer.name, found, bits)
     return found.astype(np.int32).reshape(images, layer.K, layer.P, layer.Q)
+
+
+def operands(
+    tensors: LayerTensors, kept: Kept, *, operand_bytes: int, psum_bits: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dense weights, int32 (K, C/groups, R, S), and psums, int32 (N, K, P, Q), worked out once.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    kept : what runs of these tensors share, on any machine
+    operand_bytes, psum_bits : of the machine, which refuses what is wider
+
+    Raises
+    ------
+    OperandError
+        If dense weights leave 8 bits, outputs are wider than a word, or psums leave ``psum_bits``.
+    """
+    check_output(tensors, operand_bytes)
+    weights = kept.get("int8 weights", (), lambda: int8_weights(tensors))
+    found = kept.get("psums", (), lambda: psums(tensors, weights))
+    check_psums(tensors.layer.name, found, psum_bits)
+    return weights, found

@@ -14,7 +14,7 @@ from arch.bit_tactical.plan import Plan, plan
 from arch.bit_tactical.schedule import Schedule, schedule
 from arch.bit_tactical.spec import PRESETS, BitTacticalSpec
 from arch.bit_tactical.tally import Tally, bit_parallel, bit_serial, causes
-from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
@@ -117,10 +117,9 @@ class BitTactical:
         """
         chosen, memory = _spec(spec), kept or Kept()
         layer, pixels = tensors.layer, tensors.activations
-        check_output(tensors, chosen.operand_bytes)
-        weights = memory.get("int8 weights", (), lambda: int8_weights(tensors))
-        found = memory.get("psums", (), lambda: psums(tensors, weights))
-        check_psums(layer.name, found, chosen.psum_bits)
+        weights, found = operands(
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+        )
         pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
         outputs, shift = memory.get("output", (), lambda: stored_output(tensors, found))
         done = work(tensors, weights, outputs, pairs, chosen)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.eyeriss import kernels as count
@@ -183,10 +183,9 @@ class Eyeriss:
         """
         chosen, memory = _spec(spec), kept or Kept()
         planned = plan(tensors.layer, chosen, tensors.images)
-        weights = memory.get("int8 weights", (), lambda: int8_weights(tensors))
-        found = memory.get("psums", (), lambda: psums(tensors, weights))
-        check_psums(tensors.layer.name, found, chosen.checked_bits)
-        check_output(tensors, chosen.operand_bytes)
+        weights, found = operands(
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
+        )
         pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors, weights))
         coding = (chosen.compression, chosen.run_bits)
         maps = memory.get("eyeriss maps", coding, lambda: coded_maps(tensors, found, chosen))

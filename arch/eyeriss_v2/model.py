@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.eyeriss_v2.area import area
@@ -117,11 +117,7 @@ class EyerissV2:
             mapping fits.
         """
         chosen, memory = _spec(spec), kept or Kept()
-        name = tensors.layer.name
-        check_output(tensors, 1)
-        weights = memory.get("int8 weights", (), lambda: int8_weights(tensors))
-        found = memory.get("psums", (), lambda: psums(tensors, weights))
-        check_psums(name, found, chosen.psum_bits)
+        weights, found = operands(tensors, memory, operand_bytes=1, psum_bits=chosen.psum_bits)
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
         counted = work(tensors, weights, output, chosen, memory)
         if shift is not None:

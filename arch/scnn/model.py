@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
@@ -135,10 +135,9 @@ class Scnn:
         ([[[[14, 0, 6, 0]]]], 1)
         """
         chosen, kept = _spec(spec), kept or Kept()
-        weights = kept.get("int8 weights", (), lambda: int8_weights(tensors))
-        check_output(tensors, chosen.operand_bytes)
-        sums = kept.get("psums", (), lambda: psums(tensors, weights))
-        check_psums(tensors.layer.name, sums, chosen.psum_bits)
+        weights, sums = operands(
+            tensors, kept, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+        )
         output, _ = kept.get("output", (), lambda: stored_output(tensors, sums))
         key = tuple(getattr(chosen, name) for name in KEY_FIELDS)
         found = kept.get(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import check_output, check_psums, int8_weights, psums
+from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
@@ -139,10 +139,12 @@ class Sparten:
         1
         """
         chosen = _spec(spec)
-        check_output(tensors, chosen.operand_bytes)
-        weights = int8_weights(tensors)
-        made = (kept or Kept()).get("psums", (), lambda: psums(tensors, weights))
-        check_psums(tensors.layer.name, made, chosen.psum_bits)
+        weights, made = operands(
+            tensors,
+            kept or Kept(),
+            operand_bytes=chosen.operand_bytes,
+            psum_bits=chosen.psum_bits,
+        )
         requantizer = tensors.requantizer
         outputs = None if requantizer is None else requantizer.apply(made)
         done = work(tensors, weights, outputs, chosen)
