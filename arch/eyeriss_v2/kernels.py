@@ -68,11 +68,11 @@ def iacts_sent(
     """Iacts that leave the GLB in each pass; one word reaches all PEs that want it at that time.
 
     sent : int64 (G, C pieces, N x H), iacts of an input row that are read at all
-    tiles : int64 (tiles + 1,); steps : int64, stride, dilation, P, top padding, H, R
+    tiles : int64 (tiles + 1,); steps : int64, stride, dilation, P, top padding, H
     parts : int64, kernel pieces, pieces of a kernel row, D, g1, e1
     words : int64 out (tiles, turns over groups, turns over items)
     """
-    stride, dilation, P, padding, H, _R = steps
+    stride, dilation, P, padding, H = steps
     kernel_pieces, s_pieces, D, g1, e1 = parts
     groups, c_pieces, rows = sent.shape
     items = c_pieces * kernel_pieces

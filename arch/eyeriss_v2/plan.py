@@ -61,7 +61,7 @@ def evens(total: int, most: int) -> list[int]:
     Examples
     --------
     >>> evens(64, 24)
-    [22, 16, 8, 6, 4, 3, 2, 1]
+    [22, 11, 8, 6, 4, 3, 2, 1]
     """
     limits = {most // part for part in (1, 2, 3, 4, 6, 8, 12)} | {1, 2, 3, 4, 6, 8}
     return sorted({even(total, limit) for limit in limits if 1 <= limit <= most}, reverse=True)
@@ -69,13 +69,16 @@ def evens(total: int, most: int) -> list[int]:
 
 @cache
 def _shares(rows: int, columns: int, sets: int) -> tuple[int, int]:
-    """e1 and f1 for a tile of ``rows`` of ``columns`` outputs: fewest outputs, then fewest sets."""
+    """e1 and f1 for a tile of ``rows`` of ``columns`` outputs.
+
+    Fewest outputs in the fullest PE, then fewest sets, then most rows, which share iacts.
+    """
 
     def cost(e1: int) -> tuple[int, int]:
         f1 = pieces(columns, pieces(columns, min(columns, sets // e1)))
         return pieces(rows, e1) * pieces(columns, f1), e1 * f1
 
-    e1 = min(range(1, min(rows, sets) + 1), key=cost)
+    e1 = min(range(min(rows, sets), 0, -1), key=cost)
     return e1, pieces(columns, pieces(columns, min(columns, sets // e1)))
 
 
@@ -222,7 +225,7 @@ def plan(layer: ConvLayer, images: int, weights: np.ndarray, spec: EyerissV2Spec
     >>> pointwise = ConvLayer("pw", C=64, K=64, H=32, W=32)
     >>> found = plan(pointwise, 1, np.ones((64, 64, 1, 1), np.int8), EyerissV2Spec()).mapping
     >>> found.M0, found.C0, found.D, found.m1, found.e1, found.f1
-    (16, 11, 6, 4, 8, 1)
+    (16, 11, 6, 4, 1, 8)
     """
     mapper = _Mapper(layer, images, ColumnTable(layer, weights, spec), spec)
     best: tuple[tuple[int, int], Plan] | None = None

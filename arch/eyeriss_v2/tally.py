@@ -76,7 +76,7 @@ def sent_words(mapping: Mapping, counted: Iacts) -> np.ndarray:
     tiles, groups, _, items = mapping.shape
     words = np.zeros((tiles, groups, items), np.int64)
     parts = [mapping.kernel_pieces, mapping.s_pieces, mapping.D, mapping.g1, mapping.e1]
-    steps = [*_steps(mapping), layer.padding[0], layer.H, layer.R]
+    steps = [*_steps(mapping), layer.padding[0], layer.H]
     iacts_sent(np.ascontiguousarray(sent), mapping.tiles, np.array(steps), np.array(parts), words)
     return np.broadcast_to(words[:, :, None], mapping.shape)
 
