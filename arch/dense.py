@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from arch.blas import one_thread
 from arch.errors import OperandError
 from arch.machine import Kept
 from workloads.tensors import LayerTensors
@@ -118,6 +119,7 @@ def operands(
     """
     check_output(tensors, operand_bytes)
     weights = kept.get("int8 weights", (), lambda: int8_weights(tensors))
-    found = kept.get("psums", (), lambda: psums(tensors, weights))
+    with one_thread():  # other threads of BLAS would spin where kernels want the cores
+        found = kept.get("psums", (), lambda: psums(tensors, weights))
     check_psums(tensors.layer.name, found, psum_bits)
     return weights, found

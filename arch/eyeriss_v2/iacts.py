@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.blas import one_thread
 from arch.eyeriss_v2.mapping import Mapping
 from arch.eyeriss_v2.spec import EyerissV2Spec
 from workloads.layer import ConvLayer
@@ -75,7 +76,8 @@ def iacts(mapping: Mapping, activations: np.ndarray, spec: EyerissV2Spec) -> Iac
         [reads.reshape(layer.W, -1), np.ones(layer.W), received > 0, received]
     ).astype(np.float32)
     there = activations != 0 if skipping else np.ones_like(activations, bool)
-    counts = (there.reshape(-1, layer.W).astype(np.float32) @ table).astype(np.int32)
+    with one_thread():  # BLAS's own threads would take the cores from the kernels that follow
+        counts = (there.reshape(-1, layer.W).astype(np.float32) @ table).astype(np.int32)
     counts = counts.reshape(images, layer.C, layer.H, -1)
     shape = (mapping.f1, images, layer.C, layer.H + sum(layer.padding[:2]), layer.S)
     taps = np.zeros(shape, np.int32)

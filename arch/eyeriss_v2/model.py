@@ -117,7 +117,9 @@ class EyerissV2:
             mapping fits.
         """
         chosen, memory = _spec(spec), kept or Kept()
-        weights, found = operands(tensors, memory, operand_bytes=1, psum_bits=chosen.psum_bits)
+        weights, found = operands(
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+        )
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
         counted = work(tensors, weights, output, chosen, memory)
         if shift is not None:

@@ -60,6 +60,7 @@ class EyerissV2Spec(MachineSpec):
     count_bits: int = Field(
         4, ge=1, le=8, description="bits of the count of zeros before a stored value"
     )
+    operand_bytes: Literal[1] = Field(1, description="bytes of an iact, weight or output value")
     psum_bits: int = Field(20, ge=8, le=32, description="width of a psum, bits")
     iact_glb_bytes: int = Field(
         72 * KIB, ge=2, description="iacts on chip, two halves, one bank per row of a cluster, B"

@@ -115,7 +115,8 @@ def test_the_mapper_keeps_to_every_memory(given_tensors, spec):
         reject()
     mapping: Mapping = found.mapping
     assert spec.psum_spad_words >= mapping.M0
-    assert min(spec.weight_spad_columns, spec.iact_spad_words) >= mapping.C0 * mapping.S0
+    window = min(spec.weight_spad_columns, spec.iact_spad_words)
+    assert window >= mapping.C0 * mapping.S0
     assert found.passes.most.max() <= spec.usable_weight_words
     assert spec.array_rows >= mapping.D
     sets = mapping.g1 * mapping.m1 * mapping.e1 * mapping.f1
@@ -299,6 +300,7 @@ def test_a_row_that_fits_no_buffer_is_refused():
         ({"iact_spad_words": 17}, "iact_spad_words = 17"),
         ({"weight_spad_words": 1, "weight_loading": "overlapped"}, "leaves no word for a half"),
         ({"psum_bits": 33}, "psum_bits = 33"),
+        ({"operand_bytes": 2}, "operand_bytes = 2"),
         ({"rows": 2}, "unknown field 'rows'"),
     ],
 )
