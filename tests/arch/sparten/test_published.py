@@ -29,6 +29,16 @@ def test_speedups_land_where_the_paper_does_or_say_why():
     assert weights.ours < weights.published < pixels.ours
 
 
+@pytest.mark.slow
+def test_the_speedup_over_scnn_is_judged_by_its_mean():
+    found = list(validation.over_scnn())
+    (judged,) = (check for check in found if check.verdict != "reported")
+    assert judged.case == "geometric mean, conflicts stall"
+    assert all(check.reason for check in found)
+    by_case = {check.case: check.ours for check in found}
+    assert by_case["VGG-16, conflicts queued"] < by_case["VGG-16, conflicts stall"]
+
+
 def test_a_cluster_is_reported():
     found = list(validation.cluster())
     assert {check.verdict for check in found} == {"reported"}
