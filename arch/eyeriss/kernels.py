@@ -139,7 +139,7 @@ def dram_rows(shape: Shape, low: int, high: int) -> tuple[int, int]:
     """First and last + 1 input row in DRAM under output rows low..high."""
     first = low * shape.stride - shape.top
     last = (high - 1) * shape.stride - shape.top + shape.dilation * (shape.R - 1) + 1
-    first, last = max(first, 0), min(last, shape.H)
+    first, last = min(max(first, 0), shape.H), min(last, shape.H)
     return first, max(first, last)
 
 

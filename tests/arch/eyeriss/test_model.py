@@ -17,6 +17,7 @@ from arch.eyeriss.model import MACHINE
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.spec import MachineSpec, override
 from tests.arch.eyeriss.cases import specs, tensors
+from tests.reference.eyeriss import Slow
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -111,6 +112,19 @@ def test_a_layer_that_fills_the_array_is_bounded_by_its_multiplications():
     stream = max(window * 27, 4 * 16 * 30 - sent, -(-16 * 14 * 27 // 4))
     assert result.counters.compute_cycles == fill + stream
     assert result.counters.causes["mac"] == layer.macs == 168 * window * windows
+
+
+@pytest.mark.parametrize("strip", [1, 2, 5])
+def test_a_strip_under_padding_alone_fetches_nothing(strip):
+    """Rows above and below a 4x2 image: 1x1 outputs of which 3 of 7 rows see no pixel."""
+    layer = ConvLayer("edge", C=1, K=1, H=4, W=2, padding=(1, 2, 0, 0))
+    given_tensors = replace(ones(layer), producers=("before",))
+    spec = override(PRESETS["iso"], {"mapping": f"1,1,{strip},1,1,1,1", "dram_burst_bytes": 1})
+    run = MACHINE.run(given_tensors, spec)
+    trace = Slow(given_tensors, spec, mapping(layer, spec)).run()
+    found = run.result.counters.traffic["dram", "input", "read"]
+    assert found == sum(loads["input"] for loads in trace.loads) > 0
+    assert np.array_equal(run.psums, trace.psums.astype(np.int32))
 
 
 def test_threads_change_nothing():
