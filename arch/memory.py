@@ -137,10 +137,8 @@ def peak_bandwidth(requests: Sequence[Request], clock_hz: int) -> Fraction:
         return Fraction(0)
     # Exact sums only for windows that a float cannot tell from the busiest.
     about = {at: sum(size / time for size, time in some) for at, some in shares.items()}
+    # Windows inside long requests are alike, and a busy DRAM has many of them.
     near = (1 - CLOSE) * max(about.values())
-    busiest = max(
-        sum((Fraction(*share) for share in shares[at]), Fraction(0))
-        for at, size in about.items()
-        if size >= near
-    )
+    alike = {tuple(shares[at]) for at, size in about.items() if size >= near}
+    busiest = max(sum((Fraction(*share) for share in some), Fraction(0)) for some in alike)
     return busiest * 1_000_000

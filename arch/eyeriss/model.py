@@ -134,7 +134,8 @@ def _extras(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> dict[
     }
 
 
-def _work(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> Work:
+def work(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> Work:
+    """Everything but the DRAM's times: steps, causes, traffic and actions of one layer."""
     groups = planned.shape.groups
     lengths = np.tile(planned.counts[..., count.LENGTH].ravel(), groups)
     drain = _last_drain(planned, spec)
@@ -190,8 +191,8 @@ class Eyeriss:
         coding = (chosen.compression, chosen.run_bits)
         maps = memory.get("eyeriss maps", coding, lambda: coded_maps(tensors, found, chosen))
         source = fed(tensors, chosen, kept)
-        work = _work(planned, pairs, maps, chosen)
-        return layer_run(self.name, "dense", source, chosen, work, found)
+        done = work(planned, pairs, maps, chosen)
+        return layer_run(self.name, "dense", source, chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Simulate one layer known by shape only.
@@ -210,8 +211,8 @@ class Eyeriss:
             raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
         macs = layer.macs * images
         planned = plan(layer, chosen, images)
-        work = _work(planned, Pairs(macs, macs, macs), Maps(), chosen)
-        return layer_run(self.name, "dense", fed_shape(layer, images), chosen, work, None)
+        done = work(planned, Pairs(macs, macs, macs), Maps(), chosen)
+        return layer_run(self.name, "dense", fed_shape(layer, images), chosen, done, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
