@@ -16,7 +16,6 @@ Everything is an integer, so that the search and the plan add up to the same cyc
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from arch.jit import kernel
 
@@ -355,7 +354,7 @@ def search(shape: Shape, array: Array, found: np.ndarray) -> None:
         e = next_part(shape.P, e)
 
 
-@kernel(parallel=True)
+@kernel()
 def step_counts(
     shape: Shape, array: Array, choice: Choice, sizes: np.ndarray, counts: np.ndarray
 ) -> None:
@@ -364,7 +363,7 @@ def step_counts(
     ``sizes`` is int64 (steps, 6): images, output rows, filters, channels of the step, 1 where psums
     come back from the GLB, 1 where the weights are fetched.
     """
-    for step in prange(sizes.shape[0]):
+    for step in range(sizes.shape[0]):
         n, e, filters, c = sizes[step, 0], sizes[step, 1], sizes[step, 2], sizes[step, 3]
         more, fresh = sizes[step, 4], sizes[step, 5]
         rows = taps(e, shape.R, shape.stride, shape.dilation)
