@@ -138,7 +138,8 @@ def test_a_node_scales_everything_on_the_chip_once():
 def test_every_preset_is_priced_by_its_family_alone(name, family, node_nm):
     found = machine(name)
     for preset in found.presets.values():
-        spec = preset.model_copy(update={"energy": family, "node_nm": node_nm})
+        fields = {"energy": family, "node_nm": node_nm, "supply_v": "nominal"}
+        spec = preset.model_copy(update=fields)
         table = found.prices(spec)
         assert table.keys() == found.prices(preset).keys()
         foreign = ("Accelergy ERT",) if family == "horowitz_cacti" else ("CACTI 7", "Horowitz")
