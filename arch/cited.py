@@ -29,17 +29,27 @@ class MemoryFigures:
     leak: Figure
 
 
+def table_rows(text: str) -> tuple[Mapping[str, str], ...]:
+    """The rows of a table as text, cells as text; lines that start with ``#`` are remarks.
+
+    Examples
+    --------
+    >>> table_rows("# a remark\\nname,pJ\\nadder,2\\n")
+    ({'name': 'adder', 'pJ': '2'},)
+    """
+    return tuple(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
 @cache
 def rows(file: str) -> tuple[Mapping[str, str], ...]:
-    """The rows of one table; lines that start with ``#`` are remarks.
+    """The rows of one table.
 
     Examples
     --------
     >>> rows("aladdin_40nm.csv")[0]["component"]
     'adder'
     """
-    text = resources.files("arch").joinpath("tables", file).read_text("utf-8")
-    return tuple(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    return table_rows(resources.files("arch").joinpath("tables", file).read_text("utf-8"))
 
 
 def row(file: str, column: str, key: str) -> Mapping[str, str]:

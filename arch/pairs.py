@@ -34,6 +34,20 @@ def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     return counts
 
 
+def filter_counts(layer: ConvLayer, weights: np.ndarray) -> np.ndarray:
+    """How many filters have a non-zero at each tap of each input channel; int64 (C, R, S).
+
+    Examples
+    --------
+    >>> layer = ConvLayer("fc", C=2, K=3, H=1, W=1)
+    >>> filter_counts(layer, np.array([1, 0, 1, 2, 0, 3], np.int8).reshape(3, 2, 1, 1)).tolist()
+    [[[2]], [[2]]]
+    """
+    grouped = weights.reshape(layer.groups, -1, *layer.weight_shape[1:])
+    found: np.ndarray = np.count_nonzero(grouped, axis=1).reshape(layer.C, layer.R, layer.S)
+    return found
+
+
 def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarray) -> int:
     """Pairs of a non-zero weight and a non-zero activation, all images.
 
@@ -50,8 +64,4 @@ def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarr
     >>> effectual_pairs(layer, np.array([[[[1, 0, 2]]]], np.uint8), weights)
     4
     """
-    counts = tap_counts(layer, activations)
-    filters = np.count_nonzero(
-        weights.reshape(layer.groups, -1, *layer.weight_shape[1:]), axis=1
-    ).reshape(layer.C, layer.R, layer.S)
-    return int((counts * filters).sum())
+    return int((tap_counts(layer, activations) * filter_counts(layer, weights)).sum())

@@ -81,6 +81,27 @@ def _is_number(value: object) -> bool:
 S = TypeVar("S", bound=MachineSpec)
 
 
+def own_spec(machine: str, spec: MachineSpec, kind: type[S]) -> S:
+    """``spec``, known to be of the machine's own kind.
+
+    Raises
+    ------
+    TypeError
+        Naming the machine, what came and what was wanted.
+
+    Examples
+    --------
+    >>> own_spec("abacus", MachineSpec(), MachineSpec).node_nm
+    45
+    """
+    if not isinstance(spec, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(
+            f"{machine}: spec is a {type(spec).__name__}, wanted {article} {kind.__name__}"
+        )
+    return spec
+
+
 def override(spec: S, fields: Mapping[str, Any], *, where: str = "--set") -> S:
     """A copy of ``spec`` with some fields replaced and everything validated again.
 

@@ -1,14 +1,14 @@
 """undecomposed: a layer without a basis on any machine, put together from its steps and counts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from arch.charges import Key, common_events, shortcut_bytes
 from arch.counters import Counters, LayerResult
-from arch.errors import InvariantError
+from arch.errors import InvariantError, OperandError
 from arch.machine import Kept, LayerRun
 from arch.memory import peak_bandwidth
 from arch.spec import MachineSpec
@@ -45,6 +45,12 @@ class Work:
     pipeline_cycles: int = 0
     extras: Mapping[str, Any] = field(default_factory=dict)
 
+    def with_shift(self, shift: int | None) -> "Work":
+        """The same, telling by how much outputs were shifted where no requantizer is known."""
+        if shift is None:
+            return self
+        return replace(self, extras={**self.extras, "output_shift": shift})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fed:
@@ -70,7 +76,15 @@ def fed(tensors: LayerTensors, spec: MachineSpec, kept: Kept | None) -> Fed:
 
 
 def fed_shape(layer: ConvLayer, images: int) -> Fed:
-    """A shape without tensors."""
+    """A shape without tensors.
+
+    Raises
+    ------
+    OperandError
+        If there is no image.
+    """
+    if images < 1:
+        raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
     return Fed(layer, images, layer.macs * images, 0, {"origin": "shape"})
 
 

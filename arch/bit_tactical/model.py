@@ -1,7 +1,6 @@
 """Bit-Tactical: schedule, back end, DRAM and counts put together for one layer."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,16 +19,10 @@ from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
 from arch.pairs import effectual_pairs
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> BitTacticalSpec:
-    if not isinstance(spec, BitTacticalSpec):
-        raise TypeError(f"bit_tactical: spec is a {type(spec).__name__}, wanted a BitTacticalSpec")
-    return spec
 
 
 def _extras(planned: Plan, made: Schedule, spec: BitTacticalSpec) -> dict[str, Any]:
@@ -115,16 +108,14 @@ class BitTactical:
         OperandError
             If dense weights leave 8 bits, psums leave ``psum_bits``, or a memory is too small.
         """
-        chosen, memory = _spec(spec), kept or Kept()
+        chosen, memory = own_spec(self.name, spec, BitTacticalSpec), kept or Kept()
         layer, pixels = tensors.layer, tensors.activations
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
         pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
         outputs, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        done = work(tensors, weights, outputs, pairs, chosen)
-        if shift is not None:  # no requantizer is known
-            done = replace(done, extras={**done.extras, "output_shift": shift})
+        done = work(tensors, weights, outputs, pairs, chosen).with_shift(shift)
         return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
@@ -147,11 +138,11 @@ class BitTactical:
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, BitTacticalSpec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """Bit-parallel equivalents: words multiplied and added in a cycle at full precision."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, BitTacticalSpec)
         return Resources(chosen.multipliers, chosen.multipliers, chosen.sram_bytes, area(chosen))
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from arch.bit_tactical.layout import Layout
 from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
+from arch.cuts import cut
 from arch.errors import OperandError
 from arch.lines import lines_under
 
@@ -146,7 +147,7 @@ def _blocks(
     while True:
         if pallet < size < total:
             size -= size % pallet
-        bounds = np.append(np.arange(0, total, size, dtype=np.int64), total)
+        bounds = cut(total, size)
         need = int(lines_under(layer, bounds).sizes().max()) * depth
         if need <= half:
             return bounds

@@ -8,7 +8,6 @@ import numpy as np
 
 from arch.dense import operands
 from arch.energy import EnergyTable
-from arch.errors import OperandError
 from arch.eyeriss import kernels as count
 from arch.eyeriss.area import area
 from arch.eyeriss.charges import Bytes, events, mac_accesses, prices, traffic
@@ -16,18 +15,13 @@ from arch.eyeriss.coding import pairs_before
 from arch.eyeriss.plan import Maps, Plan, dram_bytes, plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.pairs import tap_counts
-from arch.spec import MachineSpec
+from arch.outputs import stored_output
+from arch.pairs import filter_counts, tap_counts
+from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> EyerissSpec:
-    if not isinstance(spec, EyerissSpec):
-        raise TypeError(f"eyeriss: spec is a {type(spec).__name__}, wanted an EyerissSpec")
-    return spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +40,7 @@ def count_pairs(tensors: LayerTensors, weights: np.ndarray) -> Pairs:
     """Exact counts; zeros of the padding are zeros."""
     layer = tensors.layer
     counts = tap_counts(layer, tensors.activations)
-    filters = np.count_nonzero(
-        weights.reshape(layer.groups, -1, *layer.weight_shape[1:]), axis=1
-    ).reshape(counts.shape)
+    filters = filter_counts(layer, weights)
     return Pairs(
         layer.macs * tensors.images,
         int(counts.sum()) * (layer.K // layer.groups),
@@ -56,7 +48,7 @@ def count_pairs(tensors: LayerTensors, weights: np.ndarray) -> Pairs:
     )
 
 
-def coded_maps(tensors: LayerTensors, found: np.ndarray, spec: EyerissSpec) -> Maps:
+def coded_maps(tensors: LayerTensors, found: np.ndarray, spec: EyerissSpec, kept: Kept) -> Maps:
     """The maps that are run-length coded: inputs made by another layer, requantized outputs."""
     if spec.compression == "off":
         return Maps()
@@ -65,7 +57,8 @@ def coded_maps(tensors: LayerTensors, found: np.ndarray, spec: EyerissSpec) -> M
     if tensors.producers:
         inputs = pairs_before(tensors.activations, longest)
     if tensors.requantizer is not None:
-        outputs = pairs_before(tensors.requantizer.apply(found), longest)
+        stored, _ = kept.get("output", (), lambda: stored_output(tensors, found))
+        outputs = pairs_before(stored, longest)
     return Maps(inputs, outputs)
 
 
@@ -182,14 +175,16 @@ class Eyeriss:
         OperandError
             If no mapping fits, dense weights leave 8 bits, or psums leave ``psum_bits``.
         """
-        chosen, memory = _spec(spec), kept or Kept()
+        chosen, memory = own_spec(self.name, spec, EyerissSpec), kept or Kept()
         planned = plan(tensors.layer, chosen, tensors.images)
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
         )
         pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors, weights))
         coding = (chosen.compression, chosen.run_bits)
-        maps = memory.get("eyeriss maps", coding, lambda: coded_maps(tensors, found, chosen))
+        maps = memory.get(
+            "eyeriss maps", coding, lambda: coded_maps(tensors, found, chosen, memory)
+        )
         source = fed(tensors, chosen, kept)
         done = work(planned, pairs, maps, chosen)
         return layer_run(self.name, "dense", source, chosen, done, found)
@@ -206,21 +201,19 @@ class Eyeriss:
         >>> MACHINE.run_shape(layer, PRESETS["published"]).result.extras["mapping"]
         '96,1,7,16,1,1,2'
         """
-        chosen = _spec(spec)
-        if images < 1:
-            raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
-        macs = layer.macs * images
-        planned = plan(layer, chosen, images)
-        done = work(planned, Pairs(macs, macs, macs), Maps(), chosen)
-        return layer_run(self.name, "dense", fed_shape(layer, images), chosen, done, None)
+        chosen = own_spec(self.name, spec, EyerissSpec)
+        source = fed_shape(layer, images)
+        pairs = Pairs(source.macs, source.macs, source.macs)
+        done = work(plan(layer, chosen, images), pairs, Maps(), chosen)
+        return layer_run(self.name, "dense", source, chosen, done, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, EyerissSpec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """One multiplier and one adder per PE."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, EyerissSpec)
         return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
 
 

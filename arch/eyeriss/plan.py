@@ -14,24 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.cuts import cut_sizes
 from arch.eyeriss import coding
 from arch.eyeriss.kernels import COUNTS, Choice, Shape, dram_rows, step_counts
 from arch.eyeriss.mapping import array_of, mapping, shape_of
 from arch.eyeriss.spec import EyerissSpec
 from workloads.layer import ConvLayer
-
-
-def cut(total: int, part: int) -> np.ndarray:
-    """Sizes of the blocks of one axis, int64.
-
-    Examples
-    --------
-    >>> cut(10, 4).tolist()
-    [4, 4, 2]
-    """
-    sizes = np.full(-(-total // part), part, np.int64)
-    sizes[-1] = total - part * (sizes.size - 1)
-    return sizes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +77,8 @@ def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Plan:
     (4, 1, 2, 24)
     """
     shape, choice = shape_of(layer, images), mapping(layer, spec, images)
-    n, e = cut(images, choice.n), cut(shape.P, choice.e)
-    m, c = cut(shape.K, choice.m), cut(shape.C, choice.q * choice.r)
+    n, e = cut_sizes(images, choice.n), cut_sizes(shape.P, choice.e)
+    m, c = cut_sizes(shape.K, choice.m), cut_sizes(shape.C, choice.q * choice.r)
     grid = (n.size, e.size, m.size, c.size)
     fresh_inputs = np.ones(grid, bool)
     if c.size == 1:

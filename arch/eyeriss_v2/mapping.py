@@ -20,6 +20,7 @@ from functools import cache
 
 import numpy as np
 
+from arch.cuts import cut, cut_sizes
 from workloads.layer import ConvLayer
 
 
@@ -32,17 +33,6 @@ def pieces(total: int, size: int) -> int:
     3
     """
     return -(-total // size)
-
-
-def cut(total: int, size: int) -> np.ndarray:
-    """Bounds of 0..total cut into pieces of ``size``: int64 (pieces + 1,).
-
-    Examples
-    --------
-    >>> cut(7, 3).tolist()
-    [0, 3, 6, 7]
-    """
-    return np.append(np.arange(0, total, size, dtype=np.int64), total)
 
 
 @cache
@@ -162,9 +152,9 @@ class Mapping:
         """PEs with work in each pass, int64 of ``shape``."""
         sizes = [
             np.minimum(np.diff(self.tiles), self.e1) * self.f1,
-            np.diff(cut(self.layer.groups, self.g1)),
-            np.diff(cut(self.m_pieces, self.m1)),
-            np.diff(cut(self.items, self.D)),
+            cut_sizes(self.layer.groups, self.g1),
+            cut_sizes(self.m_pieces, self.m1),
+            cut_sizes(self.items, self.D),
         ]
         found: np.ndarray = (
             sizes[0][:, None, None, None] * sizes[1][:, None, None] * sizes[2][:, None] * sizes[3]

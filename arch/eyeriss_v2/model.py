@@ -1,7 +1,6 @@
 """Eyeriss v2: plan, iacts, DRAM schedule and counts put together for one layer."""
 
 from collections.abc import Mapping as Table
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,17 +18,11 @@ from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
 from arch.pairs import effectual_pairs, tap_counts
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> EyerissV2Spec:
-    if not isinstance(spec, EyerissV2Spec):
-        raise TypeError(f"eyeriss_v2: spec is a {type(spec).__name__}, wanted an EyerissV2Spec")
-    return spec
 
 
 def _extras(planned: Plan, counts: Tally, spec: EyerissV2Spec) -> dict[str, Any]:
@@ -116,14 +109,12 @@ class EyerissV2:
             If dense weights leave 8 bits, psums leave ``psum_bits``, outputs leave 8 bits, or no
             mapping fits.
         """
-        chosen, memory = _spec(spec), kept or Kept()
+        chosen, memory = own_spec(self.name, spec, EyerissV2Spec), kept or Kept()
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        counted = work(tensors, weights, output, chosen, memory)
-        if shift is not None:
-            counted = replace(counted, extras={**counted.extras, "output_shift": shift})
+        counted = work(tensors, weights, output, chosen, memory).with_shift(shift)
         mode = "sparse" if chosen.processing == "csc" else "dense"
         return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, counted, found)
 
@@ -142,11 +133,11 @@ class EyerissV2:
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, EyerissV2Spec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """One multiplier and one adder per lane; scratchpads count as SRAM."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, EyerissV2Spec)
         return Resources(chosen.lanes, chosen.lanes, chosen.sram_bytes, area(chosen))
 
 

@@ -10,9 +10,10 @@ stored in segments of the size that this layer reads, as the next layer is not k
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.eyeriss_v2.columns import Columns
 from arch.eyeriss_v2.iacts import Iacts
-from arch.eyeriss_v2.mapping import Mapping, by_item, cut, pieces
+from arch.eyeriss_v2.mapping import Mapping, by_item, pieces
 from arch.eyeriss_v2.passes import loading, words_of_pes
 from arch.eyeriss_v2.spec import ADDRESS_BITS, EyerissV2Spec
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.eyeriss_v2.iacts import Iacts, skips_iacts
 from arch.eyeriss_v2.kernels import iacts_sent, slowest_pe
-from arch.eyeriss_v2.mapping import Mapping, by_item, cut
+from arch.eyeriss_v2.mapping import Mapping, by_item
 from arch.eyeriss_v2.passes import lengths, loading, loads, words_of_pes
 from arch.eyeriss_v2.plan import Plan
 from arch.eyeriss_v2.spec import EyerissV2Spec

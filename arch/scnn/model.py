@@ -18,17 +18,11 @@ from arch.scnn.residency import mask
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.scnn.timing import Times, causes, times
 from arch.scnn.work import KEY_FIELDS, Found, work
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> ScnnSpec:
-    if not isinstance(spec, ScnnSpec):
-        raise TypeError(f"scnn: spec is a {type(spec).__name__}, wanted a ScnnSpec")
-    return spec
 
 
 def output_entries(output: np.ndarray, found: Found, spec: ScnnSpec) -> list[np.ndarray]:
@@ -134,7 +128,7 @@ class Scnn:
         >>> run.psums.tolist(), run.result.counters.compute_cycles
         ([[[[14, 0, 6, 0]]]], 1)
         """
-        chosen, kept = _spec(spec), kept or Kept()
+        chosen, kept = own_spec(self.name, spec, ScnnSpec), kept or Kept()
         weights, sums = operands(
             tensors, kept, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
@@ -190,11 +184,11 @@ class Scnn:
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, ScnnSpec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """The multipliers, and one adder for each accumulator bank."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, ScnnSpec)
         return Resources(chosen.units, chosen.pes * BANKS, chosen.sram_bytes, area(chosen))
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.errors import OperandError
 from arch.scnn.spec import ScnnSpec, Tiling
 from workloads.layer import ConvLayer
@@ -186,7 +187,7 @@ def _filters(layer: ConvLayer, spec: ScnnSpec, area: int) -> int:
 
 
 def _groups(layer: ConvLayer, filters: int) -> np.ndarray:
-    return np.append(np.arange(0, layer.K, filters, dtype=np.int64), layer.K)
+    return cut(layer.K, filters)
 
 
 def _cut(layer: ConvLayer, spec: ScnnSpec, height: int) -> list[Strip]:

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.sparten.spec import SpartenSpec
 
 
@@ -68,7 +69,7 @@ def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
     order = np.arange(filters)
     if spec.balance != "none":
         order = np.argsort(-nonzeros.sum(axis=1), kind="stable")
-    bounds = np.append(np.arange(0, filters, spec.filters_per_group), filters)
+    bounds = cut(filters, spec.filters_per_group)
     ranked = np.repeat(order[:, None], chunks, axis=1)
     if spec.balance == "hardware":
         for low, high in pairwise(bounds.tolist()):

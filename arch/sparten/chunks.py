@@ -8,19 +8,9 @@ vector is flattened as (C, R, S), C slowest, and cut through.
 
 import numpy as np
 
+from arch.cuts import cut_sizes
 from arch.sparten.spec import SpartenSpec
 from workloads.layer import ConvLayer
-
-
-def cut(total: int, size: int) -> np.ndarray:
-    """Sizes of the pieces of ``total`` cut at multiples of ``size``: int64 (pieces,).
-
-    Examples
-    --------
-    >>> cut(7, 3).tolist()
-    [3, 3, 1]
-    """
-    return np.diff(np.append(np.arange(0, total, size, dtype=np.int64), total))
 
 
 def lengths(layer: ConvLayer, spec: SpartenSpec) -> np.ndarray:
@@ -35,8 +25,8 @@ def lengths(layer: ConvLayer, spec: SpartenSpec) -> np.ndarray:
     [128, 128, 128, 16]
     """
     if spec.chunk_order == "taps":
-        return cut(layer.channels_per_group * layer.R * layer.S, spec.chunk)
-    return np.tile(cut(layer.channels_per_group, spec.chunk), layer.R * layer.S)
+        return cut_sizes(layer.channels_per_group * layer.R * layer.S, spec.chunk)
+    return np.tile(cut_sizes(layer.channels_per_group, spec.chunk), layer.R * layer.S)
 
 
 def masks(bits: np.ndarray, chunk: int) -> np.ndarray:

@@ -19,22 +19,17 @@ from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.outputs import stored_output
 from arch.pairs import effectual_pairs
 from arch.sparten.area import area
 from arch.sparten.charges import chunk_pairs, counts, prices
 from arch.sparten.join import Joined, join
 from arch.sparten.plan import Plan, plan
 from arch.sparten.spec import PRESETS, SpartenSpec
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> SpartenSpec:
-    if not isinstance(spec, SpartenSpec):
-        raise TypeError(f"sparten: spec is a {type(spec).__name__}, wanted a SpartenSpec")
-    return spec
 
 
 def _causes(joined: Joined, planned: Plan, spec: SpartenSpec) -> dict[str, int]:
@@ -138,15 +133,13 @@ class Sparten:
         >>> MACHINE.run(fc, PRESETS["iso"]).result.counters.multiplies
         1
         """
-        chosen = _spec(spec)
+        chosen, memory = own_spec(self.name, spec, SpartenSpec), kept or Kept()
         weights, made = operands(
-            tensors,
-            kept or Kept(),
-            operand_bytes=chosen.operand_bytes,
-            psum_bits=chosen.psum_bits,
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
-        requantizer = tensors.requantizer
-        outputs = None if requantizer is None else requantizer.apply(made)
+        outputs = None  # where no requantizer is known, outputs are stored whole
+        if tensors.requantizer is not None:
+            outputs, _ = memory.get("output", (), lambda: stored_output(tensors, made))
         done = work(tensors, weights, outputs, chosen)
         mode = "dense" if chosen.skip == "none" else "sparse"
         return layer_run(self.name, mode, fed(tensors, chosen, kept), chosen, done, made)
@@ -159,11 +152,11 @@ class Sparten:
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, SpartenSpec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """One multiplier and one accumulator per unit."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, SpartenSpec)
         return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
 
 

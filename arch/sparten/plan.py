@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.cuts import cut_sizes
 from arch.errors import OperandError
-from arch.sparten.chunks import cut
 from arch.sparten.join import Joined
 from arch.sparten.spec import SpartenSpec
 from arch.sparten.tasks import Task
@@ -94,7 +94,7 @@ def input_lines(layer: ConvLayer, activations: np.ndarray, spec: SpartenSpec) ->
     A kernel row in the padding stands for the nearest line of the image.
     """
     images, word = activations.shape[0], spec.operand_bytes
-    sizes = cut(layer.C, spec.chunk)
+    sizes = cut_sizes(layer.C, spec.chunk)
     edges = np.append(0, np.cumsum(sizes))[:-1]
     nonzeros = np.add.reduceat((activations != 0).sum(axis=3, dtype=np.int64), edges, axis=1)
     if spec.skips_activations:

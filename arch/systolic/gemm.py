@@ -12,17 +12,6 @@ from arch.lines import Lines, lines_under
 from workloads.layer import ConvLayer
 
 
-def cut(total: int, size: int) -> np.ndarray:
-    """Boundaries of 0..total cut into pieces of ``size``: int64 (pieces + 1,).
-
-    Examples
-    --------
-    >>> cut(7, 3).tolist()
-    [0, 3, 6, 7]
-    """
-    return np.append(np.arange(0, total, size, dtype=np.int64), total)
-
-
 @dataclass(frozen=True, slots=True)
 class Gemm:
     """One group of a layer as a product; all groups are alike."""

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 
 from arch.dense import check_output
 from arch.energy import EnergyTable
-from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.systolic.area import area
 from arch.systolic.charges import events, prices, traffic
@@ -18,12 +17,6 @@ from arch.systolic.tally import Tally, causes, grouped, tally
 from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-
-def _spec(spec: MachineSpec) -> SystolicSpec:
-    if not isinstance(spec, SystolicSpec):
-        raise TypeError(f"systolic: spec is a {type(spec).__name__}, wanted a SystolicSpec")
-    return spec
 
 
 def dram_steps(planned: Plan) -> Steps:
@@ -100,7 +93,7 @@ class Systolic:
         OperandError
             If dense weights leave 8 bits, psums leave ``psum_bits``, or a scratchpad is too small.
         """
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, SystolicSpec)
         planned = plan(tensors.layer, chosen, tensors.images)
         psums = compute(tensors, planned, chosen)
         check_output(tensors, chosen.operand_bytes)
@@ -116,19 +109,18 @@ class Systolic:
         >>> MACHINE.run_shape(fc, PRESETS["iso"]).result.counters.compute_cycles
         251
         """
-        chosen = _spec(spec)
-        if images < 1:
-            raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
+        chosen = own_spec(self.name, spec, SystolicSpec)
+        source = fed_shape(layer, images)
         work = _work(plan(layer, chosen, images), chosen)
-        return layer_run(self.name, "dense", fed_shape(layer, images), chosen, work, None)
+        return layer_run(self.name, "dense", source, chosen, work, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
-        return prices(_spec(spec))
+        return prices(own_spec(self.name, spec, SystolicSpec))
 
     def resources(self, spec: MachineSpec) -> Resources:
         """One multiplier and one adder per PE."""
-        chosen = _spec(spec)
+        chosen = own_spec(self.name, spec, SystolicSpec)
         return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
 
 

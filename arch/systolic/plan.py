@@ -26,8 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.errors import OperandError
-from arch.systolic.gemm import Gemm, cut
+from arch.systolic.gemm import Gemm
 from arch.systolic.residency import (
     Holding,
     column_holding,

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from arch.cuts import cut
 from arch.dense import check_psums, int8_weights
 from arch.systolic.plan import Plan
 from arch.systolic.spec import SystolicSpec
@@ -27,7 +28,7 @@ def _blocks(plan: Plan, spec: SystolicSpec) -> np.ndarray:
     """Output pixels handled together: whole tiles of the array's own axis where it has one."""
     tile = {"os": spec.rows, "ws": PIXELS_AT_ONCE, "is": spec.columns}[spec.dataflow]
     step = max(1, PIXELS_AT_ONCE // tile) * tile
-    return np.append(np.arange(0, plan.gemm.M, step), plan.gemm.M)
+    return cut(plan.gemm.M, step)
 
 
 def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray:

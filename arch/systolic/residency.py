@@ -22,7 +22,8 @@ from typing import Literal
 
 import numpy as np
 
-from arch.systolic.gemm import Gemm, cut
+from arch.cuts import cut
+from arch.systolic.gemm import Gemm
 from arch.systolic.spec import SystolicSpec
 
 Holding = Literal["whole", "lines", "strips", "planes", "stream"]
