@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from arch.errors import OperandError
 from arch.machine import MACHINES, Kept, machine, preset
 from arch.pairs import effectual_pairs
-from tests.arch.systolic.cases import layers
+from tests.arch.layers import small_layers
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -25,7 +25,7 @@ def sparse(layer, seed, density, images=1):
 
 
 @settings(max_examples=25, deadline=None)
-@given(layers(), st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.3, 0.7, 1.0)))
+@given(small_layers(), st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.3, 0.7, 1.0)))
 def test_every_machine_counts_the_same_pairs_and_computes_the_same_psums(layer, seed, density):
     tensors = sparse(layer, seed, density)
     pairs = effectual_pairs(layer, tensors.activations, tensors.weights)

@@ -11,7 +11,7 @@ from arch.dense import check_psums, int8_weights, psums
 from arch.errors import OperandError
 from arch.pairs import effectual_pairs
 from arch.zero_runs import entries
-from tests.arch.systolic.cases import layers
+from tests.arch.layers import small_layers
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -43,7 +43,7 @@ def counted(tensors):
 
 
 @settings(max_examples=60, deadline=None)
-@given(layers(), st.integers(0, 2**32 - 1))
+@given(small_layers(), st.integers(0, 2**32 - 1))
 def test_pairs_and_psums_are_those_of_the_convolution(layer, seed):
     tensors = sparse(layer, seed)
     pairs = effectual_pairs(layer, tensors.activations, tensors.weights)

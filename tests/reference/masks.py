@@ -1,25 +1,14 @@
-"""Deterministic zero/non-zero masks: a fixed 32-bit hash of the element's index.
+"""Ones and signs on the hash masks, from which every golden value's tensors are made.
 
-The same rule regenerates the tensors of every golden value, whoever computed it.
+The masks themselves are ``workloads.hash_masks``; its words are judged by their published vector.
 """
 
 import numpy as np
 
-GOLDEN_RATIO = 0x9E3779B9  # 2^32 / 1.618..., spreads the salts
+from workloads.hash_masks import mask
+from workloads.hash_masks import words as hash_words
 
-
-def hash_words(count: int, salt: int) -> np.ndarray:
-    """The hash of the indices 0..count-1, uint32; all arithmetic is modulo 2^32."""
-    x = np.arange(count, dtype=np.uint32) + np.uint32(salt * GOLDEN_RATIO % 2**32)
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
-
-
-def mask(shape: tuple[int, ...], density: float, salt: int) -> np.ndarray:
-    """True where an element is non-zero, C order: its word is below floor(density * 2^32)."""
-    words = hash_words(int(np.prod(shape)), salt).astype(np.uint64)
-    return (words < np.uint64(int(density * 2**32))).reshape(shape)
+__all__ = ["hash_words", "mask", "ones", "signed"]
 
 
 def ones(shape: tuple[int, ...], density: float, salt: int) -> np.ndarray:

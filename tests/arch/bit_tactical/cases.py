@@ -4,34 +4,24 @@ import numpy as np
 from hypothesis import strategies as st
 
 from arch.bit_tactical.spec import BitTacticalSpec
-from workloads.layer import ConvLayer
+from tests.arch.layers import small_layers
 from workloads.requantize import Requantizer
 from workloads.tensors import LayerTensors
 
 
-@st.composite
-def layers(draw):
-    R, S = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    dilation = draw(st.sampled_from((1, 1, 2)))
-    padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
-    least_h = max(1, dilation * (R - 1) + 1 - padding[0] - padding[1])
-    least_w = max(1, dilation * (S - 1) + 1 - padding[2] - padding[3])
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3, 5)))
-    if draw(st.integers(0, 4)) == 0:
-        R = S = least_h = least_w = 1
-        padding = (0, 0, 0, 0)
-    return ConvLayer(
-        "layer",
-        C=groups * draw(st.integers(1, 5)),
-        K=groups * draw(st.integers(1, 4)),
-        H=draw(st.integers(least_h, least_h + 3)),
-        W=draw(st.integers(least_w, least_w + 3)),
-        R=R,
-        S=S,
-        stride=draw(st.sampled_from((1, 1, 2, 3))),
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
+def layers():
+    """Some are 1x1, whose steps hold channels alone."""
+
+    def side(least):
+        return st.integers(least, least + 3)
+
+    return small_layers(
+        channels=st.integers(1, 5),
+        filters=st.integers(1, 4),
+        height=side,
+        width=side,
+        groups=(1, 1, 1, 2, 3, 5),
+        pointwise=st.integers(0, 4).map(lambda number: number == 0),
     )
 
 

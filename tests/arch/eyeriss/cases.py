@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from arch.eyeriss.spec import EyerissSpec
-from tests.arch.systolic.cases import layers
+from tests.arch.layers import small_layers
 from workloads.requantize import Requantizer
 from workloads.tensors import LayerTensors
 
@@ -35,7 +35,7 @@ def specs(draw, **fields):
 
 @st.composite
 def tensors(draw, **fields):
-    layer = draw(layers())
+    layer = draw(small_layers())
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     density = draw(st.sampled_from((0.0, 0.2, 0.6, 1.0)))
     shape = (draw(st.sampled_from((1, 1, 2))), layer.C, layer.H, layer.W)

@@ -4,32 +4,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from arch.eyeriss_v2.spec import EyerissV2Spec
-from workloads.layer import ConvLayer
+from tests.arch.layers import small_layers, up_to
 from workloads.tensors import LayerTensors
 
 DENSITIES = (0.0, 0.2, 0.5, 0.8, 1.0)
 
 
-@st.composite
-def layers(draw):
-    R, S = draw(st.integers(1, 3)), draw(st.integers(1, 4))
-    dilation = draw(st.sampled_from((1, 1, 2)))
-    padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
-    least_h = max(1, dilation * (R - 1) + 1 - padding[0] - padding[1])
-    least_w = max(1, dilation * (S - 1) + 1 - padding[2] - padding[3])
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
-    return ConvLayer(
-        "layer",
-        C=groups * draw(st.integers(1, 5)),
-        K=groups * draw(st.integers(1, 6)),
-        H=draw(st.integers(least_h, max(least_h, 5))),
-        W=draw(st.integers(least_w, max(least_w, 6))),
-        R=R,
-        S=S,
-        stride=draw(st.sampled_from((1, 1, 2, 3))),
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
+def layers():
+    return small_layers(
+        channels=st.integers(1, 5), S=st.integers(1, 4), height=up_to(5), width=up_to(6)
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from arch.scnn.spec import ScnnSpec
+from tests.arch.layers import small_layers, up_to
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -16,25 +17,7 @@ def layers(draw):
         groups = draw(st.sampled_from((1, 1, 2)))
         channels, filters = draw(st.integers(1, 8)), draw(st.integers(1, 14))
         return ConvLayer("fc", groups * channels, groups * filters, 1, 1, groups=groups)
-    R, S = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    dilation = draw(st.sampled_from((1, 1, 2)))
-    padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
-    least_h = max(1, dilation * (R - 1) + 1 - padding[0] - padding[1])
-    least_w = max(1, dilation * (S - 1) + 1 - padding[2] - padding[3])
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
-    return ConvLayer(
-        "layer",
-        C=groups * draw(st.integers(1, 3)),
-        K=groups * draw(st.integers(1, 6)),
-        H=draw(st.integers(least_h, max(least_h, 7))),
-        W=draw(st.integers(least_w, max(least_w, 7))),
-        R=R,
-        S=S,
-        stride=draw(st.sampled_from((1, 1, 2, 3))),
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
+    return draw(small_layers(channels=st.integers(1, 3), height=up_to(7), width=up_to(7)))
 
 
 @st.composite

@@ -13,7 +13,8 @@ from arch.errors import OperandError, SpecError
 from arch.spec import MachineSpec, override
 from arch.systolic.model import MACHINE
 from arch.systolic.spec import PRESETS, SystolicSpec
-from tests.arch.systolic.cases import layers, specs, tensors
+from tests.arch.layers import small_layers
+from tests.arch.systolic.cases import specs, tensors
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
@@ -45,7 +46,7 @@ def test_shape_and_tensors_give_the_same_counts(given_tensors, spec):
 
 
 @settings(max_examples=100, deadline=None)
-@given(layers(), st.integers(1, 2), specs())
+@given(small_layers(), st.integers(1, 2), specs())
 def test_nothing_leaks(layer, images, spec):
     counters = MACHINE.run_shape(layer, spec, images).result.counters
     assert sum(counters.causes.values()) == spec.units * counters.cycles
@@ -63,7 +64,7 @@ def test_nothing_leaks(layer, images, spec):
 
 
 @settings(max_examples=30, deadline=None)
-@given(layers(), specs())
+@given(small_layers(), specs())
 def test_an_unlimited_dram_waits_at_most_a_cycle_per_request(layer, spec):
     """No latency and one cycle per run: a step waits for its own load and an older store."""
     counters = MACHINE.run_shape(layer, override(spec, NO_WAIT)).result.counters

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arch.cuts import cut
 from arch.errors import OperandError
-from arch.systolic.gemm import Gemm, cut
+from arch.systolic.gemm import Gemm
 from arch.systolic.model import MACHINE
 from arch.systolic.plan import plan
 from arch.systolic.spec import SystolicSpec
-from tests.arch.systolic.cases import layers, specs
+from tests.arch.layers import small_layers
+from tests.arch.systolic.cases import specs
 from tests.reference.scratchpad import lines, strips, touched
 from workloads.layer import ConvLayer
 
@@ -22,7 +24,7 @@ def tiles(bounds):
 
 
 @settings(max_examples=150, deadline=None)
-@given(layers(), st.integers(1, 3), st.integers(1, 12), st.sampled_from((lines, strips)))
+@given(small_layers(), st.integers(1, 3), st.integers(1, 12), st.sampled_from((lines, strips)))
 def test_intervals_equal_explicit_sets(layer, images, size, kind):
     gemm = Gemm(layer, images)
     bounds = cut(gemm.M, size)
@@ -86,7 +88,7 @@ def replay(layer, images, steps, spec):
 
 
 @settings(max_examples=200, deadline=None)
-@given(layers(), st.integers(1, 2), specs(), st.data())
+@given(small_layers(), st.integers(1, 2), specs(), st.data())
 def test_every_step_finds_its_input_on_chip(layer, images, spec, data):
     """In ``lines`` the tile before stays until the next one is complete: one half each."""
     size = data.draw(st.sampled_from((40, 100, 200, 400, 1000)))
@@ -203,7 +205,7 @@ def test_psums_spill_where_they_do_not_fit(dataflow):
 
 
 @settings(max_examples=100, deadline=None)
-@given(layers(), st.integers(1, 2), specs(dram_burst_bytes=1), st.data())
+@given(small_layers(), st.integers(1, 2), specs(dram_burst_bytes=1), st.data())
 def test_dram_carries_every_tensor_at_least_once(layer, images, spec, data):
     small = spec.model_copy(
         update={
