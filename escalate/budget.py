@@ -137,7 +137,7 @@ def fitted(
     return best[1]
 
 
-def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int = 20) -> None:
+def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int = 20) -> int:
     """Drop the weakest coefficients of a module in training until its model fits.
 
     Training moves coefficients and bits about, and with them the stored bytes, by a percent or
@@ -150,6 +150,10 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
     size : stored bytes of the module as it is now
     rounds : how often to try
 
+    Returns
+    -------
+    Stored bytes of the module as it is left.
+
     Raises
     ------
     DecompositionError
@@ -159,7 +163,7 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
     taken = size()
     for _ in range(rounds):
         if taken <= budget:
-            return
+            return taken
         for convolution in ternary:
             convolution.thin(budget / taken * (1 - 1 / (4 * NEAR)))
         taken = size()
@@ -167,3 +171,4 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
         raise DecompositionError(
             f"budget: the model in training takes {taken} bytes, wanted {budget}"
         )
+    return taken

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +100,11 @@ def compress(
         options = within_ratio(network, options, quantizer, some, original)
     module = quantized(network, options, quantizer, pixels[: options.calibration_images], original)
     about = _provenance(options, pixels, labels, source) | {"asked": asked}
+    finished = partial(integers_of, module, quantizer, options, about)
 
-    def finished() -> IntegerModel:
-        found = lower(module, quantizer, about)
-        if options.method != "int8" and options.remove:
-            small = remove_idle(found)
-            gone = removed(found.layers, small.layers)
-            found = replace(small, provenance={**about, "removed": gone} if gone else about)
-        return replace(found, codings=codings(found, options.storage))
-
-    def fit(trained: GraphModule) -> None:
+    def fit(trained: GraphModule) -> int:
         assert budget is not None
-        trim(trained, budget, lambda: model_file.packed_size(finished()))
+        return trim(trained, budget, lambda: model_file.packed_size(finished()))
 
     if options.retrained:
         retrain(
@@ -124,6 +118,26 @@ def compress(
             fit=None if budget is None else fit,
         )
     return finished()
+
+
+def integers_of(
+    module: GraphModule, image: ImageQuantizer, options: CompressOptions, about: dict[str, object]
+) -> IntegerModel:
+    """The module as integers, without what does nothing, in its storage formats.
+
+    Parameters
+    ----------
+    module : GraphModule with ranges
+    image : ImageQuantizer
+    options : CompressOptions that it was made with
+    about : provenance, to which what was removed is added
+    """
+    found = lower(module, image, about)
+    if options.method != "int8" and options.remove:
+        small = remove_idle(found)
+        gone = removed(found.layers, small.layers)
+        found = replace(small, provenance={**about, "removed": gone} if gone else about)
+    return replace(found, codings=codings(found, options.storage))
 
 
 def byte_budget(network: FloatNetwork, ratio: float) -> int:
@@ -164,9 +178,8 @@ def within_ratio(
 
     def measure(forms: Mapping[str, Form]) -> int:
         chosen = with_forms(network.graph, options, forms)
-        found = lower(quantized(network, chosen, image, some, original), image, {})
-        found = remove_idle(found) if options.remove else found
-        return model_file.packed_size(replace(found, codings=codings(found, options.storage)))
+        module = quantized(network, chosen, image, some, original)
+        return model_file.packed_size(integers_of(module, image, chosen, {}))
 
     points = fitted(curves, byte_budget(network, options.ratio), measure)
     return with_forms(network.graph, options, {name: each.form for name, each in points.items()})

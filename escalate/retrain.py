@@ -144,7 +144,7 @@ def retrain(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     measure: Measure | None = None,
-    fit: Callable[[GraphModule], None] | None = None,
+    fit: Measure | None = None,
 ) -> None:
     """Train ``module`` in place, on the device where it is.
 
@@ -162,7 +162,8 @@ def retrain(
         was killed ends with the same weights as one that was not
     progress : called after every epoch that is run
     measure : stored bytes of the module as it is, for the report
-    fit : called after every epoch in which the rules are in full force; it may thin coefficients
+    fit : called after every epoch in which the rules are in full force; may thin coefficients and
+        returns the bytes stored then, so that they need not be measured again
 
     Raises
     ------
@@ -190,8 +191,9 @@ def retrain(
         if not math.isfinite(loss):
             raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
         seconds = time.monotonic() - begun
+        stored = None
         if fit is not None and _ease(options, (epoch + 1) / options.epochs) == 0:
-            fit(module)
+            stored = fit(module)
         if checkpoint is not None:
             save_state(checkpoint, identity, module, optimizer, epoch + 1)
         if progress is not None:
@@ -204,7 +206,7 @@ def retrain(
                     density(module),
                     seconds,
                     lesson.held_out and accuracy(module, lesson.image, *lesson.held_out),
-                    measure and measure(module),
+                    stored if stored is not None or measure is None else measure(module),
                 )
             )
     for name, parameter in module.named_parameters():
