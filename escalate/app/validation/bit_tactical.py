@@ -13,9 +13,9 @@ from arch.energy import charges
 from arch.pairs import effectual_pairs
 from arch.undecomposed import fed, layer_run
 from escalate.app.validation.check import Band, Check
+from escalate.app.validation.layers import square
 from reports.publication import row as one_row
 from reports.publication import rows
-from workloads.layer import ConvLayer
 from workloads.synthetic import sparse_int8, sparse_uint8
 from workloads.tensors import LayerTensors
 
@@ -74,16 +74,7 @@ def area_check() -> Check:
 
 def tensors_of(row: Mapping[str, str], seed: int) -> LayerTensors:
     """Random bytes of the densities of one row."""
-    sizes = {name: int(row[name]) for name in ("C", "K", "stride", "groups")}
-    layer = ConvLayer(
-        row["layer"],
-        H=int(row["H"]),
-        W=int(row["H"]),
-        R=int(row["R"]),
-        S=int(row["R"]),
-        padding=(int(row["pad"]),) * 4,
-        **sizes,
-    )
+    layer = square(row)
     source = np.random.default_rng(seed)
     pixels = sparse_uint8(source, (layer.C, layer.H * layer.W), float(row["input_density"]))
     shape = (layer.K, prod(layer.weight_shape[1:]))

@@ -12,6 +12,7 @@ from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
 from arch.machine import Kept
 from arch.spec import override
 from escalate.app.validation.check import Band, Check
+from escalate.app.validation.layers import ones
 from reports.publication import row, rows
 from workloads.hash_masks import mask
 from workloads.layer import ConvLayer
@@ -79,9 +80,8 @@ def _check(quantity: str, case: str, published: float, ours: int) -> Check:
 
 
 def _random(entry: Mapping[str, str], layer: ConvLayer, case: str, truth: float) -> Check:
-    iacts = mask((1, layer.C, layer.H, layer.W), float(entry["iact_density"]), 1)
-    weights = mask(layer.weight_shape, float(entry["weight_density"]), 2)
-    cycles = _result(layer, iacts, weights, "pe_v2").counters.compute_cycles
+    densities = float(entry["iact_density"]), float(entry["weight_density"])
+    cycles = _result(layer, *ones(layer, densities, (1, 2)), "pe_v2").counters.compute_cycles
     return Check(
         "eyeriss_v2",
         "PE cycles, random masks of the same densities",
@@ -99,12 +99,9 @@ def _pair_checks() -> Iterator[Check]:
     for entry in rows("effectual_pairs.csv"):
         sizes = {name: int(entry[name]) for name in ("C", "K", "H", "W", "R", "S", "stride")}
         layer = ConvLayer(entry["case"], **sizes, padding=(int(entry["pad"]),) * 4)
-        shapes = {"iact": (1, layer.C, layer.H, layer.W), "weight": layer.weight_shape}
-        iacts, weights = (
-            mask(shape, float(entry[f"{name}_density"]), int(entry[f"{name}_salt"]))
-            for name, shape in shapes.items()
-        )
-        found = _result(layer, iacts, weights, "published").counters
+        densities = float(entry["iact_density"]), float(entry["weight_density"])
+        salts = int(entry["iact_salt"]), int(entry["weight_salt"])
+        found = _result(layer, *ones(layer, densities, salts), "published").counters
         source = "DNNsim, losif63/SCNN_Simulator_101, BitSim"
         pairs, ours = float(entry["pairs"]), float(found.effectual_ops)
         yield Check("eyeriss_v2", "effectual pairs", layer.name, pairs, ours, EXACT, source)

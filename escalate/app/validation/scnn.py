@@ -12,9 +12,9 @@ from arch.scnn.timing import causes, times
 from arch.scnn.work import Found, work
 from arch.spec import override
 from escalate.app.validation.check import Band, Check
+from escalate.app.validation.layers import ones, square
 from reports.publication import row as one_row
 from reports.publication import rows
-from workloads.hash_masks import mask
 from workloads.layer import ConvLayer
 from workloads.network import network
 
@@ -50,6 +50,7 @@ AS_KAIST = ScnnSpec(
     iaram_bytes=ROOMY,
     oaram_bytes=ROOMY,
 )
+
 Masks = tuple[np.ndarray, np.ndarray]
 
 
@@ -67,29 +68,6 @@ def checks() -> Iterator[Check]:
     yield from paper()
 
 
-def _masks(layer: ConvLayer, densities: tuple[float, float], salts: tuple[int, int]) -> Masks:
-    """Activations and weights of 1 where their masks are set."""
-    pixels = mask((1, layer.C, layer.H, layer.W), densities[0], salts[0])
-    return pixels.view(np.uint8), mask(layer.weight_shape, densities[1], salts[1]).view(np.uint8)
-
-
-def _square(row: Mapping[str, str], name: str) -> ConvLayer:
-    """A layer with square planes, kernels and padding."""
-    side, kernel = int(row["H"]), int(row["R"])
-    return ConvLayer(
-        row[name],
-        C=int(row["C"]),
-        K=int(row["K"]),
-        H=side,
-        W=side,
-        R=kernel,
-        S=kernel,
-        stride=int(row["stride"]),
-        padding=(int(row["pad"]),) * 4,
-        groups=int(row.get("groups", "1")),
-    )
-
-
 def _cycles(found: Found, spec: ScnnSpec) -> int:
     return int(times(found, spec).lengths.sum())
 
@@ -98,9 +76,9 @@ def _cycles(found: Found, spec: ScnnSpec) -> int:
 def _case(name: str) -> tuple[ConvLayer, np.ndarray, np.ndarray]:
     """One of the synthetic cases."""
     row = one_row("effectual_pairs.csv", case=name)
-    layer = _square(row, "case")
+    layer = square(row, "case")
     densities = float(row["iact_density"]), float(row["weight_density"])
-    return layer, *_masks(layer, densities, (int(row["iact_salt"]), int(row["weight_salt"])))
+    return layer, *ones(layer, densities, (int(row["iact_salt"]), int(row["weight_salt"])))
 
 
 STRIDED_HALO = (
@@ -189,9 +167,9 @@ def _losif63(
 def full_size() -> Iterator[Check]:
     """AlexNet and GoogLeNet layers through both simulators."""
     for row in rows("scnn_fullsize.csv"):
-        layer, case = _square(row, "layer"), f"{row['net']} {row['layer']}"
+        layer, case = square(row), f"{row['net']} {row['layer']}"
         densities = float(row["act_density"]), float(row["wgt_density"])
-        masks = _masks(layer, densities, (int(row["salt_a"]), int(row["salt_w"])))
+        masks = ones(layer, densities, (int(row["salt_a"]), int(row["salt_w"])))
         pairs = float(row["effectual_macs"])
         found = work(layer, AS_LOSIF63, *masks)
         source = "three simulators, one count"
@@ -231,10 +209,10 @@ def kaist() -> Iterator[Check]:
     """The log of a third simulator: PE-cycles summed over all tiles."""
     for number, row in enumerate(rows("scnn_kaist.csv")):
         padding = str((int(row["R"]) - 1) // 2)
-        layer = _square({**row, "stride": "1", "pad": padding}, "layer")
+        layer = square({**row, "stride": "1", "pad": padding})
         spec = override(AS_KAIST, {"filters_per_group": row["Kc"]})
         densities = 1 - float(row["act_sparsity"]), 1 - float(row["wgt_sparsity"])
-        found = work(layer, spec, *_masks(layer, densities, (2 * number + 1, 2 * number + 2)))
+        found = work(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
         case = f"{row['layer']}, {row['Kc']} filters a group"
         cycles, products = float(row["sum_PE_cycles"]), float(row["products"])
         quantity = "PE-cycles"
@@ -278,9 +256,9 @@ def network_cycles() -> Mapping[str, Mapping[str, int]]:
     for name, layers in groupby(rows("pruned_layers.csv"), lambda row: row["network"]):
         totals = dict.fromkeys((*VARIANTS, "ideal"), 0)
         for number, row in enumerate(layers):
-            layer = _square(row, "layer")
+            layer = square(row)
             densities = float(row["input_density"]), float(row["weight_density"])
-            masks = _masks(layer, densities, (2 * number + 1, 2 * number + 2))
+            masks = ones(layer, densities, (2 * number + 1, 2 * number + 2))
             worked = {id(spec): work(layer, spec, *masks) for spec in (PUBLISHED, QUEUED, DENSE)}
             for variant, spec in VARIANTS.items():
                 base = QUEUED if "queued" in variant else DENSE if variant == "dense" else PUBLISHED
@@ -343,7 +321,7 @@ def sweep() -> Iterator[Check]:
         for number, layer in enumerate(network("googlenet").shapes):
             if layer.is_linear:
                 continue
-            masks = _masks(layer, (density, density), (2 * number + 1, 2 * number + 2))
+            masks = ones(layer, (density, density), (2 * number + 1, 2 * number + 2))
             ours += _cycles(work(layer, PUBLISHED, *masks), PUBLISHED)
             dense += _cycles(work(layer, DENSE, *masks), DENSE)
         published = float(row["value"])
@@ -359,9 +337,9 @@ def late_layers() -> Iterator[Check]:
     for number, entry in enumerate(rows("pruned_layers.csv")):
         if "5b" not in entry["layer"] or entry["R"] != "1":
             continue
-        layer = _square(entry, "layer")
+        layer = square(entry)
         densities = float(entry["input_density"]), float(entry["weight_density"])
-        found = work(layer, spec, *_masks(layer, densities, (2 * number + 1, 2 * number + 2)))
+        found = work(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
         ours = found.useful / (_cycles(found, spec) * spec.units)
         case = entry["layer"]
         yield Check("scnn", row["quantity"], case, float(row["value"]), ours, band, PAPER)
@@ -372,7 +350,7 @@ def fully_connected() -> Iterator[Check]:
     row = one_row("scnn_paper.csv", quantity="share of the peak, fully connected layers")
     layer = ConvLayer("fc", C=64, K=4096, H=1, W=1)
     spec = override(PUBLISHED, {"bank_conflicts": "queued"})
-    found = work(layer, spec, *_masks(layer, (1.0, 1.0), (1, 2)))
+    found = work(layer, spec, *ones(layer, (1.0, 1.0), (1, 2)))
     ours = found.useful / (_cycles(found, spec) * spec.units)
     yield Check("scnn", row["quantity"], "4096 x 64", float(row["value"]), ours, EXACT, PAPER)
 

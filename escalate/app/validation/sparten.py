@@ -7,8 +7,6 @@ from functools import cache
 from itertools import groupby, product
 from math import prod
 
-import numpy as np
-
 from arch.counters import Counters
 from arch.sparten.charges import prices
 from arch.sparten.join import join
@@ -17,9 +15,9 @@ from arch.sparten.plan import plan
 from arch.sparten.spec import PRESETS, SpartenSpec
 from escalate.app.validation import scnn
 from escalate.app.validation.check import Band, Check
+from escalate.app.validation.layers import ones, square
 from reports.publication import row as one_row
 from reports.publication import rows
-from workloads.hash_masks import mask
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -44,11 +42,10 @@ def checks() -> Iterator[Check]:
     yield from cluster()
 
 
-def _ones(layer: ConvLayer, densities: tuple[float, float], salts: tuple[int, int]) -> LayerTensors:
-    """Activations and weights of 1 where their masks are set."""
-    pixels = mask((1, layer.C, layer.H, layer.W), densities[0], salts[0])
-    weights = mask(layer.weight_shape, densities[1], salts[1])
-    return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8), origin="synthetic")
+def _tensors(
+    layer: ConvLayer, densities: tuple[float, float], salts: tuple[int, int]
+) -> LayerTensors:
+    return LayerTensors(layer, *ones(layer, densities, salts), origin="synthetic")
 
 
 def bitsim() -> Iterator[Check]:
@@ -57,7 +54,7 @@ def bitsim() -> Iterator[Check]:
         sizes = {name: int(row[name]) for name in ("C", "K", "H", "W", "R", "S", "stride")}
         layer = ConvLayer(row["case"], padding=(int(row["pad"]),) * 4, **sizes)
         densities = float(row["act_density"]), float(row["wgt_density"])
-        tensors = _ones(layer, densities, (int(row["salt_a"]), int(row["salt_w"])))
+        tensors = _tensors(layer, densities, (int(row["salt_a"]), int(row["salt_w"])))
         for column, published in row.items():
             found = COLUMN.fullmatch(column)
             if not found:
@@ -87,21 +84,8 @@ def _bitsim(quantity: str, case: str, published: str, ours: int) -> Check:
 
 def _pruned(row: Mapping[str, str], number: int) -> LayerTensors:
     """A layer of a pruned network, its zeros spread evenly; the salts are ours."""
-    side, kernel = int(row["H"]), int(row["R"])
-    layer = ConvLayer(
-        row["layer"],
-        C=int(row["C"]),
-        K=int(row["K"]),
-        H=side,
-        W=side,
-        R=kernel,
-        S=kernel,
-        stride=int(row["stride"]),
-        padding=(int(row["pad"]),) * 4,
-        groups=int(row["groups"]),
-    )
     densities = float(row["input_density"]), float(row["weight_density"])
-    return _ones(layer, densities, (2 * number + 1, 2 * number + 2))
+    return _tensors(square(row), densities, (2 * number + 1, 2 * number + 2))
 
 
 # What is compared: SparTen, and the same units dense or one-sided, which have nothing to balance.
