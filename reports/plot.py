@@ -1,6 +1,6 @@
 """DataFrame -> SVG text; computes nothing but positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -52,6 +52,17 @@ def paints(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
         )
         for name in names
     }
+
+
+def _lines(axes: Axes, labels: Iterable[object], title: str, width_px: int) -> None:
+    """One line of the figure per label, the first on top; ``title`` is what the x axis means."""
+    shown = [elided(str(label), width_px // LABEL_PX) for label in labels]
+    axes.set_yticks(range(len(shown)), shown)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlabel(title)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
 
 
 def _bars(
@@ -112,26 +123,20 @@ def stacked_bars(
     """
 
     columns = [str(column) for column in frame.columns]
-    labels = [elided(str(label), width_px // LABEL_PX) for label in frame.index]
     legend_columns = width_px // LEGEND_PX
     paint = paints([*names, *(column for column in columns if column not in names)])
 
     def draw(figure: Figure) -> Mapping[str, str]:
         axes = figure.add_subplot()
         tips = _bars(axes, frame, unit, paint)
-        axes.set_yticks(range(len(frame)), labels)
-        axes.set_ylim(len(frame) - 0.4, -0.6)
+        _lines(axes, frame.index, axis, width_px)
+        axes.spines["left"].set_visible(False)
         longest = float(frame.sum(axis=1).max()) if len(frame) else 0.0
         axes.set_xlim(0, (1 + VALUE_PX / (0.7 * width_px)) * longest or 1.0)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
         axes.xaxis.set_major_locator(
             matplotlib.ticker.MaxNLocator(max(3, width_px // 140), steps=[1, 2, 2.5, 5, 10])
         )
-        axes.set_xlabel(axis)
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
         if len(frame.columns):
             figure.legend(
                 loc="outside upper left", ncols=legend_columns, handlelength=1, handleheight=1
@@ -163,7 +168,6 @@ def deviations(
     One ``<svg>`` element.
     """
 
-    labels = [elided(str(label), width_px // LABEL_PX) for label in ratios.index]
     values = [float(value) for value in ratios]
 
     def draw(figure: Figure) -> Mapping[str, str]:
@@ -184,17 +188,12 @@ def deviations(
                 ha="left" if side > 0 else "right",
                 fontsize=11,
             )
-        axes.set_yticks(range(len(values)), labels)
-        axes.set_ylim(len(values) - 0.4, -0.6)
+        _lines(axes, ratios.index, axis, width_px)
+        axes.spines["left"].set_visible(False)
         spread = max((abs(value - 1) for value in values), default=0.0) or 1.0
         low = 1 - min(values, default=1.0)
         axes.set_xlim(1 - low - 0.18 * spread, 1 + 1.18 * max(max(values, default=1.0) - 1, 0.1))
         axes.axvline(1, color=SENTINEL, linewidth=1)
-        axes.set_xlabel(axis)
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
         return tips
 
     return drawn(name, description, (width_px, BAR_PX * len(values) + 70), draw)
@@ -385,12 +384,7 @@ def ratio_dots(
         axes.xaxis.set_minor_formatter(NullFormatter())
         ticks = FINE_TICKS if spread <= FINE_UP_TO else COARSE_TICKS
         axes.set_xticks([place for place in ticks if 1 / spread <= place <= spread])
-        axes.set_yticks(range(len(series)), [elided(str(s), width_px // LABEL_PX) for s in series])
-        axes.set_ylim(len(series) - 0.4, -0.6)
-        axes.set_xlabel(axis)
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="y", length=0)
+        _lines(axes, series, axis, width_px)
         figure.legend(loc="outside upper left", ncols=width_px // LEGEND_PX)
         return tips
 

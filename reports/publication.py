@@ -1,9 +1,10 @@
 """publication: the tables in reports/published, numbers that others measured or computed."""
 
-import csv
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+
+from arch.cited import table_rows
 
 
 def _text(file: str) -> str:
@@ -19,8 +20,7 @@ def rows(file: str) -> tuple[Mapping[str, str], ...]:
     >>> rows("stonne_tpu_os.csv")[0]["array"]
     '8'
     """
-    lines = (line for line in _text(file).splitlines() if not line.startswith("#"))
-    return tuple(csv.DictReader(lines))
+    return table_rows(_text(file))
 
 
 @cache
