@@ -31,8 +31,9 @@ def main():
                 for tensors in layers:
                     model.run(tensors, spec)
 
+            seconds = best_seconds(run, repeats=2)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            report(f"{name} resnet18, {told}", best_seconds(run, repeats=2), peak_mb=peak // 1024)
+            report(f"{name} resnet18, {told}", seconds, peak_mb=peak // 1024)
 
 
 if __name__ == "__main__":
