@@ -143,9 +143,7 @@ def differences(runs: Sequence[NetworkRun]) -> list[str]:
     Multipliers, adders, SRAM and area stand in the table itself.
     """
     found = []
-    named: dict[str, NetworkRun] = {}
-    for label, run in zip(labels(runs), runs, strict=True):
-        named.setdefault(label, run)
+    named = dict(zip(labels(runs), runs, strict=True))  # labels are unique
     for field in SHARED:
         values = {label: str(getattr(run.spec, field)) for label, run in named.items()}
         if len(set(values.values())) > 1:
