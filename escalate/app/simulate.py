@@ -284,18 +284,27 @@ def _data_source(model: IntegerModel) -> str | None:
 
 def model_inputs(source: ModelSource, model: IntegerModel, feed: Feed) -> tuple[np.ndarray, Images]:
     """The integers that a compressed model is fed, and the images they come from."""
-    images = _images(source, model, feed)
+    images = fed_images(source, model, feed.images, feed.count)
     return quantize_images(model.image, images.seen_by(model.image)), images
 
 
-def _images(source: ModelSource, model: IntegerModel, feed: Feed) -> Images:
-    what = feed.images or _data_source(model)
+def fed_images(
+    source: ModelSource, model: IntegerModel, asked: str | None, count: int | None
+) -> Images:
+    """The images that a compressed model looks at; all there are where ``count`` is None.
+
+    Raises
+    ------
+    SourceError, DataError
+        If none were asked for and the model names none, or they cannot be read.
+    """
+    what = asked or _data_source(model)
     if what is None:
         raise SourceError(
             f"{source.folder}: does not say which data it was made for, wanted --images "
             "digits, photos, cifar10:FOLDER or a folder of images"
         )
-    return read_images(what, len(model.image.mean), model.image.size, count=feed.count)
+    return read_images(what, len(model.image.mean), model.image.size, count=count)
 
 
 def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> Simulation:

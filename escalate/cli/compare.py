@@ -137,7 +137,7 @@ def compare(
 
 def _print(runs: "list[NetworkRun]", label: str) -> None:
     from reports.ratios import compare_rows, differences, mean_rows
-    from reports.table import labels, notes
+    from reports.table import labels
 
     rows = compare_rows(runs, label)
     networks = list(dict.fromkeys(run.network for run in runs))
@@ -153,10 +153,18 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
         terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
     typer.echo(f"baseline: {label}")
     terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
-    terminal.print_notes(
-        [
-            f"{name}: {note}"
-            for name, run in zip(labels(runs), runs, strict=True)
-            for note in notes(run.provenance)
-        ]
-    )
+    terminal.print_notes(_told(runs))
+
+
+def _told(runs: "list[NetworkRun]") -> list[str]:
+    """Each note once, with the runs it concerns in front where those are not all of them."""
+    from reports.table import labels, notes
+
+    concerned: dict[str, list[str]] = {}
+    for name, run in zip(labels(runs), runs, strict=True):
+        for note in notes(run.provenance):
+            concerned.setdefault(note, []).append(name)
+    return [
+        note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
+        for note, names in concerned.items()
+    ]

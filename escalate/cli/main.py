@@ -17,6 +17,7 @@ from escalate.cli import (
     orders,
     pareto,
     report,
+    score,
     sensitivity,
     simulate,
     trace,
@@ -46,6 +47,7 @@ app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("score")(score.score)
 app.command("verify")(verify.verify)
 app.command("validate")(validate.validate)
 app.command("trace")(trace.trace)

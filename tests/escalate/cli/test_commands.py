@@ -83,7 +83,7 @@ def test_compare(escalate, compressed, tmp_path):
     assert (code, err) == (0, "")
     assert fits(out)
     assert "baseline: systolic · iso" in out
-    assert "note: systolic · tiny: fed the int8 model" in out
+    assert "note: systolic · iso, systolic · tiny: fed the int8 model" in out
     _, text, _ = escalate(*arguments, "--format", "json")
     thing = json.loads(text)
     assert thing["baseline"] == "basis_first"

@@ -1,0 +1,59 @@
+"""score: how many images a stored model classifies correctly, by the integers that are stored."""
+
+from pathlib import Path
+
+from escalate import integer
+from escalate.app.scores import BATCH, interval
+from escalate.app.simulate import fed_images
+from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of
+from escalate.model_file import bytes_on_disk, load
+
+Row = dict[str, int | float | str]
+
+
+def score(folder: str | Path, images: str | None = None, count: int | None = None) -> list[Row]:
+    """Classify images with every form of a network that a folder holds.
+
+    Nothing here is simulated: the integer network in torch computes the logits, which
+    ``escalate verify`` proves to be those of a machine.
+
+    Parameters
+    ----------
+    folder : a compressed model folder
+    images : as ``--images``; the test images of the model's own data by default
+    count : the first so many; all of them by default
+
+    Returns
+    -------
+    rows : ``form``, ``stored_bytes``, ``images``, ``correct``, ``accuracy`` (0..1) and the ends of
+        its 95 % interval, ``accuracy_low`` and ``accuracy_high``
+
+    Raises
+    ------
+    CheckpointError, DataError, SourceError
+        If the folder holds no model, or the images cannot be read or have no labels.
+    """
+    source = ModelSource(Path(folder).resolve().name, Path(folder))
+    own = kind_of(source.folder)
+    forms = {own: source.folder}
+    if own == COMPRESSED and (source.folder / INT8 / MANIFEST).is_file():
+        forms[INT8] = source.folder / INT8
+    return [_row(source, form, where, images, count) for form, where in forms.items()]
+
+
+def _row(source: ModelSource, form: str, where: Path, asked: str | None, count: int | None) -> Row:
+    model = load(where)
+    images = fed_images(source, model, asked, count)
+    labels = images.known_labels()
+    found = integer.predict(model, images.seen_by(model.image), batch=BATCH)
+    correct = int((found.argmax(axis=1) == labels).sum())
+    low, high = interval(correct / len(labels), len(labels))
+    return {
+        "form": form,
+        "stored_bytes": bytes_on_disk(where),
+        "images": len(labels),
+        "correct": correct,
+        "accuracy": correct / len(labels),
+        "accuracy_low": low,
+        "accuracy_high": high,
+    }
