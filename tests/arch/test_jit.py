@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-CODE = "import os, arch.jit; print(os.environ.get('OMP_WAIT_POLICY'))"
+CODE = (
+    "import os, arch.jit, numba; numba.get_num_threads(); print(os.environ.get('OMP_WAIT_POLICY'))"
+)
 
 
 def imported(**variables):
