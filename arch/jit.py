@@ -1,10 +1,11 @@
 """The one compile decorator: Numba, cached under a digest of this package's sources."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,38 @@ def cache_folder() -> Path:
     return folder
 
 
+class _SharedCache:
+    """A kernel's cache on disk that several processes may fill at once.
+
+    Numba reads the index of what is there, adds to it and writes it back; two processes at once
+    would call different code by the same name.  So one lock per cache folder goes around both
+    reading and writing.
+    """
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        """Compiled code for a signature, or None."""
+        with _locked(fcntl.LOCK_SH):
+            return self._own.load_overload(*arguments)
+
+    def save_overload(self, *arguments: Any) -> None:
+        """Keep compiled code for a signature."""
+        with _locked(fcntl.LOCK_EX):
+            self._own.save_overload(*arguments)
+
+
+@contextlib.contextmanager
+def _locked(how: int) -> Iterator[None]:
+    with (cache_folder() / "lock").open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
+
 def kernel(*, parallel: bool = False) -> Callable[[F], F]:
     """Compile a function of plain arrays; no fastmath, no Python objects.
 
@@ -74,6 +107,7 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
         settings.CACHE_DIR = str(cache_folder())
         try:
             compiled: Any = numba.njit(cache=True, parallel=parallel, fastmath=False)(function)
+            compiled._cache = _SharedCache(compiled._cache)
             return cast(F, compiled)
         finally:
             settings.CACHE_DIR = before

@@ -68,7 +68,7 @@ class ModelSource:
         """
         from escalate.model_file import load
 
-        folder, kind = self._fed(fed_form(machine))
+        folder, kind = self.fed_as(fed_form(machine))
         if not (folder / MANIFEST).is_file():
             raise SourceError(
                 f"{self.folder}: {machine} is fed the plain 8-bit network, "
@@ -76,7 +76,7 @@ class ModelSource:
             )
         return load(folder), kind
 
-    def _fed(self, form: str) -> tuple[Path, str]:
+    def fed_as(self, form: str) -> tuple[Path, str]:
         """Folder and kind of the model that is fed to machines of that form."""
         if form == INT8 and self.pruned is not None:
             return self.pruned, PRUNED

@@ -33,3 +33,32 @@ def test_the_users_own_choice_stays():
     told, settings = imported(OMP_WAIT_POLICY="active")
     assert told == "active"
     assert "OMP_WAIT_POLICY = 'ACTIVE'" in settings
+
+
+FILL = """
+import sys
+import numpy as np
+from arch.sparten.kernels import count_chunks
+
+first = int(sys.argv[1])
+counts = np.zeros((1, 1), np.int64)
+count_chunks(np.full((1, 1, 1), first, np.uint64), counts)
+print(counts[0, 0])
+"""
+
+
+def test_processes_may_fill_one_cache_at_once(tmp_path):
+    environment = {**os.environ, "ESCALATE_CACHE": str(tmp_path)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", FILL, str(number)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in (1, 3, 7)
+    ]
+    told = [process.communicate()[0].strip() for process in started]
+    assert told == ["1", "2", "3"]
+    assert all(process.returncode == 0 for process in started)
+    assert list(tmp_path.rglob("lock"))

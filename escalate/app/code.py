@@ -1,0 +1,49 @@
+"""code: a digest of the programs that results depend on, so that an edit makes them stale."""
+
+import hashlib
+import inspect
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from arch.machine import Machine
+
+PACKAGES = ("arch", "escalate", "reports", "workloads")
+DIGITS = 16
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources of our packages, its first 16 digits."""
+    return _digest([_folder(name) for name in PACKAGES])
+
+
+def machine_digest(machine: Machine) -> str:
+    """The code of a machine: ours, and the package of one that is not ours."""
+    return _class_digest(type(machine))
+
+
+@cache
+def _class_digest(kind: type) -> str:
+    package = kind.__module__.partition(".")[0]
+    if package in PACKAGES:
+        return code_digest()
+    file = Path(inspect.getfile(kind))
+    foreign = file.parent if "." in kind.__module__ or file.name == "__init__.py" else file
+    return _digest([*(_folder(name) for name in PACKAGES), foreign])
+
+
+def _folder(package: str) -> Path:
+    found = find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def _digest(roots: list[Path]) -> str:
+    sha = hashlib.sha256()
+    for root in roots:
+        files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
+        for path in files:
+            sha.update(str(path.relative_to(root.parent)).encode() + b"\0" + path.read_bytes())
+    return sha.hexdigest()[:DIGITS]

@@ -1,0 +1,141 @@
+"""run: batches go to this process, to processes of ours, or to a Dask cluster that is there."""
+
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from escalate.app.sweeps.axes import SweepError
+from escalate.app.sweeps.points import Batch
+from escalate.app.sweeps.work import Done, run_batch
+
+MOST_DEATHS = 3  # of workers, before a sweep gives up
+CONNECT_S = "10s"
+PAUSE_S = 0.2  # between looks at points that another process computes
+Watch = Callable[[Done], None]
+
+
+def run_batches(
+    folder: str,
+    batches: Sequence[Batch],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    kernel_threads: int | None = None,
+    watch: Watch | None = None,
+) -> Done:
+    """Have every point of the batches computed, and wait for those that others compute.
+
+    Parameters
+    ----------
+    folder : of the results
+    batches : as ``points.batches`` makes them
+    workers : processes; 1 for this one
+    scheduler : address of a Dask scheduler, instead of own processes
+    kernel_threads : of each simulation
+    watch : called after each batch
+
+    Raises
+    ------
+    SweepError
+        If the cluster cannot be reached, or workers keep dying.
+    ValueError, OSError
+        As for ``run_batch``; what is finished stays.
+    """
+    if scheduler is not None:
+        passes: Any = _on_cluster
+    elif workers == 1:
+        passes = _here
+    else:
+        passes = _in_processes
+    total = Done()
+    left = list(batches)
+    while left:
+        busy: list[str] = []
+        for done in passes(folder, left, workers, scheduler, kernel_threads):
+            busy += done.busy
+            total = _added(total, done)
+            if watch is not None:
+                watch(done)
+        left = _remaining(left, set(busy))
+        if left:
+            time.sleep(PAUSE_S)
+    return total
+
+
+def _remaining(batches: Sequence[Batch], busy: set[str]) -> list[Batch]:
+    kept = [Batch(tuple(p for p in batch.points if p.key in busy)) for batch in batches]
+    return [batch for batch in kept if batch.points]
+
+
+def _added(total: Done, more: Done) -> Done:
+    return Done(
+        total.computed + more.computed,
+        total.there + more.there,
+        (),
+        total.refused + more.refused,
+    )
+
+
+def _here(folder: str, batches: Sequence[Batch], *rest: Any) -> Iterator[Done]:
+    kernel_threads = rest[-1]
+    for batch in batches:
+        yield run_batch(folder, batch, kernel_threads)
+
+
+def _in_processes(
+    folder: str, batches: Sequence[Batch], workers: int, _: Any, kernel_threads: int | None
+) -> Iterator[Done]:
+    """Processes started afresh, so that no thread of this one is copied; the dead are replaced."""
+    each = kernel_threads or max(1, (os.cpu_count() or 1) // workers)
+    waiting, deaths = deque(batches), 0
+    while waiting:
+        given: dict[Future[Done], Batch] = {}
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            try:
+                while waiting or given:
+                    while waiting and len(given) < 2 * workers:
+                        batch = waiting.popleft()
+                        given[pool.submit(run_batch, folder, batch, each)] = batch
+                    for future in wait(given, return_when=FIRST_COMPLETED).done:
+                        done = future.result()
+                        del given[future]
+                        yield done
+            except BrokenProcessPool:
+                deaths += 1
+                waiting.extendleft(given.values())
+                if deaths >= MOST_DEATHS:
+                    raise SweepError(
+                        f"{folder}: a worker process died {deaths} times (killed, or out of "
+                        "memory?); finished points are kept, fewer --workers take less memory"
+                    ) from None
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _on_cluster(
+    folder: str, batches: Sequence[Batch], _: int, scheduler: str, kernel_threads: int | None
+) -> Iterator[Done]:
+    """Workers of a Dask cluster; the scheduler gives the work of one that dies to another."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise SweepError(
+            "--scheduler: wants the package distributed: pip install 'escalate-sim[cluster]'"
+        ) from None
+    try:
+        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SweepError(f"--scheduler {scheduler}: cannot be reached: {error}") from None
+    with client:
+        futures = [
+            client.submit(run_batch, folder, batch, kernel_threads, pure=False) for batch in batches
+        ]
+        for _future, done in as_completed(futures, with_results=True):
+            yield done

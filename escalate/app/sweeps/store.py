@@ -1,0 +1,180 @@
+"""store: a sweep's results folder; each finished point is one Parquet file, written whole.
+
+A file is named by the hash of everything that its rows depend on.  So a killed sweep loses no
+finished point and repeats none, sweeps may share a folder, and a file of another state of the
+program is never mistaken for one of this.  Locks belong to processes: the system frees them when
+a process dies, however it dies.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arch.simulate import NetworkRun
+from escalate.app.results import ResultsError, finite
+from escalate.app.sweeps.points import FORMAT, Point
+from escalate.version import VERSION
+from reports.table import identity, layer_rows, totals
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+POINTS, LOCKS, SWEEP, MODELS = "points", "locks", "sweep.toml", "models"
+SUFFIX = ".parquet"
+ABOUT = b"escalate"
+
+
+class Store:
+    """The folder of a sweep.
+
+    Parameters
+    ----------
+    folder : is made if it is not there
+
+    Raises
+    ------
+    ResultsError
+        If something else stands there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise ResultsError(f"{folder}: is a file, wanted a folder for results")
+        if folder.is_dir() and not (folder / POINTS).is_dir() and any(folder.iterdir()):
+            first = min(entry.name for entry in folder.iterdir())
+            raise ResultsError(
+                f"{folder}: holds {first!r}, which no sweep wrote; it is left alone, choose "
+                "another folder"
+            )
+        for name in (POINTS, LOCKS):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def path(self, key: str) -> Path:
+        """Where the point of that name lies."""
+        return self.folder / POINTS / f"{key}{SUFFIX}"
+
+    def has(self, key: str) -> bool:
+        """Whether the point is finished; a torn file is not."""
+        path = self.path(key)
+        return path.is_file() and isinstance(about_of(path), dict)
+
+    def torn(self, key: str) -> str | None:
+        """Why a file under the point's name cannot be read; None if it can or is not there."""
+        path = self.path(key)
+        found = about_of(path) if path.is_file() else None
+        return found if isinstance(found, str) else None
+
+    @contextlib.contextmanager
+    def locked(self, key: str) -> Iterator[bool]:
+        """Whether the point is this process's to compute, for as long as the block lasts."""
+        path = self.folder / LOCKS / key
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)  # under the lock; who opened it before looks at the point
+            os.close(handle)
+
+    def write(self, point: Point, outcome: NetworkRun | str) -> None:
+        """Put a point in place: its rows, or why the machine refuses it.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or the folder cannot be written; earlier points stay.
+        """
+        import pyarrow.parquet as pq
+
+        rows = _table(point, outcome)
+        target = self.path(point.key)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{point.key}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                pq.write_table(rows, file)
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except OSError as error:
+            error.filename = error.filename or str(target)
+            raise
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def keep_file(self, text: str) -> None:
+        """The sweep's own file beside its results, as last run."""
+        target = self.folder / SWEEP
+        aside = target.with_name(f".{SWEEP}.{os.getpid()}.tmp")
+        aside.write_text(text, "utf-8")
+        os.replace(aside, target)
+
+    def sweep_up(self) -> None:
+        """Remove locks that nobody holds and halves of files that a killed run left."""
+        for path in (self.folder / LOCKS).iterdir():
+            with self.locked(path.name):
+                pass
+        for path in (self.folder / POINTS).glob(".*.tmp"):
+            key = path.name.split(".")[1]
+            with self.locked(key) as free:
+                if free:
+                    path.unlink(missing_ok=True)
+
+
+def about_of(path: Path) -> dict[str, Any] | str:
+    """What a point's file says about itself, or why it is none of ours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path).metadata or {}
+        about = json.loads(found[ABOUT])
+    except (pa.ArrowException, OSError) as error:
+        return f"torn or foreign: {str(error).splitlines()[0]}"
+    except (KeyError, ValueError):
+        return "foreign: no file of a sweep"
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        return f"foreign: wanted the format {FORMAT!r}"
+    return about
+
+
+def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":
+    """Rows per layer, and in the file's metadata all that they share."""
+    import pyarrow as pa
+
+    about: dict[str, Any] = {
+        "format": FORMAT,
+        "key": point.key,
+        "version": VERSION,
+        "source": " ".join(point.texts),
+        "machine": point.choice.machine.name,
+        "preset": point.choice.preset,
+        "spec": point.choice.spec.model_dump(mode="json"),
+    }
+    rows: list[dict[str, Any]] = []
+    if isinstance(outcome, str):
+        about |= {"network": point.source.name, "refused": outcome}
+    else:
+        about |= {"network": outcome.network, "provenance": dict(outcome.provenance)}
+        about["totals"] = finite(totals(outcome))
+        own = {**identity(outcome), "preset": point.choice.preset}
+        rows = [{**own, **row} for row in layer_rows(outcome)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    filled = _missing(columns)
+    arrays = {name: pa.array([row.get(name, filled.get(name)) for row in rows]) for name in columns}
+    text = json.dumps(about, sort_keys=True, default=str)
+    return pa.table(arrays).replace_schema_metadata({ABOUT: text.encode()})
+
+
+def _missing(columns: list[str]) -> Mapping[str, int]:
+    """A count or an energy that a layer does not have is 0."""
+    return {name: 0 for name in columns if name.endswith(("_cycles", "_bytes", "_j"))}

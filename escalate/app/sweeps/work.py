@@ -1,0 +1,86 @@
+"""work: what one worker does with a batch of points; the same wherever it runs."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arch.errors import OperandError, SpecError
+from arch.simulate import NetworkRun
+from escalate.app.simulate import Simulation, threads, try_choices
+from escalate.app.sweeps.points import Batch, Point
+from escalate.app.sweeps.store import Store
+
+ONE_AT_A_TIME = threading.Lock()  # processes over points, threads over tiles: never both
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of the points of a batch, by key.
+
+    ``busy`` are those that another process was computing.
+    """
+
+    computed: tuple[str, ...] = ()
+    there: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
+    """Simulate the points of a batch that are not finished, and write each.
+
+    Parameters
+    ----------
+    folder : of the results
+    batch : points on the same tensors
+    kernel_threads : of each simulation; results never depend on it
+
+    Raises
+    ------
+    ValueError
+        A subclass of ours, for a source that cannot be read after all.
+    OSError
+        If a point cannot be written.
+    """
+    store = Store(Path(folder))
+    there, busy, mine = [], [], []
+    with ONE_AT_A_TIME, contextlib.ExitStack() as locks:
+        for each in batch.points:
+            if not locks.enter_context(store.locked(each.key)):
+                busy.append(each.key)
+            elif store.has(each.key):
+                there.append(each.key)
+            else:
+                mine.append(each)
+        refused = _simulate(store, mine, kernel_threads) if mine else []
+    return Done(tuple(each.key for each in mine), tuple(there), tuple(busy), tuple(refused))
+
+
+def _simulate(
+    store: Store, points: Sequence[Point], kernel_threads: int | None
+) -> list[tuple[str, str]]:
+    """Simulate points side by side and write them; the refusals among them."""
+    first = points[0]
+    try:
+        with threads(kernel_threads):
+            found = try_choices(first.source, [each.choice for each in points], first.feed)
+    except (OperandError, SpecError) as refusal:  # no machine was left
+        if len(points) > 1:
+            alone = [_simulate(store, [each], kernel_threads) for each in points]
+            return [refused for some in alone for refused in some]
+        found = [refusal]
+    refused = []
+    for each, outcome in zip(points, found, strict=True):
+        if isinstance(outcome, Simulation):
+            store.write(each, _renamed(outcome.run, each))
+        else:
+            refused.append((each.key, str(outcome)))
+            store.write(each, str(outcome))
+    return refused
+
+
+def _renamed(run: NetworkRun, point: Point) -> NetworkRun:
+    """The run under its preset's plain name: what was changed stands in columns of its own."""
+    return replace(run, preset=point.choice.preset)
