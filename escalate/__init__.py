@@ -1,8 +1,9 @@
 """escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
 
-``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare`` and ``validate`` are
-the commands of the same names; they are loaded when first used, so that importing this package
-costs nothing.
+``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare``, ``sweep``, ``diff``
+and ``validate`` are the commands of the same names, ``load`` reads what they wrote; they are loaded
+when first used, so that importing this package costs nothing.  What to ask of a frame of results:
+:mod:`reports.study`.
 """
 
 from importlib import import_module
@@ -13,21 +14,27 @@ from escalate.version import VERSION as __version__
 if TYPE_CHECKING:
     from escalate.app.compare import compare
     from escalate.app.compress import compress
+    from escalate.app.diff import diff
+    from escalate.app.load import load
     from escalate.app.pareto import pareto
     from escalate.app.sensitivity import sensitivity
     from escalate.app.simulate import simulate
+    from escalate.app.sweep import sweep
     from escalate.app.validate import validate
 
 __all__ = [
     "__version__",
     "compare",
     "compress",
+    "diff",
+    "load",
     "pareto",
     "sensitivity",
     "simulate",
+    "sweep",
     "validate",
 ]
-API = ("compare", "compress", "pareto", "sensitivity", "simulate", "validate")
+API = tuple(name for name in __all__ if not name.startswith("_"))
 
 
 def __getattr__(name: str) -> Any:

@@ -186,6 +186,7 @@ class _Group:
             "tensors": kind,
             "source": source.name,
             "model": dict(model.provenance),
+            "stored_bytes": source.bytes_for(self.choices[0].machine.name),
             "images": images.name,
             "count": len(images.pixels),
             "notes": [f"fed the {kind} model"],

@@ -76,6 +76,12 @@ class ModelSource:
             )
         return load(folder), kind
 
+    def bytes_for(self, machine: str) -> int:
+        """Bytes on disk of the model that ``machine`` is fed."""
+        from escalate.model_file import bytes_on_disk
+
+        return bytes_on_disk(self.fed_as(fed_form(machine))[0])
+
     def fed_as(self, form: str) -> tuple[Path, str]:
         """Folder and kind of the model that is fed to machines of that form."""
         if form == INT8 and self.pruned is not None:

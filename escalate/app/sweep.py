@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from escalate.app.estimate import Estimate, Job, estimate
+from escalate.app.sources import MANIFEST
+from escalate.app.sweeps.compress import Compression, compressions, make
+from escalate.app.sweeps.compress import Watch as ModelWatch
 from escalate.app.sweeps.file import Written, read
 from escalate.app.sweeps.plan import Plan, plan
-from escalate.app.sweeps.points import Batch, batches
+from escalate.app.sweeps.points import Batch, Point, batches
 from escalate.app.sweeps.run import run_batches
-from escalate.app.sweeps.store import Store
+from escalate.app.sweeps.store import MODELS, Store
 from escalate.app.sweeps.work import Done
 
 MOST_IN_BATCH = 25
@@ -43,8 +48,41 @@ class Swept:
         return os.fspath(self.folder)
 
 
-def planned(file: str | Path) -> tuple[Written, Plan]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """A sweep file whose every value was checked.
+
+    Parameters
+    ----------
+    written : the file
+    compressions : models to make first
+    found : the points, but for those of models that are not made yet
+    """
+
+    written: Written
+    compressions: tuple[Compression, ...]
+    found: Plan
+
+    def estimate(self) -> Estimate:
+        """What the points take in one process."""
+        groups: dict[Any, list[Point]] = {}
+        for each in self.found.points:
+            key = (each.texts, each.feed, each.choice.machine.name)
+            groups.setdefault(key, []).append(each)
+        jobs = [
+            Job(some[0].source, some[0].feed, tuple(p.choice for p in some))
+            for some in groups.values()
+        ]
+        return estimate(jobs)
+
+
+def planned(file: str | Path, out: str | Path = "results") -> Sweep:
     """A sweep file and its points, everything checked and nothing run.
+
+    Parameters
+    ----------
+    file : TOML, see docs/sweeps.md
+    out : folder of the results, where models may lie that an earlier run has made
 
     Raises
     ------
@@ -52,7 +90,10 @@ def planned(file: str | Path) -> tuple[Written, Plan]:
         One line for each thing that is wrong with the file.
     """
     written = read(Path(file))
-    return written, plan(written)
+    wanted = compressions(written)
+    folders = [Path(out) / MODELS / each.name for each in wanted]
+    made = [(os.fspath(folder),) for folder in folders if (folder / MANIFEST).is_file()]
+    return Sweep(written, wanted, plan(written, made))
 
 
 def cut(points: Plan, workers: int) -> list[Batch]:
@@ -87,10 +128,8 @@ def sweep(
     ValueError
         A subclass of ours, in one line or one for each bad value.
     """
-    written, found = planned(file)
-    return run_plan(
-        written,
-        found,
+    return run_sweep(
+        planned(file, out),
         Path(out),
         workers=workers,
         scheduler=scheduler,
@@ -99,9 +138,24 @@ def sweep(
     )
 
 
-def run_plan(
-    written: Written,
-    found: Plan,
+def make_models(wanted: Sweep, out: Path, watch: ModelWatch | None = None) -> Sweep:
+    """The sweep with all its models made, in the results folder.
+
+    Raises
+    ------
+    ValueError
+        A subclass of ours, if one cannot be made; those before it stay.
+    """
+    if not wanted.compressions:
+        return wanted
+    Store(out)
+    folders = [make(each, out / MODELS, watch) for each in wanted.compressions]
+    made = [(os.fspath(folder),) for folder in folders]
+    return replace(wanted, found=plan(wanted.written, made))
+
+
+def run_sweep(
+    wanted: Sweep,
     out: Path,
     *,
     workers: int = 1,
@@ -110,9 +164,11 @@ def run_plan(
     watch: Watch | None = None,
 ) -> Swept:
     """Run what ``planned`` returned; parameters and errors as for ``sweep``."""
+    wanted = make_models(wanted, out)
+    found = wanted.found
     store = Store(out)
     torn = [f"{store.path(p.key)}: {why}" for p in found.points if (why := store.torn(p.key))]
-    store.keep_file(written.text)
+    store.keep_file(wanted.written.text)
     done = 0
 
     def tell(batch: Done) -> None:

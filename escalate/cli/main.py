@@ -11,6 +11,7 @@ from escalate.cli import (
     compare,
     compress,
     demo,
+    diff,
     footprint,
     machines,
     networks,
@@ -20,6 +21,7 @@ from escalate.cli import (
     score,
     sensitivity,
     simulate,
+    sweep,
     trace,
     validate,
     verify,
@@ -46,6 +48,8 @@ app.command("sensitivity")(sensitivity.sensitivity)
 app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
+app.command("sweep")(sweep.sweep)
+app.command("diff")(diff.diff)
 app.command("report")(report.report)
 app.command("score")(score.score)
 app.command("verify")(verify.verify)
@@ -88,15 +92,15 @@ def is_bad_input(error: Exception) -> bool:
     return isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in OURS
 
 
-def describe(error: Exception) -> str:
-    """The error in one line."""
+def describe(error: Exception) -> list[str]:
+    """The error in one line; of a file that is wrong in several places, a line for each."""
     if isinstance(error, typer.TyperException):
-        text = error.format_message()
+        texts = [error.format_message()]
     elif isinstance(error, OSError):
-        text = f"{error.filename}: {error.strerror}"
+        texts = [f"{error.filename}: {error.strerror}"]
     else:
-        text = str(error)
-    return " ".join(text.split())
+        texts = getattr(error, "lines", [str(error)])
+    return [" ".join(text.split()) for text in texts]
 
 
 def main() -> None:
@@ -113,9 +117,8 @@ def main() -> None:
     except (ValueError, OSError, typer.TyperException) as error:
         if not is_bad_input(error):
             raise
-        message = describe(error)
-        if message:  # none where a command without arguments printed its help
-            typer.echo(f"error: {message}", err=True)
+        for line in filter(None, describe(error)):  # none where a command just printed its help
+            typer.echo(f"error: {line}", err=True)
         sys.exit(BAD_INPUT)
     sys.exit(code if isinstance(code, int) else 0)
 

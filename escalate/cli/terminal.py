@@ -79,6 +79,34 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
         yield watch
 
 
+@contextmanager
+def point_progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    """A callback that shows how many points of a sweep are done."""
+    with progress() as bars:
+        task = bars.add_task("points", total=total)
+
+        def watch(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield watch
+
+
+@contextmanager
+def model_progress(total: int) -> "Iterator[Callable[[str, EpochReport | None], None]]":
+    """A callback that shows which model of a sweep is compressed, and its epochs."""
+    with progress() as bars:
+        task = bars.add_task("models", total=total)
+        begun: list[str] = []
+
+        def watch(name: str, report: "EpochReport | None") -> None:
+            if name not in begun:
+                begun.append(name)
+            text = name if report is None else f"{name}, epoch {report.epoch}"
+            bars.update(task, description=text, completed=len(begun) - 1)
+
+        yield watch
+
+
 def _console() -> "Console":
     from rich.console import Console
 

@@ -24,7 +24,12 @@ Sample = dict[str, Scalar]
 
 
 class SweepError(FrontEndError):
-    """A sweep that cannot be run as written; may hold several lines."""
+    """A sweep that cannot be run as written; ``lines`` holds one for each thing that is wrong."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The complaints."""
+        return str(self).splitlines()
 
 
 class Range(BaseModel):

@@ -1,0 +1,144 @@
+"""estimate: how long simulations will take and how much memory, from the time of a few layers."""
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arch.errors import OperandError, SpecError
+from arch.machine import ALONE, Kept
+from escalate.app.feed import Feed
+from escalate.app.fleet import as_fed
+from escalate.app.machines import Choice
+from escalate.app.sources import INT8, ModelSource, ShapeSource, Source, TensorSource, fed_form
+from workloads.layer import ConvLayer
+from workloads.synthetic import synthetic_layer
+from workloads.tensors import LayerTensors
+
+DENSITY = 0.5  # of the activations with which a model's layers are timed; images are not read
+UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss's unit
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What simulations will take, about.
+
+    Parameters
+    ----------
+    seconds : of one process
+    peak_bytes : of memory of one process, as measured on the largest layers
+    timed : layers that were simulated to find out
+    """
+
+    seconds: float
+    peak_bytes: int
+    timed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A source on the same machine with several numbers."""
+
+    source: Source
+    feed: Feed
+    choices: tuple[Choice, ...]
+
+
+def estimate(jobs: Sequence[Job]) -> Estimate:
+    """Time the layer of median and the one of most MACs of one job per machine, and scale.
+
+    Simulation time follows a layer's MACs roughly: expect the truth within a factor of two.
+    Kernels that were never compiled here are compiled first, which is not counted.
+
+    Parameters
+    ----------
+    jobs : what is to be simulated
+    """
+    rates: dict[str, tuple[float, float]] = {}
+    timed, seconds = 0, 0.0
+    for job in jobs:
+        name = job.choices[0].machine.name
+        if name not in rates:
+            rates[name], count = _rates(job)
+            timed += count
+        first, further = rates[name]
+        macs = sum(layer.macs for layer in shapes(job.source)) * job.feed.count
+        seconds += macs * (first + further * (len(job.choices) - 1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
+    return Estimate(seconds, peak, timed)
+
+
+def shapes(source: Source) -> list[ConvLayer]:
+    """The layers of a source, by shape."""
+    if isinstance(source, ModelSource):
+        from escalate.model_file import load
+
+        return [node.layer for node in load(source.folder).graph.convs if node.layer is not None]
+    if isinstance(source, TensorSource):
+        return [each.layer for each in source.layers]
+    return list(source.layers)
+
+
+def _rates(job: Job) -> tuple[tuple[float, float], int]:
+    """Seconds per MAC of a first simulation and of another on the same tensors; layers timed."""
+    layers = sorted(shapes(job.source), key=lambda layer: layer.macs)
+    chosen = {layer.name: layer for layer in (layers[len(layers) // 2], layers[-1])}
+    first = further = 0.0
+    for name in chosen:
+        _simulate(job, name, job.choices[0], Kept())  # compiles what was never compiled
+        kept, started = Kept(), time.perf_counter()
+        _simulate(job, name, job.choices[0], kept)
+        first += time.perf_counter() - started
+        started = time.perf_counter()
+        _simulate(job, name, job.choices[-1], kept)
+        further += time.perf_counter() - started
+    macs = sum(layer.macs for layer in chosen.values()) * job.feed.count
+    return (first / macs, further / macs), len(chosen)
+
+
+def _simulate(job: Job, name: str, choice: Choice, kept: Kept) -> None:
+    """One layer on one machine, with tensors like those it will have."""
+    machine, spec = choice.machine, choice.spec
+    try:
+        if isinstance(job.source, ShapeSource) and job.feed.synthetic is None:
+            layer = next(each for each in job.source.layers if each.name == name)
+            machine.run_shape(layer, spec, job.feed.count)
+        else:
+            tensors = kept.get("estimate", name, lambda: _tensors(job, name, choice))
+            machine.run(as_fed(tensors, choice), spec, ALONE, kept)
+    except (OperandError, SpecError):
+        return  # a machine that refuses the layer says so when it is run
+
+
+def _tensors(job: Job, name: str, choice: Choice) -> LayerTensors:
+    source = job.source
+    if isinstance(source, TensorSource):
+        return next(each for each in source.layers if each.layer.name == name)
+    if isinstance(source, ShapeSource):
+        assert job.feed.synthetic is not None
+        entry = next(each for each in source.network.layers if each.name == name)
+        dense = fed_form(choice.machine.name) == INT8
+        return synthetic_layer(source.network, entry, job.feed.synthetic, dense=dense)
+    return _of_model(source, name, job.feed.count, choice)
+
+
+def _of_model(source: ModelSource, name: str, count: int, choice: Choice) -> LayerTensors:
+    """A model's own weights, and random activations."""
+    model, _ = source.model_for(choice.machine.name)
+    layer = next(n.layer for n in model.graph.convs if n.name == name and n.layer is not None)
+    random = np.random.default_rng(0)
+    pixels = random.integers(1, 128, (count, layer.C, layer.H, layer.W), np.uint8)
+    pixels[random.random(pixels.shape) >= DENSITY] = 0
+    own = model.layers[name]
+    return LayerTensors(
+        layer,
+        pixels,
+        weights=own.weights,
+        basis=own.basis,
+        coefficients=own.coefficients,
+        alpha=own.alpha,
+        two_sided=own.two_sided,
+    )

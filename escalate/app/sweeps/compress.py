@@ -1,0 +1,144 @@
+"""compress: the models that a sweep makes first, one for each combination of ``[compress]``."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from escalate.app.code import code_digest
+from escalate.app.sources import MANIFEST
+from escalate.app.sweeps.file import Complaints, Written
+
+if TYPE_CHECKING:
+    from escalate.retrain import EpochReport
+
+DATA = ("size", "mean", "std", "limit", "held_out")  # fields of Data, beside its name
+FIXED = ("network", "checkpoint", "data", "device", *DATA)
+LISTS = ("keep_int8", "size", "mean", "std")  # whose value is a list by itself
+NAMED = 8  # digits of the hash in a model's name
+Watch = Callable[[str, "EpochReport | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """One model to make: its folder's name, what ``compress`` is told, and what it is made from."""
+
+    name: str
+    fixed: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+def compressions(written: Written) -> tuple[Compression, ...]:
+    """The models that a sweep file asks for, every option checked.
+
+    Raises
+    ------
+    SweepError
+        One line for each option that is not as wanted.
+    """
+    table, wrong = written.sweep.compress, Complaints()
+    if not table:
+        if written.sweep.methods:
+            wrong.add(written.line("methods"), "methods: goes with [compress]")
+        wrong.settle()
+        return ()
+    fixed = {key: table[key] for key in FIXED if key in table}
+    if not isinstance(fixed.get("network"), str):
+        wrong.add(written.line("compress"), "compress.network: missing, wanted a name or file")
+    for key in ("network", "checkpoint"):
+        _check_file(written, key, fixed.get(key), wrong)
+    found = []
+    for options in _combinations(written):
+        where = written.line("compress")
+        checked = wrong.attempt(where, partial(_checked, options), without=("--",))
+        if checked:
+            found.append(_named(fixed, checked))
+    wrong.settle()
+    return tuple({each.name: each for each in found}.values())
+
+
+def _check_file(written: Written, key: str, word: Any, wrong: Complaints) -> None:
+    """A file that is named must be there before anything runs."""
+    file = str(word).rpartition(":")[0] if ".py:" in str(word) else str(word or "")
+    named = key == "checkpoint" or file.endswith((".py", ".onnx"))
+    if file and named and not Path(file).is_file():
+        wrong.add(written.line("compress", key), f"compress.{key} = {word!r}: no such file")
+
+
+def _combinations(written: Written) -> Iterator[dict[str, Any]]:
+    """Every combination of the listed options."""
+    table, methods = written.sweep.compress, written.sweep.methods
+    axes = {
+        key: value if isinstance(value, list) and key not in LISTS else [value]
+        for key, value in table.items()
+        if key not in FIXED
+    }
+    if methods:
+        axes["method"] = [methods] if isinstance(methods, str) else methods
+    for values in product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options without those that have no meaning for the method."""
+    from escalate.app.compress import options_of
+    from escalate.options import ONLY_ESCALATE
+
+    method = options.get("method", "escalate")
+    without = ONLY_ESCALATE if method == "prune" else ("scope",)
+    kept = {key: value for key, value in options.items() if key not in without}
+    options_of(kept)
+    return kept
+
+
+def _named(fixed: Mapping[str, Any], options: Mapping[str, Any]) -> Compression:
+    identity = json.dumps([fixed, options, _files(fixed), code_digest()], sort_keys=True)
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:NAMED]
+    return Compression(f"{options.get('method', 'escalate')}-{digest}", fixed, options)
+
+
+def _files(fixed: Mapping[str, Any]) -> list[str]:
+    """Digests of the files that a model is made from."""
+    words = [str(fixed.get(key, "")) for key in ("network", "checkpoint")]
+    paths = [Path(word.rpartition(":")[0] if ".py:" in word else word) for word in words]
+    return [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()]
+
+
+def make(each: Compression, folder: Path, watch: Watch | None = None) -> Path:
+    """Compress into ``folder``, unless that was done before; a killed retraining goes on.
+
+    Raises
+    ------
+    ValueError
+        A subclass of ours, for anything that cannot be.
+    """
+    target = folder / each.name
+    if (target / MANIFEST).is_file():
+        return target
+    from escalate.app.compress import Data, compress
+
+    data = Data(
+        str(each.fixed.get("data", "digits")),
+        **{key: _tupled(each.fixed[key]) for key in DATA if key in each.fixed},
+    )
+    if watch is not None:
+        watch(each.name, None)
+    compress(
+        each.fixed["network"],
+        checkpoint=each.fixed.get("checkpoint"),
+        data=data,
+        out=target,
+        resume=True,
+        device=each.fixed.get("device", "auto"),
+        progress=None if watch is None else lambda report: watch(each.name, report),
+        **each.options,
+    )
+    return target
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

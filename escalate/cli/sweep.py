@@ -1,0 +1,168 @@
+"""escalate sweep: a file of axes, simulated point by point into a folder that resumes."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
+
+if TYPE_CHECKING:
+    from escalate.app.sweep import Sweep, Swept
+
+MOST_REASONS = 5  # of refusals that are spelled out
+
+
+def sweep(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The sweep, a .toml file.", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Results; points that are there are not redone."),
+    ] = Path("results"),
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, help="Processes of this machine.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="An existing Dask cluster instead; its workers must see the same files.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: options.Threads = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything, estimate time and memory, run nothing."),
+    ] = False,
+    shape: options.Shape = Format.table,
+) -> None:
+    """Simulate networks, compressions, machines and fields in all combinations of a file.
+
+    Everything is checked before anything runs. A sweep that is killed goes on where it was, and
+    results do not depend on who computed them. What the file may hold: docs/sweeps.md.
+
+    Examples:
+
+      escalate sweep lookahead.toml --out results/lookahead --dry-run
+
+      escalate sweep lookahead.toml --out results/lookahead --workers 2
+
+      escalate sweep lookahead.toml --scheduler tcp://10.0.0.5:8786
+    """
+    from escalate.app.sweep import make_models, planned, run_sweep
+
+    wanted = planned(file, out)
+    told = _plan_rows(wanted, workers)
+    if dry_run:
+        _print_plan(told, shape)
+        return
+    if shape is Format.table:
+        _print_plan(told, shape)
+    if wanted.compressions:
+        with terminal.model_progress(len(wanted.compressions)) as models:
+            wanted = make_models(wanted, out, models)
+    started = time.perf_counter()
+    with terminal.point_progress(len(wanted.found.points)) as watch:
+        done = run_sweep(
+            wanted, out, workers=workers, scheduler=scheduler, threads=threads, watch=watch
+        )
+    _print_done(done, time.perf_counter() - started, shape)
+
+
+def _plan_rows(wanted: "Sweep", workers: int) -> dict[str, Any]:
+    """What will be run, counted."""
+    points = wanted.found.points
+    found: dict[str, Any] = {
+        "points": len(points),
+        "networks": len({point.texts for point in points}),
+        "machines": len({point.choice.machine.name for point in points}),
+        "drawn_twice": wanted.found.twice,
+        "models_to_make": len(wanted.compressions),
+    }
+    if points:
+        estimate = wanted.estimate()
+        found["seconds_about"] = round(estimate.seconds / workers, 1)
+        found["peak_bytes_about"] = estimate.peak_bytes * workers
+        found["layers_timed"] = estimate.timed
+    return found
+
+
+def _print_plan(told: dict[str, Any], shape: Format) -> None:
+    if shape is Format.json:
+        from escalate.app.results import dumps
+
+        typer.echo(dumps(told))
+        return
+    if shape is Format.csv:
+        typer.echo(",".join(told))
+        typer.echo(",".join(str(value) for value in told.values()))
+        return
+    from reports.quantity import quantity
+
+    counted = ", ".join(_counted(told[name], name) for name in ("points", "networks", "machines"))
+    typer.echo(counted)
+    if told["drawn_twice"]:
+        typer.echo(f"{told['drawn_twice']} samples were drawn twice and count once")
+    if told["models_to_make"]:
+        typer.echo(f"{told['models_to_make']} models are compressed first, unless they are there")
+    if "seconds_about" in told:
+        memory = quantity("peak_bytes", told["peak_bytes_about"]).text
+        typer.echo(
+            f"about {told['seconds_about']:.0f} s and {memory} of memory, going by "
+            f"{told['layers_timed']} layers; points that are there take none"
+        )
+
+
+def _counted(number: int, name: str) -> str:
+    """A number with its noun.
+
+    Examples
+    --------
+    >>> _counted(1, "points"), _counted(2, "points")
+    ('1 point', '2 points')
+    """
+    return f"{number} {name.removesuffix('s') if number == 1 else name}"
+
+
+def _print_done(done: "Swept", seconds: float, shape: Format) -> None:
+    if shape is not Format.table:
+        row: dict[str, Any] = {
+            "results": str(done.folder),
+            "points": done.points,
+            "computed": len(done.computed),
+            "there": len(done.there),
+            "refused": [{"point": key, "reason": reason} for key, reason in done.refused],
+            "torn": list(done.torn),
+            "seconds": round(seconds, 3),
+        }
+        _print_row(row, shape)
+        return
+    typer.echo(
+        f"{len(done.computed)} computed in {seconds:.1f} s, {len(done.there)} were there, "
+        f"{len(done.refused)} refused; see them with: escalate report {done.folder}"
+    )
+    reasons = list(dict.fromkeys(reason for _, reason in done.refused))
+    more = len(reasons) - MOST_REASONS
+    terminal.print_notes(
+        [f"computed again: {line}" for line in done.torn]
+        + [f"refused: {reason}" for reason in reasons[:MOST_REASONS]]
+        + ([f"{more} more reasons stand in the results"] if more > 0 else [])
+    )
+
+
+def _print_row(row: dict[str, Any], shape: Format) -> None:
+    if shape is Format.json:
+        from escalate.app.results import dumps
+
+        typer.echo(dumps(row))
+        return
+    import pandas as pd
+
+    flat = {name: len(v) if isinstance(v, list) else v for name, v in row.items()}
+    typer.echo(pd.DataFrame([flat]).to_csv(index=False), nl=False)

@@ -1,0 +1,249 @@
+"""study: the questions that people ask of a frame of points: what is faster, and by what.
+
+All take frames as ``escalate.load(results, "points")`` returns them, one row per point, and return
+frames.  A ratio is always the baseline's value over the point's: above 1 is better.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.axes import AXIS
+from reports.errors import ReportError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAME = ("network", "source")  # what two points must share to be compared
+RATIOS = {"speedup": "latency_s", "energy_efficiency": "energy_j"}
+SEED = f"{AXIS}seed"
+
+
+def axes_of(points: "pd.DataFrame") -> list[str]:
+    """The columns of what differs between points."""
+    return [name for name in points.columns if name.startswith(AXIS)]
+
+
+def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
+    """Speedup and energy efficiency of every machine over one, on each network and overall.
+
+    Parameters
+    ----------
+    points : one per network and machine, or several with other axes
+    baseline : a machine, or ``machine:preset``; its point with the same values of the axes that
+        both machines have is the base of each, or its only one
+
+    Returns
+    -------
+    One row per network, machine, preset and other axes, with ``speedup``, ``energy_efficiency``;
+    below them, with network ``geometric mean``, one per machine, preset and axes that every
+    network has.
+
+    Raises
+    ------
+    ReportError
+        If the baseline fits no point of a network, or several.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"point": ["a", "b"], "network": ["n", "n"], "source": ["n", "n"],
+    ...     "machine": ["x", "y"], "preset": ["p", "p"], "latency_s": [2.0, 1.0],
+    ...     "energy_j": [1.0, 4.0]})
+    >>> speedup_table(frame, "x")[["machine", "speedup", "energy_efficiency"]].values.tolist()
+    [['x', 1.0, 1.0], ['y', 2.0, 0.25], ['x', 1.0, 1.0], ['y', 2.0, 0.25]]
+    """
+    import pandas as pd
+
+    axes = axes_of(points)
+    rows = []
+    for _, point in points.iterrows():
+        base = _base_of(point, points, baseline, axes)
+        ratios = {name: base[of] / point[of] for name, of in RATIOS.items()}
+        kept = {name: point[name] for name in ("network", "source", "machine", "preset", *axes)}
+        rows.append({**kept, **ratios})
+    table = pd.DataFrame(rows)
+    by = ["machine", "preset", *axes]
+    groups = table.groupby(by, dropna=False, sort=False)
+    means = groups[list(RATIOS)].agg(_geometric_mean).reset_index()
+    full = groups["source"].nunique().reset_index(drop=True) == table["source"].nunique()
+    means.insert(0, "network", "geometric mean")
+    return pd.concat([table, means[full.to_numpy()]], ignore_index=True)
+
+
+def _base_of(
+    point: "pd.Series", points: "pd.DataFrame", baseline: str, axes: Sequence[str]
+) -> "pd.Series":
+    """The baseline's point that stands where ``point`` stands."""
+    import pandas as pd
+
+    machine, _, preset = baseline.partition(":")
+    fits = points["machine"] == machine
+    if preset:
+        fits &= points["preset"] == preset
+    for name in SAME:
+        fits &= points[name] == point[name]
+    where = f"{point['source']}"
+    for name in axes:
+        if pd.notna(point[name]) and points.loc[fits, name].notna().all() and fits.any():
+            same = fits & (points[name] == point[name])
+            fits = same if same.any() else fits
+    if int(fits.sum()) != 1:
+        raise ReportError(
+            f"baseline {baseline!r} fits {int(fits.sum())} points of {where}, wanted one; "
+            "choose points or name machine:preset"
+        )
+    return points[fits].iloc[0]
+
+
+def _geometric_mean(values: "pd.Series") -> float:
+    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+
+
+def pareto_front(
+    points: "pd.DataFrame",
+    *,
+    least: Sequence[str] = ("latency_s", "energy_j"),
+    most: Sequence[str] = (),
+) -> "pd.DataFrame":
+    """The points that no other beats in everything.
+
+    Parameters
+    ----------
+    points : any frame
+    least : columns of which less is better
+    most : columns of which more is better, for example ``accuracy``
+
+    Returns
+    -------
+    Those rows, by the first column; of equal rows all.  A point that lacks a value is left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"latency_s": [1, 2, 3], "energy_j": [3, 1, 2]})
+    >>> pareto_front(frame)["latency_s"].tolist()
+    [1, 2]
+    """
+    names = [*least, *most]
+    _known(points, names)
+    kept = points.dropna(subset=names)
+    signs = [1.0] * len(least) + [-1.0] * len(most)
+    values = kept[names].to_numpy(float) * signs
+    front = [
+        not ((values <= mine).all(axis=1) & (values < mine).any(axis=1)).any() for mine in values
+    ]
+    return kept[front].sort_values(names, ascending=[True] * len(least) + [False] * len(most))
+
+
+def best_under(
+    points: "pd.DataFrame", column: str, *, most: bool = False, **limits: float
+) -> "pd.DataFrame":
+    """The best point of each network that stays within budgets.
+
+    Parameters
+    ----------
+    points : any frame of points
+    column : what is to be least, or most
+    most : whether more is better
+    limits : the most that a column may be; ``at_least_COLUMN`` for the least
+
+    Returns
+    -------
+    One row per network and source that has a point within the budgets.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"network": ["n"] * 3, "source": ["n"] * 3,
+    ...     "latency_s": [1.0, 2.0, 3.0], "area_mm2": [9.0, 5.0, 4.0]})
+    >>> best_under(frame, "latency_s", area_mm2=5)["latency_s"].tolist()
+    [2.0]
+    """
+    _known(points, [column, *(name.removeprefix("at_least_") for name in limits)])
+    kept = points
+    for name, limit in limits.items():
+        of = name.removeprefix("at_least_")
+        kept = kept[kept[of] >= limit] if of != name else kept[kept[of] <= limit]
+    ordered = kept.sort_values(column, ascending=not most, kind="stable")
+    return ordered.drop_duplicates(list(SAME), ignore_index=True)
+
+
+def axis_effect(points: "pd.DataFrame", axis: str, column: str = "latency_s") -> "pd.DataFrame":
+    """How a column moves along one axis, all else equal.
+
+    Parameters
+    ----------
+    points : of a sweep
+    axis : with or without ``axis_``
+    column : what is looked at
+
+    Returns
+    -------
+    Per network, source, machine, preset and value of the axis: ``ratio``, the geometric mean over
+    all settings of the other axes of (value here / value at the axis' first), the ``least`` and
+    the ``largest`` of those ratios, and how many ``settings`` there are.
+
+    Raises
+    ------
+    ReportError
+        If there is no such axis or column.
+    """
+    import pandas as pd
+
+    name = axis if axis.startswith(AXIS) else AXIS + axis
+    _known(points, [name, column])
+    others = [each for each in axes_of(points) if each != name]
+    front = ["network", "source", "machine", "preset"]
+    kept = points.dropna(subset=[name])
+    rows = []
+    for _, group in kept.groupby([*front, *others], dropna=False, sort=False):
+        ordered = group.sort_values(name)
+        first = float(ordered[column].iloc[0])
+        rows.append(ordered[[*front, name]].assign(ratio=ordered[column] / first))
+    if not rows:
+        raise ReportError(f"{name}: no point has a value of it")
+    table = pd.concat(rows, ignore_index=True)
+    found = table.groupby([*front, name], sort=False)["ratio"].agg(
+        ratio=_geometric_mean, least="min", largest="max", settings="size"
+    )
+    return found.reset_index().sort_values([*front, name], ignore_index=True)
+
+
+def seed_spread(
+    points: "pd.DataFrame", columns: Sequence[str] = ("latency_s", "energy_j", "dram_bytes")
+) -> "pd.DataFrame":
+    """What different seeds of synthetic tensors change, all else equal.
+
+    Parameters
+    ----------
+    points : with an axis ``axis_seed``
+    columns : what is looked at
+
+    Returns
+    -------
+    Per point without its seed: ``seeds``, and for each column ``COLUMN_mean``, ``COLUMN_std``
+    (n - 1 in the denominator), ``COLUMN_min`` and ``COLUMN_max``.
+
+    Raises
+    ------
+    ReportError
+        If there is one seed only.
+    """
+    if SEED not in points.columns:
+        raise ReportError("points: all have the same seed; wanted seed = [0, 1, ...] in the sweep")
+    _known(points, columns)
+    others = [name for name in axes_of(points) if name != SEED]
+    by = ["network", "source", "machine", "preset", *others]
+    groups = points.groupby(by, dropna=False, sort=False)
+    found = groups[list(columns)].agg(["mean", "std", "min", "max"])
+    found.columns = ["_".join(pair) for pair in found.columns.to_flat_index()]
+    found.insert(0, "seeds", groups.size())
+    return found.reset_index()
+
+
+def _known(points: "pd.DataFrame", names: Sequence[str]) -> None:
+    for name in names:
+        if name not in points.columns:
+            allowed = ", ".join(str(each) for each in points.columns)
+            raise ReportError(f"no column {name!r}, there are {allowed}")
