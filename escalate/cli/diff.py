@@ -92,7 +92,7 @@ def _records(layers: "pd.DataFrame") -> list[dict[str, Any]]:
 def _total(layers: "pd.DataFrame") -> dict[str, Any]:
     row: dict[str, Any] = {"layer": "all layers", "why": ""}
     for name in ("cycles", "energy_j", "dram_bytes"):
-        first, second = (layers[f"{name}_{side}"].sum().item() for side in "ab")
+        first, second = (sum(layers[f"{name}_{side}"].tolist()) for side in "ab")
         row |= {f"{name}_a": first, f"{name}_b": second}
         row[f"{name}_ratio"] = second / first if first else None
     return row

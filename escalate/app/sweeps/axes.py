@@ -63,7 +63,9 @@ class Range(BaseModel):
             value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
         else:
             value = low + share * (high - low)
-        return min(int(value), int(self.max)) if whole else min(value, high)
+        if whole:  # the logarithm's rounding must not leave the range
+            return max(int(self.min), min(int(value), int(self.max)))
+        return max(low, min(value, high))
 
 
 Axis = tuple[Scalar, ...] | Range

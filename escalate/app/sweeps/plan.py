@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arch.spec import override
+from arch.errors import SpecError
+from arch.spec import MachineSpec, override
 from escalate.app.feed import Feed
 from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
@@ -17,6 +18,7 @@ from escalate.app.sweeps.points import Point, point
 from workloads.synthetic import Synthetic, synthetic_layers
 
 Texts = tuple[str, ...]
+TOGETHER = "fields: "  # how a complaint begins that is about several fields
 SEEDED = ("seed", "basis")  # keys that go with [synthetic]
 
 
@@ -116,12 +118,18 @@ class _Planner:
             base = next(c.spec for c in self.machines.values() if c.machine.name == machine)
             for field, value in fields.items():
                 for n, each in enumerate(_tried(value)):
-                    where = self.written.line("set", machine, field, n)
-                    self.wrong.attempt(
-                        where,
-                        partial(override, base, {field: each}, where=""),
-                        without=(": ",),
+                    self._check_field(
+                        self.written.line("set", machine, field, n), base, field, each
                     )
+
+    def _check_field(self, where: str, base: MachineSpec, field: str, value: Any) -> None:
+        """A value by itself; how fields agree with each other is seen where they come together."""
+        try:
+            override(base, {field: value}, where="")
+        except SpecError as error:
+            told = str(error).removeprefix(": ")
+            if not told.startswith(TOGETHER):
+                self.wrong.add(where, told)
 
     def _check_synthetic(self) -> None:
         """Every density on its own, and keys that have nothing to go with."""
