@@ -137,5 +137,5 @@ def _on_cluster(
         futures = [
             client.submit(run_batch, folder, batch, kernel_threads, pure=False) for batch in batches
         ]
-        for _future, done in as_completed(futures, with_results=True):
+        for _future, done in as_completed(futures, loop=client.loop, with_results=True):
             yield done
