@@ -8,13 +8,14 @@ from arch.energy import AJ_PER_J
 from arch.simulate import NetworkRun
 from reports import figures, plot
 from reports.errors import ReportError
-from reports.pages import Panel, Table, panel, rendered, table
+from reports.explorer import Explorer, explorer
+from reports.pages import Panel, Table, our_script, panel, rendered, table
 from reports.quantity import heading, quantity, si
 from reports.ratios import RATIOS, baselines, compare_rows, differences, mean_rows, ratios
 from reports.table import (
     identity,
     labels,
-    layer_rows,
+    layer_frame,
     notes,
     resources_row,
     run_notes,
@@ -22,7 +23,7 @@ from reports.table import (
 )
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 MOST_CARDS = 6
 OPEN_FIGURES = 4  # per-layer figures shown unfolded; the others wait behind their headings
@@ -49,6 +50,8 @@ LAYER = (
     "effectual_ops",
     "multiplier_utilization",
 )
+PICKS = ("run", "network", "machine", "layer", "mode", "origin")
+SCRIPTS = ("quantity.js", "rows.js", "menus.js", "explorer.js")
 ROOFLINE = (
     "Each point is a layer. Solid: the DRAM bandwidth. Dashed: one MAC for each multiplier and "
     "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "
@@ -90,14 +93,18 @@ def _machines(runs: Sequence[NetworkRun]) -> Table:
     return table(rows, MACHINE)
 
 
-def _layers(runs: Sequence[NetworkRun]) -> Table:
-    several = len(runs) > 1
-    rows = [
-        {"run": label, **row}
-        for label, run in zip(labels(runs), runs, strict=True)
-        for row in layer_rows(run)
-    ]
-    return table(rows, ["layer", *(["run"] if several else []), *LAYER])
+def _named_layers(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
+    """All layers, with the label of their run."""
+    frame = layer_frame(runs)
+    names = [label for label, run in zip(labels(runs), runs, strict=True) for _ in run.results]
+    return frame.assign(run=names)
+
+
+def _layers(runs: Sequence[NetworkRun]) -> Explorer:
+    shown = ("layer", *(("run",) if len(runs) > 1 else ()), *LAYER)
+    return explorer(
+        _named_layers(runs), name="layers", title="All layers", shown=shown, picks=PICKS
+    )
 
 
 def _layer_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
@@ -282,6 +289,7 @@ def page(
         raise ReportError("a page needs at least one run")
     return rendered(
         "page.html",
+        scripts=[our_script(*SCRIPTS)],
         title=title,
         facts=dict(facts or {}),
         synthetic="synthetic" in _origins(runs),

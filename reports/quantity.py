@@ -11,6 +11,7 @@ PREFIXES: Mapping[int, str] = {
 }  # fmt: skip
 DIGITS = 3  # significant digits of a scaled number
 EXACT_BELOW = 10_000  # smaller integers are printed in full, and cycles always
+AXIS = "axis_"  # starts the name of a column that a sweep varies
 NO_BREAK = "\N{NO-BREAK SPACE}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 
@@ -64,6 +65,14 @@ WORDS: Mapping[str, str] = {
     "pe": "PE",
     "sram": "SRAM",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the numbers of a column are written: a kind that ``quantity`` knows, and a unit."""
+
+    kind: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +166,62 @@ def heading(name: str) -> str:
     --------
     >>> heading("dram_bytes"), heading("memory_stall_cycles"), heading("input_glb")
     ('DRAM traffic', 'memory stall cycles', 'input GLB')
+    >>> heading("axis_pe_blocks"), heading("axis_clock_hz")
+    ('PE blocks', 'clock')
     """
+    name = name.removeprefix(AXIS)
     if name in NAMES:
         return NAMES[name]
     end = next((end for end, _ in UNITS if name.endswith(end)), "")
     return " ".join(WORDS.get(word, word) for word in name.removesuffix(end).split("_"))
+
+
+def form(name: str) -> Form:
+    """How numbers of column ``name`` are written; pages follow the same rule in their script.
+
+    Examples
+    --------
+    >>> form("latency_s"), form("speedup")
+    (Form(kind='si', unit='s'), Form(kind='times', unit=''))
+    """
+    if name.endswith(CLOSE_RATIOS):
+        return Form("close")
+    if name.endswith(RATIOS):
+        return Form("times")
+    if name.endswith(FRACTIONS):
+        return Form("share")
+    if name.endswith("_db"):
+        return Form("plain", "dB")  # a logarithm takes no prefix
+    if name.endswith("_tops_per_w"):
+        return Form("plain")  # its heading holds the unit
+    unit = unit_of(name)
+    if unit:
+        return Form("si", unit)
+    return Form("exact" if name.endswith("cycles") else "count")
+
+
+def written(how: Form, value: int | float) -> str:
+    """A number in a form.
+
+    Examples
+    --------
+    >>> written(Form("count"), 12345678), written(Form("exact"), 12345678)
+    ('12.3\\xa0M', '12\\u202f345\\u202f678')
+    """
+    if how.kind == "close":
+        return f"{value:.3f}"
+    if how.kind == "times":
+        return f"{rounded(value)}×"
+    if how.kind == "share":
+        return f"{100 * value:.1f}{NO_BREAK}%"
+    if how.kind == "plain":
+        return f"{rounded(value)}{NO_BREAK}{how.unit}".rstrip(NO_BREAK)
+    if how.kind == "si":
+        return si(value, how.unit)
+    if isinstance(value, int):
+        exact = how.kind == "exact" or abs(value) < EXACT_BELOW
+        return grouped(value) if exact else si(value, "")
+    return rounded(value)
 
 
 def quantity(name: str, value: Value) -> Quantity:
@@ -180,22 +240,4 @@ def quantity(name: str, value: Value) -> Quantity:
         return Quantity("–", -math.inf, True)
     if isinstance(value, bool | str):
         return Quantity(str(value), str(value).lower(), False)
-    unit = unit_of(name)
-    if name.endswith(CLOSE_RATIOS):
-        text = f"{value:.3f}"
-    elif name.endswith(RATIOS):
-        text = f"{rounded(value)}×"
-    elif name.endswith(FRACTIONS):
-        text = f"{100 * value:.1f}{NO_BREAK}%"
-    elif name.endswith("_db"):
-        text = f"{rounded(value)}{NO_BREAK}dB"  # a logarithm takes no prefix
-    elif name.endswith("_tops_per_w"):
-        text = rounded(value)  # its heading holds the unit
-    elif unit:
-        text = si(value, unit)
-    elif isinstance(value, int):
-        exact = name.endswith("cycles") or abs(value) < EXACT_BELOW
-        text = grouped(value) if exact else si(value, "")
-    else:
-        text = rounded(value)
-    return Quantity(text, value, True)
+    return Quantity(written(form(name), value), value, True)
