@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 HEIGHT_PX = 250
 LEGEND_PX = 18  # one line of it
-LEGEND_COLUMNS = 2
-LEGEND_CHARS = 24
+LEGEND_CHARS = 44  # in one column, half of it in two
 TICK_CHARS = 12
 LOG_FROM = 8  # costs whose largest is so many times their least get a logarithmic axis
+ROOM = 1.12  # above the largest cost, for its dot
 STYLES = ("-", "--", ":")
 
 
@@ -50,6 +50,7 @@ def axis_lines(
     One ``<svg>`` element.
     """
     shown = [each for each in series if (lines["series"] == each).any()]
+    columns = 2 if all(len(each) <= LEGEND_CHARS // 2 for each in shown) else 1
 
     def draw(figure: Figure) -> Mapping[str, str]:
         plane = figure.add_subplot()
@@ -74,13 +75,13 @@ def axis_lines(
             plane.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             plane.yaxis.set_minor_formatter(NullFormatter())
         else:
-            plane.set_ylim(bottom=0)
+            plane.set_ylim(0, ROOM * float(lines["cost"].max()))
         plane.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
         plane.set_xlabel(axes[0])
         plane.set_ylabel(axes[1])
         plane.grid(axis="y")
-        figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS, handlelength=1)
+        figure.legend(loc="outside upper left", ncols=columns, handlelength=1)
         return tips
 
-    height = HEIGHT_PX + LEGEND_PX * -(-len(shown) // LEGEND_COLUMNS)
+    height = HEIGHT_PX + LEGEND_PX * -(-len(shown) // columns)
     return drawn(name, description, (width_px, height), draw)

@@ -10,6 +10,7 @@ PREFIXES: Mapping[int, str] = {
     -18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T",
 }  # fmt: skip
 DIGITS = 3  # significant digits of a scaled number
+SETTING_DIGITS = 6  # of a number that somebody chose
 EXACT_BELOW = 10_000  # smaller integers are printed in full, and cycles always
 AXIS = "axis_"  # starts the name of a column that a sweep varies
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -148,6 +149,18 @@ def grouped(value: int) -> str:
     return f"{value:,}".replace(",", THIN)
 
 
+def setting(value: float) -> str:
+    """A number that somebody chose: no digits that say nothing.
+
+    Examples
+    --------
+    >>> setting(0.05), setting(1.5), setting(100.0)
+    ('0.05', '1.5', '100')
+    """
+    text = rounded(value, SETTING_DIGITS)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def unit_of(name: str) -> str:
     """The unit that ends a column's name, or nothing.
 
@@ -197,6 +210,8 @@ def form(name: str) -> Form:
     unit = unit_of(name)
     if unit:
         return Form("si", unit)
+    if name.startswith(AXIS):
+        return Form("setting")
     return Form("exact" if name.endswith("cycles") else "count")
 
 
@@ -221,7 +236,7 @@ def written(how: Form, value: int | float) -> str:
     if isinstance(value, int):
         exact = how.kind == "exact" or abs(value) < EXACT_BELOW
         return grouped(value) if exact else si(value, "")
-    return rounded(value)
+    return setting(value) if how.kind == "setting" else rounded(value)
 
 
 def quantity(name: str, value: Value) -> Quantity:

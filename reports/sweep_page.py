@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CARDS = 8  # networks that have a card
+CHANGED = "machine changed: "  # a note that the axes and the column preset make needless
 NEEDED = ("point", "network", "machine", "preset", "macs", *COSTS)
 POINT = (
     "cycles",
@@ -207,7 +208,7 @@ def _notes(points: "pd.DataFrame") -> list[dict[str, Any]]:
     counts: dict[str, int] = {}
     for text in points["notes"] if "notes" in points else ():
         for note in str(text).split("; "):
-            if note:
+            if note and not note.startswith(CHANGED):
                 counts[note] = counts.get(note, 0) + 1
     total = len(points)
     return [

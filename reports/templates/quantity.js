@@ -3,6 +3,7 @@ const NO_BREAK = "\u00a0";
 const THIN = "\u202f";
 const NOTHING = "\u2013";
 const DIGITS = 3;
+const SETTING_DIGITS = 6;
 const EXACT_BELOW = 10000;
 const PREFIXES = ["a", "f", "p", "n", "\u00b5", "m", "", "k", "M", "G", "T"];
 const FIRST_EXPONENT = -18;
@@ -21,10 +22,10 @@ function fixed(value, places) {
   return tie && "02468".includes(kept.at(-1)) ? kept : value.toFixed(places);
 }
 
-function rounded(value) {
+function rounded(value, digits = DIGITS) {
   if (value === 0) return "0";
-  let places = Math.min(DIGITS - 1 - exponentOf(value), 60);
-  if (places > 0 && Number(fixed(Math.abs(value), places)) >= Number(`1e${DIGITS - places}`)) places -= 1;
+  let places = Math.min(digits - 1 - exponentOf(value), 60);
+  if (places > 0 && Number(fixed(Math.abs(value), places)) >= Number(`1e${digits - places}`)) places -= 1;
   return fixed(value, Math.max(places, 0));
 }
 
@@ -48,6 +49,11 @@ function grouped(value) {
   return String(value).replace(/\B(?=(\d{3})+$)/g, THIN);
 }
 
+function setting(value) {
+  const text = rounded(value, SETTING_DIGITS);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
 // A number in a form: kind and unit as reports.quantity.form gives them.
 function written(form, value, whole) {
   if (Number.isNaN(value)) return NOTHING;
@@ -56,7 +62,7 @@ function written(form, value, whole) {
   if (form.kind === "share") return fixed(100 * value, 1) + NO_BREAK + "%";
   if (form.kind === "plain") return withUnit(rounded(value), form.unit);
   if (form.kind === "si") return si(value, form.unit);
-  if (!whole) return rounded(value);
+  if (!whole) return form.kind === "setting" ? setting(value) : rounded(value);
   return form.kind === "exact" || Math.abs(value) < EXACT_BELOW ? grouped(value) : si(value, "");
 }
 

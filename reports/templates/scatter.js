@@ -1,11 +1,18 @@
 // One figure of the points that the table shows; axes and colour are columns of it.
 const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc"];
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star"];
+const SHAPES = ["circles", "squares", "triangles", "diamonds", "triangles upside down", "crosses", "x", "stars"];
 const MOST_GROUPS = 12; // with more values than that numbers are a scale of colours
 const MOST_POINTS = 4000; // drawn at once; the front is always among them
 
+// A colour of the page as it is now, light or dark.
 function cssColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const probe = make("span", { hidden: true });
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return colour;
 }
 
 // Names may hold what the figure's labels would read as markup.
@@ -118,7 +125,7 @@ function frontTraces({ data }, x, y, rows) {
 function axisLayout(column, log) {
   return {
     title: { text: plain(column.heading) + (column.unit ? ` [${plain(column.unit)}]` : ""), standoff: 8 },
-    type: log ? "log" : "linear", exponentformat: "SI", gridcolor: cssColour("--line"), zeroline: false, automargin: true,
+    type: log ? "log" : "linear", tickformat: column.kind === "si" || column.whole ? "~s" : "", gridcolor: cssColour("--line"), zeroline: false, automargin: true, nticks: log ? 4 : 8,
     linecolor: cssColour("--dim"),
   };
 }
@@ -134,6 +141,13 @@ function scatterLayout({ part }, x, y) {
   };
 }
 
+// Which shape stands for which word, where there are several.
+function shapesTold(data) {
+  const symbol = data.named.get(data.scatter.symbol);
+  if (!symbol || symbol.words.length < 2 || symbol.words.length > SHAPES.length) return "";
+  return `${symbol.words.map((word, code) => `${SHAPES[code]}: ${word}`).join(", ")}. `;
+}
+
 function drawScatter(scatter) {
   const { data, part, plot } = scatter;
   const [x, y, colour] = ["x", "y", "colour"].map((name) => data.named.get(part(name).value));
@@ -145,7 +159,7 @@ function drawScatter(scatter) {
   });
   plot.setAttribute("aria-label", `${y.heading} against ${x.heading}, coloured by ${colour.heading}: ${rows.length} points`);
   const missing = scatter.data.rows - found;
-  part("told").textContent = (rows.length < found ? `${grouped(rows.length)} of ${grouped(found)} points are drawn. ` : "")
+  part("told").textContent = shapesTold(data) + (rows.length < found ? `${grouped(rows.length)} of ${grouped(found)} points are drawn. ` : "")
     + (missing ? `${grouped(missing)} points are filtered out or have no place on these axes.` : "");
 }
 
