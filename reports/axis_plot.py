@@ -61,13 +61,14 @@ def axis_lines(
             part = lines[lines["series"] == each]
             style = STYLES[row // len(PALETTE) % len(STYLES)]
             plane.plot(part["place"], part["cost"], style, color=color, linewidth=1.6)
-            for at, point in enumerate(part.itertuples()):
+            places = zip(part["place"], part["cost"], part["tip"], strict=True)
+            for at, (place, cost, tip) in enumerate(places):
                 label = elided(each, LEGEND_CHARS) if at == 0 else None
                 (dot,) = plane.plot(
-                    point.place, point.cost, marker, color=color, markersize=6, label=label
+                    float(place), float(cost), marker, color=color, markersize=6, label=label
                 )
                 dot.set_gid(f"dot{row}-{at}")
-                tips[f"dot{row}-{at}"] = str(point.tip)
+                tips[f"dot{row}-{at}"] = str(tip)
         plane.set_xticks(range(len(ticks)), [elided(text, TICK_CHARS) for text in ticks])
         plane.set_xlim(-0.3, len(ticks) - 0.7)
         if lines["cost"].min() > 0 and lines["cost"].max() >= LOG_FROM * lines["cost"].min():

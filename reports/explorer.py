@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.columns import COLUMNS, described
+from reports.columns import COLUMNS, SWEEP, described
 from reports.quantity import form, heading, quantity
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def meaning(name: str) -> str:
     ('cycles over the clock', '')
     """
     entry = described(name)
-    return COLUMNS[entry][1].replace("`", "") if entry else ""
+    return {**COLUMNS, **SWEEP}[entry][1].replace("`", "") if entry else ""
 
 
 def short(value: float) -> int | float | None:

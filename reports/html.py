@@ -1,6 +1,7 @@
 """Runs -> one self-contained HTML page: no network access, readable in light, dark and print."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -154,10 +155,27 @@ def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
     return panels
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """All figures of some runs: of the whole, and of each run's layers."""
+
+    whole: list[Panel]
+    layers: list[Panel]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every figure on its own, by name: a file's content each."""
+        return {panel.name: str(panel.wide) for panel in (*self.whole, *self.layers)}
+
+
+def drawn(runs: Sequence[NetworkRun]) -> Drawn:
+    """The figures, which take most of the time of a page."""
+    return Drawn(_total_panels(runs), _layer_panels(runs))
+
+
 def svgs(runs: Sequence[NetworkRun]) -> dict[str, str]:
     """Every figure of the page on its own, by name: a file's content each."""
-    panels = _total_panels(runs) + _layer_panels(runs)
-    return {panel.name: str(panel.wide) for panel in panels}
+    return drawn(runs).files
 
 
 def _assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
@@ -265,6 +283,7 @@ def page(
     summary: Sequence[Mapping[str, Any]] | None = None,
     baseline: str | None = None,
     facts: Mapping[str, str] | None = None,
+    drawing: Drawn | None = None,
 ) -> str:
     """The whole page as text.
 
@@ -279,6 +298,7 @@ def page(
         :func:`reports.ratios.find_baseline` reads it within each network; without it there are
         no ratios
     facts : what was run, in words: network, source, images, versions …
+    drawing : the figures, where :func:`drawn` made them before
 
     Raises
     ------
@@ -287,6 +307,7 @@ def page(
     """
     if not runs:
         raise ReportError("a page needs at least one run")
+    pictures = drawing or drawn(runs)
     return rendered(
         "page.html",
         scripts=[our_script(*SCRIPTS)],
@@ -298,7 +319,7 @@ def page(
         means=_means(runs, baseline),
         baseline=_baseline_label(runs, baseline),
         headlines=_headlines(runs, baseline),
-        panels={"whole": _total_panels(runs), "layers": _layer_panels(runs)},
+        panels={"whole": pictures.whole, "layers": pictures.layers},
         layers=_layers(runs),
         assumptions=_assumptions(runs),
         notes=_notes(runs),

@@ -80,7 +80,7 @@ def script(text: str) -> Script:
     Examples
     --------
     >>> script("1;").digest
-    'sha256-TVcT3tTrrafS98gO2TVL1rKjOz8LzOfZVY3HAtUz4oE='
+    'sha256-CImjRDTlhukYQ2AnxOi0wzgPhGQ3Mb3rVwJK24dFz1M='
     """
     from markupsafe import Markup
 

@@ -53,6 +53,7 @@ NAMES: Mapping[str, str] = {
     "speedup_per_mm2": "speedup per mm²",
     "memory_stall_fraction": "memory stalls",
     "sqnr_db": "SQNR",
+    "front": "Pareto front",
 }
 
 

@@ -1,4 +1,4 @@
-"""sweep_figures: points of a sweep -> the lines of one cost against one axis; means are formed here."""
+"""sweep_figures: points of a sweep -> one cost against one axis; means are formed here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from reports.errors import ReportError
 from reports.explorer import Explorer, cell, explorer
 from reports.pages import Script, Table, our_script, rendered, script, table
 from reports.pareto import COSTS, on_front
-from reports.quantity import AXIS, grouped, heading, quantity
+from reports.quantity import AXIS, grouped, heading
 from reports.ratios import RATIOS, SHARED
 from reports.sweep_figures import MOST_PLACES, axis_figures, axis_values
 from reports.sweep_ratios import with_ratios
@@ -87,19 +87,20 @@ def _cards(points: "pd.DataFrame", axes: Sequence[str]) -> list[dict[str, Any]]:
     cards = [{"label": "What was swept", "entries": items}]
     varied = [name for name in axes if points[f"{AXIS}{name}"].nunique() > 1]
     for network, same in list(points.groupby("network", sort=False))[:MOST_CARDS]:
-        entries = []
-        for cost in COSTS:
-            if same[cost].notna().any():
-                best = same.loc[same[cost].idxmin()]
-                entries.append(
-                    {
-                        "name": f"lowest {heading(cost)}",
-                        "text": cell(cost, best[cost]),
-                        "about": f"{best['point']}: {setting(best, varied)}",
-                    }
-                )
-        cards.append({"label": str(network), "entries": entries})
+        cards.append({"label": str(network), "entries": _best(same, varied)})
     return cards
+
+
+def _best(points: "pd.DataFrame", axes: Sequence[str]) -> list[dict[str, str]]:
+    """The point of the lowest latency and that of the lowest energy, in large print."""
+    entries = []
+    for cost in COSTS:
+        if points[cost].notna().any():
+            best = points.sort_values(cost, kind="stable").iloc[0]
+            text = cell(cost, best[cost])
+            about = f"{best['point']}: {setting(best, axes)}"
+            entries.append({"name": f"lowest {heading(cost)}", "text": text, "about": about})
+    return entries
 
 
 def _facts(
@@ -120,7 +121,8 @@ def _facts(
 
 def _points(points: "pd.DataFrame", axes: Sequence[str]) -> Explorer:
     columns = [f"{AXIS}{name}" for name in axes]
-    own = [name for name in points if name.endswith("accuracy") or name == "compression_ratio"]
+    names = [str(name) for name in points]
+    own = [name for name in names if name.endswith("accuracy") or name == "compression_ratio"]
     identity = ["network", "machine"]
     start = {
         "x": COSTS[0],
@@ -206,7 +208,7 @@ def differences(
 def _notes(points: "pd.DataFrame") -> list[dict[str, Any]]:
     """Each note once, with how many points have it."""
     counts: dict[str, int] = {}
-    for text in points["notes"] if "notes" in points else ():
+    for text in points.get("notes", ()):
         for note in str(text).split("; "):
             if note and not note.startswith(CHANGED):
                 counts[note] = counts.get(note, 0) + 1
