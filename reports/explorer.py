@@ -154,6 +154,7 @@ def explorer(
     shown: Sequence[str],
     picks: Sequence[str] = (),
     opens: Mapping[str, str] | None = None,
+    kept: Sequence[str] = (),
     scatter: Mapping[str, Any] | None = None,
 ) -> Explorer:
     """Everything that the page's script needs of a frame.
@@ -162,9 +163,10 @@ def explorer(
     ----------
     frame : the rows; the first of ``shown`` becomes the heading of each row
     name, title : see :class:`Explorer`
-    shown : columns that are seen at first; the first of them stays even if it is constant
+    shown : columns that are seen at first
     picks : columns whose values get checkboxes
     opens : column -> another table of the page, which a click on a cell limits to its word
+    kept : columns that stay even if they are constant, as the first of ``shown`` does
     scatter : what the figure of these rows starts with: x, y, colour, symbol, costs, tip
 
     Notes
@@ -173,7 +175,7 @@ def explorer(
     come first; later ones are left out once the page would hold ``MOST_CELLS`` cells.
     """
     usable = [column for column in frame.columns if column not in NEVER]
-    constant = _constants(frame[usable], shown[:1])
+    constant = _constants(frame[usable], (*shown[:1], *kept))
     varied = [column for column in usable if column not in constant]
     first = [column for column in shown if column in varied]
     order = first + [column for column in varied if column not in first]

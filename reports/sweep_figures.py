@@ -30,7 +30,7 @@ class AxisFigure:
 def series_names(points: "pd.DataFrame") -> "pd.Series[str]":
     """The line that each point belongs to: its machine, its network where there are several."""
     names = points["machine"].astype(str)
-    kinds = points["preset"].astype(str).str.partition(" ")[0]
+    kinds = points["preset"].astype(str).str.split(" ").str[0]
     if (kinds.groupby(names).nunique() > 1).any():
         names = names + " · " + kinds
     if points["network"].nunique() > 1:

@@ -139,6 +139,7 @@ def _points(points: "pd.DataFrame", axes: Sequence[str]) -> Explorer:
         shown=["point", *identity, *columns, "front", *RATIOS, *own, *POINT],
         picks=[*identity, *columns, "front"],
         opens={"point": "layers"},
+        kept=["front", *COSTS],
         scatter=start,
     )
 

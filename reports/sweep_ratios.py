@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 def _agrees(points: "pd.DataFrame", base: "pd.Series[float]", names: Sequence[str]) -> np.ndarray:
     """Which points have the base's value on every axis that both of them have."""
+    import pandas as pd
+
     agrees = np.ones(len(points), bool)
     for name in names:
         own = points[name]
-        if base[name] == base[name]:  # a NaN is a field that the base's machine lacks
+        if pd.notna(base[name]):  # otherwise a field that the base's machine lacks
             agrees &= (own == base[name]).to_numpy() | own.isna().to_numpy()
     return agrees
 
