@@ -21,7 +21,6 @@ CHANGED = "machine changed: "  # a note that the axes and the column preset make
 NEEDED = ("point", "network", "machine", "preset", "macs", *COSTS)
 POINT = (
     "cycles",
-    *COSTS,
     "dram_bytes",
     "edp_j_s",
     "effective_tops_per_w",
@@ -136,7 +135,7 @@ def _points(points: "pd.DataFrame", axes: Sequence[str]) -> Explorer:
         points,
         name="points",
         title="Points",
-        shown=["point", *identity, *columns, "front", *RATIOS, *own, *POINT],
+        shown=["point", *identity, "front", *COSTS, *columns, *RATIOS, *own, *POINT],
         picks=[*identity, *columns, "front"],
         opens={"point": "layers"},
         kept=["front", *COSTS],

@@ -1,16 +1,18 @@
 // A table of many rows: only those in sight are in the page.
 const SPARE_ROWS = 12; // drawn above and below what is in sight
-const PRINTED_ROWS = 500;
+const PRINTED_ROWS = 200;
 const SAMPLED_ROWS = 200; // looked at for the width of a column
 const MOST_PICKS = 400; // a longer list is no help; the search is
 const WIDTHS = [5, 34]; // of a column, in characters
+const LETTER = 0.9;
 const explorers = new Map();
 
 function columnWidth(data, column) {
   const step = Math.max(1, Math.floor(data.rows / SAMPLED_ROWS));
   let most = Math.max(...column.heading.split(" ").map((word) => word.length + 3));
   for (let row = 0; row < data.rows; row += step) most = Math.max(most, cellText(column, row).length);
-  return Math.min(Math.max(most, WIDTHS[0]), WIDTHS[1]);
+  const width = Math.min(Math.max(most, WIDTHS[0]), WIDTHS[1]);
+  return column.numeric ? width : LETTER * width; // letters are narrower than digits
 }
 
 function startExplorer(root) {

@@ -145,7 +145,7 @@ function scatterLayout({ part }, x, y) {
 function shapesTold(data) {
   const symbol = data.named.get(data.scatter.symbol);
   if (!symbol || symbol.words.length < 2 || symbol.words.length > SHAPES.length) return "";
-  return `${symbol.words.map((word, code) => `${SHAPES[code]}: ${word}`).join(", ")}. `;
+  return `Shapes: ${symbol.words.map((word, code) => `${SHAPES[code]} ${word}`).join(", ")}. `;
 }
 
 function drawScatter(scatter) {

@@ -34,7 +34,7 @@ def test_both_tables_are_whole(swept: str) -> None:
     assert layers["rows"] == len(LAYERS)
     names = [column["name"] for column in points["columns"]]
     shown = ["point", "network", "machine", "axis_pe_blocks", "axis_density", "axis_packing"]
-    assert names[:7] == [*shown, "front"]
+    assert names[:8] == [*shown[:3], "front", "latency_s", "energy_j", *shown[3:5]]
     assert {"speedup", "cycles", "latency_s"} <= set(points["shown"])
     assert points["columns"][0]["opens"] == "layers"
     assert points["scatter"]["colour"] == "machine"
