@@ -59,9 +59,16 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "provenance_json": ("", "what made the run: version, source, seed, options, as JSON"),
 }
 
+# what the points and layers of a sweep have besides
+SWEEP: Mapping[str, tuple[str, str]] = {
+    "point": ("", "short name of the point"),
+    "axis_<name>": ("", "the point's value on an axis; empty where its machine has no such field"),
+    "front": ("", "whether no point of the network is better in latency or energy at no cost"),
+}
+
 
 def described(name: str) -> str | None:
-    """The entry of ``COLUMNS`` that a column falls under, or None.
+    """The entry of ``COLUMNS`` or ``SWEEP`` that a column falls under, or None.
 
     Examples
     --------
@@ -70,7 +77,7 @@ def described(name: str) -> str | None:
     """
     if name in COLUMNS:
         return name
-    for entry in COLUMNS:
+    for entry in (*COLUMNS, *SWEEP):
         pattern = re.sub(r"<[^>]+>", "[a-z0-9_]+", entry.replace("<read or write>", "(read|write)"))
         if re.fullmatch(pattern, name):
             return entry
@@ -91,6 +98,9 @@ def markdown() -> str:
         "|---|---|---|",
     ]
     lines += [f"| `{name}` | {unit} | {text} |" for name, (unit, text) in COLUMNS.items()]
+    lines += ["", "The points and layers of a sweep have besides:", ""]
+    lines += ["| column | unit | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {unit} | {text} |" for name, (unit, text) in SWEEP.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Runs -> one self-contained HTML page: no network access, readable in light, dark and print."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +9,14 @@ from arch.energy import AJ_PER_J
 from arch.simulate import NetworkRun
 from reports import figures, plot
 from reports.errors import ReportError
-from reports.pages import Panel, Table, panel, rendered, table
+from reports.explorer import Explorer, explorer
+from reports.pages import Panel, Table, our_script, panel, rendered, table
 from reports.quantity import heading, quantity, si
 from reports.ratios import RATIOS, baselines, compare_rows, differences, mean_rows, ratios
 from reports.table import (
     identity,
     labels,
-    layer_rows,
+    layer_frame,
     notes,
     resources_row,
     run_notes,
@@ -22,7 +24,7 @@ from reports.table import (
 )
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 MOST_CARDS = 6
 OPEN_FIGURES = 4  # per-layer figures shown unfolded; the others wait behind their headings
@@ -49,6 +51,8 @@ LAYER = (
     "effectual_ops",
     "multiplier_utilization",
 )
+PICKS = ("run", "network", "machine", "layer", "mode", "origin")
+SCRIPTS = ("quantity.js", "rows.js", "menus.js", "explorer.js")
 ROOFLINE = (
     "Each point is a layer. Solid: the DRAM bandwidth. Dashed: one MAC for each multiplier and "
     "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "
@@ -90,14 +94,18 @@ def _machines(runs: Sequence[NetworkRun]) -> Table:
     return table(rows, MACHINE)
 
 
-def _layers(runs: Sequence[NetworkRun]) -> Table:
-    several = len(runs) > 1
-    rows = [
-        {"run": label, **row}
-        for label, run in zip(labels(runs), runs, strict=True)
-        for row in layer_rows(run)
-    ]
-    return table(rows, ["layer", *(["run"] if several else []), *LAYER])
+def _named_layers(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
+    """All layers, with the label of their run."""
+    frame = layer_frame(runs)
+    names = [label for label, run in zip(labels(runs), runs, strict=True) for _ in run.results]
+    return frame.assign(run=names)
+
+
+def _layers(runs: Sequence[NetworkRun]) -> Explorer:
+    shown = ("layer", *(("run",) if len(runs) > 1 else ()), *LAYER)
+    return explorer(
+        _named_layers(runs), name="layers", title="All layers", shown=shown, picks=PICKS
+    )
 
 
 def _layer_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
@@ -147,10 +155,27 @@ def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
     return panels
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """All figures of some runs: of the whole, and of each run's layers."""
+
+    whole: list[Panel]
+    layers: list[Panel]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every figure on its own, by name: a file's content each."""
+        return {panel.name: str(panel.wide) for panel in (*self.whole, *self.layers)}
+
+
+def drawn(runs: Sequence[NetworkRun]) -> Drawn:
+    """The figures, which take most of the time of a page."""
+    return Drawn(_total_panels(runs), _layer_panels(runs))
+
+
 def svgs(runs: Sequence[NetworkRun]) -> dict[str, str]:
     """Every figure of the page on its own, by name: a file's content each."""
-    panels = _total_panels(runs) + _layer_panels(runs)
-    return {panel.name: str(panel.wide) for panel in panels}
+    return drawn(runs).files
 
 
 def _assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
@@ -258,6 +283,7 @@ def page(
     summary: Sequence[Mapping[str, Any]] | None = None,
     baseline: str | None = None,
     facts: Mapping[str, str] | None = None,
+    drawing: Drawn | None = None,
 ) -> str:
     """The whole page as text.
 
@@ -272,6 +298,7 @@ def page(
         :func:`reports.ratios.find_baseline` reads it within each network; without it there are
         no ratios
     facts : what was run, in words: network, source, images, versions …
+    drawing : the figures, where :func:`drawn` made them before
 
     Raises
     ------
@@ -280,8 +307,10 @@ def page(
     """
     if not runs:
         raise ReportError("a page needs at least one run")
+    pictures = drawing or drawn(runs)
     return rendered(
         "page.html",
+        scripts=[our_script(*SCRIPTS)],
         title=title,
         facts=dict(facts or {}),
         synthetic="synthetic" in _origins(runs),
@@ -290,7 +319,7 @@ def page(
         means=_means(runs, baseline),
         baseline=_baseline_label(runs, baseline),
         headlines=_headlines(runs, baseline),
-        panels={"whole": _total_panels(runs), "layers": _layer_panels(runs)},
+        panels={"whole": pictures.whole, "layers": pictures.layers},
         layers=_layers(runs),
         assumptions=_assumptions(runs),
         notes=_notes(runs),

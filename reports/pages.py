@@ -1,9 +1,12 @@
 """pages: what pages are made of: tables, figures in two widths, templates, and whole files."""
 
+import base64
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +66,46 @@ def panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel
     return Panel(title, name, Markup(wide), Markup(narrow), **rest)
 
 
-def rendered(template: str, **values: Any) -> str:
-    """A template of this package with its values, all of them escaped."""
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script of a page, and the digest by which the page's policy admits it."""
+
+    text: "Markup"
+    digest: str
+
+
+def script(text: str) -> Script:
+    """A script that a browser runs because its digest is known; any other text it refuses.
+
+    Examples
+    --------
+    >>> script("1;").digest
+    'sha256-CImjRDTlhukYQ2AnxOi0wzgPhGQ3Mb3rVwJK24dFz1M='
+    """
+    from markupsafe import Markup
+
+    # A browser reads every line end as one sign; the digest is of what it read.
+    clean = text.replace("\r\n", "\n").replace("\r", "\n")
+    digest = hashlib.sha256(clean.encode("utf-8")).digest()
+    return Script(Markup(clean), f"sha256-{base64.b64encode(digest).decode('ascii')}")
+
+
+def our_script(*files: str) -> Script:
+    """Several files of ``templates/`` as one script."""
+    folder = resources.files("reports").joinpath("templates")
+    parts = [folder.joinpath(file).read_text("utf-8") for file in files]
+    return script("\n".join(['\n"use strict";', *parts]))
+
+
+def rendered(template: str, *, scripts: Sequence[Script] = (), **values: Any) -> str:
+    """A template of this package with its values, all of them escaped.
+
+    Parameters
+    ----------
+    template : its file
+    scripts : all that the page may run, in this order
+    values : what the template asks for
+    """
     import jinja2
 
     environment = jinja2.Environment(
@@ -74,7 +115,8 @@ def rendered(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template(template).render(**values)
+    ours = [our_script("theme.js"), *scripts]
+    return environment.get_template(template).render(scripts=ours, **values)
 
 
 def write_page(path: str | Path, html: str) -> None:

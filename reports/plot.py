@@ -71,6 +71,7 @@ def _bars(
     """One horizontal bar per row, one coloured piece per column; returns the tool tips."""
     tips: dict[str, str] = {}
     ends = [0.0] * len(frame)
+    whole = [float(total) or 1.0 for total in frame.sum(axis=1)]
     for column, name in enumerate(frame.columns):
         values = [float(value) for value in frame.iloc[:, column]]
         color, hatch = paint[str(name)]
@@ -87,7 +88,8 @@ def _bars(
         )
         for row, (piece, value) in enumerate(zip(pieces, values, strict=True)):
             piece.set_gid(f"bar{row}-{column}")
-            tips[f"bar{row}-{column}"] = f"{frame.index[row]}, {name}: {si(value, unit)}"
+            share = f"{100 * value / whole[row]:.1f} %"
+            tips[f"bar{row}-{column}"] = f"{frame.index[row]}, {name}: {si(value, unit)}, {share}"
         ends = [end + value for end, value in zip(ends, values, strict=True)]
     for row, end in enumerate(ends):
         axes.annotate(

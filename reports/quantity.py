@@ -10,7 +10,9 @@ PREFIXES: Mapping[int, str] = {
     -18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T",
 }  # fmt: skip
 DIGITS = 3  # significant digits of a scaled number
+SETTING_DIGITS = 6  # of a number that somebody chose
 EXACT_BELOW = 10_000  # smaller integers are printed in full, and cycles always
+AXIS = "axis_"  # starts the name of a column that a sweep varies
 NO_BREAK = "\N{NO-BREAK SPACE}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 
@@ -51,6 +53,7 @@ NAMES: Mapping[str, str] = {
     "speedup_per_mm2": "speedup per mm²",
     "memory_stall_fraction": "memory stalls",
     "sqnr_db": "SQNR",
+    "front": "Pareto front",
 }
 
 
@@ -64,6 +67,14 @@ WORDS: Mapping[str, str] = {
     "pe": "PE",
     "sram": "SRAM",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the numbers of a column are written: a kind that ``quantity`` knows, and a unit."""
+
+    kind: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,18 @@ def grouped(value: int) -> str:
     return f"{value:,}".replace(",", THIN)
 
 
+def setting(value: float) -> str:
+    """A number that somebody chose: no digits that say nothing.
+
+    Examples
+    --------
+    >>> setting(0.05), setting(1.5), setting(100.0)
+    ('0.05', '1.5', '100')
+    """
+    text = rounded(value, SETTING_DIGITS)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def unit_of(name: str) -> str:
     """The unit that ends a column's name, or nothing.
 
@@ -157,11 +180,64 @@ def heading(name: str) -> str:
     --------
     >>> heading("dram_bytes"), heading("memory_stall_cycles"), heading("input_glb")
     ('DRAM traffic', 'memory stall cycles', 'input GLB')
+    >>> heading("axis_pe_blocks"), heading("axis_clock_hz")
+    ('PE blocks', 'clock')
     """
+    name = name.removeprefix(AXIS)
     if name in NAMES:
         return NAMES[name]
     end = next((end for end, _ in UNITS if name.endswith(end)), "")
     return " ".join(WORDS.get(word, word) for word in name.removesuffix(end).split("_"))
+
+
+def form(name: str) -> Form:
+    """How numbers of column ``name`` are written; pages follow the same rule in their script.
+
+    Examples
+    --------
+    >>> form("latency_s"), form("speedup")
+    (Form(kind='si', unit='s'), Form(kind='times', unit=''))
+    """
+    if name.endswith(CLOSE_RATIOS):
+        return Form("close")
+    if name.endswith(RATIOS):
+        return Form("times")
+    if name.endswith(FRACTIONS):
+        return Form("share")
+    if name.endswith("_db"):
+        return Form("plain", "dB")  # a logarithm takes no prefix
+    if name.endswith("_tops_per_w"):
+        return Form("plain")  # its heading holds the unit
+    unit = unit_of(name)
+    if unit:
+        return Form("si", unit)
+    if name.startswith(AXIS):
+        return Form("setting")
+    return Form("exact" if name.endswith("cycles") else "count")
+
+
+def written(how: Form, value: int | float) -> str:
+    """A number in a form.
+
+    Examples
+    --------
+    >>> written(Form("count"), 12345678), written(Form("exact"), 12345678)
+    ('12.3\\xa0M', '12\\u202f345\\u202f678')
+    """
+    if how.kind == "close":
+        return f"{value:.3f}"
+    if how.kind == "times":
+        return f"{rounded(value)}×"
+    if how.kind == "share":
+        return f"{100 * value:.1f}{NO_BREAK}%"
+    if how.kind == "plain":
+        return f"{rounded(value)}{NO_BREAK}{how.unit}".rstrip(NO_BREAK)
+    if how.kind == "si":
+        return si(value, how.unit)
+    if isinstance(value, int):
+        exact = how.kind == "exact" or abs(value) < EXACT_BELOW
+        return grouped(value) if exact else si(value, "")
+    return setting(value) if how.kind == "setting" else rounded(value)
 
 
 def quantity(name: str, value: Value) -> Quantity:
@@ -180,22 +256,4 @@ def quantity(name: str, value: Value) -> Quantity:
         return Quantity("–", -math.inf, True)
     if isinstance(value, bool | str):
         return Quantity(str(value), str(value).lower(), False)
-    unit = unit_of(name)
-    if name.endswith(CLOSE_RATIOS):
-        text = f"{value:.3f}"
-    elif name.endswith(RATIOS):
-        text = f"{rounded(value)}×"
-    elif name.endswith(FRACTIONS):
-        text = f"{100 * value:.1f}{NO_BREAK}%"
-    elif name.endswith("_db"):
-        text = f"{rounded(value)}{NO_BREAK}dB"  # a logarithm takes no prefix
-    elif name.endswith("_tops_per_w"):
-        text = rounded(value)  # its heading holds the unit
-    elif unit:
-        text = si(value, unit)
-    elif isinstance(value, int):
-        exact = name.endswith("cycles") or abs(value) < EXACT_BELOW
-        text = grouped(value) if exact else si(value, "")
-    else:
-        text = rounded(value)
-    return Quantity(text, value, True)
+    return Quantity(written(form(name), value), value, True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports import plot
 from reports.errors import ReportError
-from reports.pages import Panel, panel, rendered, table
+from reports.pages import Panel, our_script, panel, rendered, table
 
 COLUMNS = ("machine", "quantity", "case", "published", "ours", "ratio", "band", "verdict")
 MORE = ("reason", "source")
@@ -92,6 +92,7 @@ def validation_page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, str])
     outside = [row for row in whole if row["verdict"] == "outside"]
     return rendered(
         "validation.html",
+        scripts=[our_script("sort.js")],
         title="Validation against what others measured",
         facts=dict(facts),
         summary=table(summary(rows), ("machine", "compared", "inside", "outside", "reported")),

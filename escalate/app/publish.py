@@ -1,4 +1,4 @@
-"""publish: runs become a folder of tables, integers and one page."""
+"""publish: runs become a folder of tables, figures, integers and one page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,19 +6,39 @@ from typing import Any
 
 from arch.simulate import NetworkRun
 from escalate.app.results import FILE, NewFolder, write_runs
-from reports.html import page
+from reports.html import drawn, page
 from reports.pages import write_page
 from reports.table import layer_frame, totals_frame
+from reports.tables import TOTALS, write_data, write_readable
 
 PAGE = "report.html"
-NAMES = (FILE, PAGE, "layers.csv", "layers.parquet", "totals.csv", "totals.parquet")
+FIGURES = "figures"
+NAMES = (
+    FILE,
+    PAGE,
+    FIGURES,
+    "layers.csv",
+    "layers.parquet",
+    "totals.csv",
+    "totals.parquet",
+    "totals.md",
+    "totals.tex",
+)
 
 
 def write_tables(folder: Path, runs: Sequence[NetworkRun]) -> None:
-    """Rows per layer and per run, as CSV and Parquet."""
-    for name, frame in (("layers", layer_frame(runs)), ("totals", totals_frame(runs))):
-        frame.to_csv(folder / f"{name}.csv", index=False)
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    """Rows per layer and per run as CSV and Parquet, those per run as Markdown and LaTeX, too."""
+    write_data(folder, "layers", layer_frame(runs))
+    totals = totals_frame(runs)
+    write_data(folder, "totals", totals)
+    write_readable(folder, "totals", totals, TOTALS)
+
+
+def write_figures(folder: Path, figures: Mapping[str, str]) -> None:
+    """Every figure as an SVG file of its name."""
+    folder.mkdir()
+    for name, svg in figures.items():
+        (folder / f"{name}.svg").write_text(svg, "utf-8")
 
 
 def write_results(
@@ -31,8 +51,12 @@ def write_results(
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write all of it into an existing folder; parameters as :func:`reports.html.page`."""
-    html = page(runs, title=title, summary=summary, baseline=baseline, facts=facts)
+    pictures = drawn(runs)
+    html = page(
+        runs, title=title, summary=summary, baseline=baseline, facts=facts, drawing=pictures
+    )
     write_tables(folder, runs)
+    write_figures(folder / FIGURES, pictures.files)
     write_page(folder / PAGE, html)
     write_runs(folder / FILE, runs)
 

@@ -68,7 +68,7 @@ def compare(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Also write layers.csv, layers.parquet, totals, run.json and report.html.",
+            help="Also write report.html, figures/*.svg, run.json and tables: layers, totals.",
             show_default=False,
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""escalate report: results folders become one page and one set of tables."""
+"""escalate report: results folders become one page, one set of tables, and figures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def report(
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder for report.html and the tables."),
+        typer.Option("--out", metavar="DIR", help="Folder for the page, tables and figures."),
     ] = Path("report"),
     baseline: Annotated[
         str | None,
@@ -34,7 +34,11 @@ def report(
         str, typer.Option("--title", metavar="TEXT", help="Heading of the page.")
     ] = "Simulation results",
 ) -> None:
-    """Put the results of several folders on one self-contained page, and in CSV and Parquet.
+    """Put the results of several folders on one page, in one set of tables, and in figures.
+
+    DIR gets report.html, which needs no network and whose rows can be searched, picked, sorted
+    and downloaded; layers.csv and .parquet, a row per layer; totals.csv, .parquet, .md and .tex,
+    a row per run; figures/*.svg; and run.json, from which all of it can be made again.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"use strict";
+// Tables that stand in the page whole: choose a heading to sort by it.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const value = (row, at) => {

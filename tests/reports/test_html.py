@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 from arch.machine import Resources
 from reports.errors import ReportError
 from reports.html import page, svgs
-from reports.pages import write_page
+from reports.pages import script, write_page
 from tests.reports.runs import run
 
 EVIL = "<script>alert('x')</script>"
@@ -74,8 +75,17 @@ def test_the_page_is_well_formed_and_has_every_layer(compared: str) -> None:
 
 def test_what_users_supply_is_escaped(compared: str) -> None:
     assert EVIL not in compared
-    scripts = [tag for tag, _ in read(compared).tags if tag == "script"]
-    assert len(scripts) == 1
+    scripts = [attributes for tag, attributes in read(compared).tags if tag == "script"]
+    assert [each.get("type") for each in scripts] == ["application/json", None, None]
+
+
+def test_the_page_runs_its_own_scripts_and_nothing_else(compared: str) -> None:
+    policy = next(a for t, a in read(compared).tags if t == "meta" and "http-equiv" in a)["content"]
+    allowed = re.findall(r"'(sha256-[^']+)'", policy or "")
+    texts = re.findall(r"<script>(.*?)</script>", compared, re.DOTALL)
+    assert [script(text).digest for text in texts] == allowed
+    assert "default-src 'none'" in str(policy)
+    assert "unsafe" not in str(policy).replace("style-src 'unsafe-inline'", "")
 
 
 def test_the_page_needs_no_network(compared: str) -> None:
@@ -99,11 +109,13 @@ def test_ids_are_unique_and_labels_point_to_them(compared: str) -> None:
             assert attributes["aria-labelledby"] in ids
 
 
-def test_sortable_headings_are_buttons_with_a_state(compared: str) -> None:
-    tags = read(compared).tags
-    sortable = [i for i, (tag, attributes) in enumerate(tags) if "aria-sort" in attributes]
-    assert len(sortable) >= 8
-    assert all(tags[i][0] == "th" and tags[i + 1][0] == "button" for i in sortable)
+def test_every_layer_is_embedded(compared: str) -> None:
+    data = json.loads(compared.split('id="layers-data">')[1].split("</script>")[0])
+    named = {column["name"]: column for column in data["columns"]}
+    assert data["rows"] == 4
+    assert named["cycles"]["values"] == [125, 309, 55, 50]
+    assert EVIL in named["layer"]["words"]
+    assert data["picks"] == ["run", "machine", "layer"]
 
 
 def test_ratios_stand_in_the_summary(compared: str, alone: str) -> None:

@@ -49,7 +49,7 @@ def test_every_piece_says_what_it_is() -> None:
     titles = [
         e.text for e in ET.fromstring(bars(unit="J")).iter("{http://www.w3.org/2000/svg}title")
     ]
-    assert "conv1, busy: 3.00\xa0J" in titles
+    assert "conv1, busy: 3.00\xa0J, 75.0 %" in titles
     assert len([title for title in titles if title]) == FRAME.size
 
 

@@ -47,7 +47,7 @@ def test_what_it_leaves_behind(made):
     result, out, _ = made
     assert {path.name for path in out.iterdir()} == {
         "report.html", "run.json", "layers.csv", "layers.parquet", "totals.csv",
-        "totals.parquet", "network.safetensors", "model",
+        "totals.parquet", "totals.md", "totals.tex", "figures", "network.safetensors", "model",
     }  # fmt: skip
     assert [run.cycles for run in read_runs(out)] == [run.cycles for run in result.runs]
     page = (out / "report.html").read_text()

@@ -51,7 +51,13 @@ def test_tables_hold_the_same_numbers_in_both_forms(runs, published):
     assert (
         frame["cycles"].tolist() == text["cycles"].tolist() == layer_frame(runs)["cycles"].tolist()
     )
-    assert "<html" in (published / "report.html").read_text()
+    page = (published / "report.html").read_text()
+    assert "<html" in page
+    assert (published / "totals.md").read_text().startswith("| network | machine")
+    assert r"\toprule" in (published / "totals.tex").read_text()
+    figures = sorted(path.name for path in (published / "figures").iterdir())
+    assert {"cycles.svg", "energy.svg", "layers0.svg", "layers1.svg"} <= set(figures)
+    assert all((published / "figures" / name).read_text().strip() in page for name in figures)
 
 
 def test_the_same_work_gives_the_same_bytes(compressed, tmp_path):
@@ -63,7 +69,7 @@ def test_the_same_work_gives_the_same_bytes(compressed, tmp_path):
         write_tables(tmp_path / name, [found.run])
         written.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
     assert written[0] == written[1]
-    assert len(written[0]) == 5
+    assert len(written[0]) == 7
 
 
 def test_json_holds_what_was_promised(runs):
