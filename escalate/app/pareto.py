@@ -81,11 +81,11 @@ def pareto(
         options_of({**options, "ratio": ratio})
     if not ratios:
         raise DecompositionError("pareto: no ratio was given")
-    if fed_form(machine) != COMPRESSED:
+    choice = choose(machine)[0]
+    if fed_form(choice.machine.name) != COMPRESSED:
         raise SourceError(
             f"{machine}: is fed the plain 8-bit network, every size would be the same"
         )
-    choice = choose(machine)[0]
     target = Path(out)
     (target / POINTS).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
