@@ -36,6 +36,12 @@ class Pareto:
     images: int
     rows: tuple[dict[str, Any], ...]
 
+    def _repr_html_(self) -> str:
+        from escalate.app.display import html_table
+
+        told = f"{self.images} images on {self.machine}"
+        return html_table(self.network, self.rows, tuple(self.rows[0]), (told,))
+
     def frame(self) -> "pd.DataFrame":
         """The rows as a frame; columns as in the CSV file."""
         import pandas as pd

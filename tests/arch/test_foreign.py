@@ -1,4 +1,4 @@
-"""Are machines of other distributions found, and those that cannot be used named with the reason?"""
+"""Are machines of other distributions found, and those that cannot be used named with reasons?"""
 
 import importlib
 import inspect
@@ -116,5 +116,5 @@ def test_two_distributions_cannot_share_a_name(install):
 
 def test_a_name_that_options_cannot_tell_apart_is_refused(install):
     install({"beads": GOOD}, {"aba.cus": "beads:MACHINE"})
-    with pytest.raises(SpecError, match="'aba.cus' is not made of letters, digits, _ and -"):
+    with pytest.raises(SpecError, match=r"'aba.cus' is not made of letters, digits, _ and -"):
         machine("aba.cus")

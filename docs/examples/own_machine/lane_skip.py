@@ -99,7 +99,13 @@ class Plan:
         return self.pairs + self.empty
 
 
-def plan(layer: ConvLayer, activations: np.ndarray, spec: LaneSkipSpec) -> Plan:
+def word_bytes(tensors: LayerTensors) -> int:
+    """Bytes of an output: 1, or 2 for the logits of a compressed model."""
+    requantizer = tensors.requantizer
+    return 1 if requantizer is None else np.dtype(requantizer.dtype).itemsize
+
+
+def plan(tensors: LayerTensors, spec: LaneSkipSpec) -> Plan:
     """Cut a layer into steps.
 
     Raises
@@ -107,16 +113,17 @@ def plan(layer: ConvLayer, activations: np.ndarray, spec: LaneSkipSpec) -> Plan:
     OperandError
         If the least that a step needs exceeds half a buffer; names buffer, need and room.
     """
-    counts = window_counts(layer, activations)
+    layer, word = tensors.layer, word_bytes(tensors)
+    counts = window_counts(layer, tensors.activations)
     tiles = cut_sizes(layer.K // layer.groups, spec.lanes)
-    shape = (len(activations), layer.groups, tiles.size, layer.P)
+    shape = (tensors.images, layer.groups, tiles.size, layer.P)
     lanes = np.broadcast_to(tiles[:, None], shape)
     lines = lines_under(layer, cut(layer.P * layer.Q, layer.Q))
     depth = layer.channels_per_group
     _check_room(layer, "input", int(lines.sizes().max()) * depth, spec.input_bytes // 2)
     filters = tiles * depth * layer.R * layer.S
     _check_room(layer, "weight", int(filters.max()), spec.weight_bytes // 2)
-    _check_room(layer, "output", int(tiles.max()) * layer.Q, spec.output_bytes // 2)
+    _check_room(layer, "output", int(tiles.max()) * layer.Q * word, spec.output_bytes // 2)
 
     inputs = np.broadcast_to(lines.fresh() * depth, shape).copy()
     if layer.H * layer.W * depth <= spec.input_bytes // 2:
@@ -130,7 +137,7 @@ def plan(layer: ConvLayer, activations: np.ndarray, spec: LaneSkipSpec) -> Plan:
         pairs,
         empty,
         {"input": inputs.ravel(), "weight": weights.ravel()},
-        {"output": lanes.ravel() * layer.Q},
+        {"output": lanes.ravel() * layer.Q * word},
     )
 
 
@@ -226,8 +233,8 @@ class LaneSkip:
     ) -> LayerRun:
         """Simulate one layer on real integers."""
         chosen, memory = own_spec(self.name, spec, LaneSkipSpec), kept or Kept()
-        weights, psums = operands(tensors, memory, operand_bytes=1, psum_bits=chosen.psum_bits)
-        planned = plan(tensors.layer, tensors.activations, chosen)
+        weights, psums = operands(tensors, memory, operand_bytes=2, psum_bits=chosen.psum_bits)
+        planned = plan(tensors, chosen)
         done = causes(planned, chosen)
         work = Work(
             Steps(planned.lengths, planned.loads, planned.stores),
