@@ -121,9 +121,23 @@ def compress(
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", metavar="X", show_default=False)
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="X",
+            show_default=False,
+            help="Of retraining; 0.01 by default.",
+        ),
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", metavar="N", show_default=False)] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            metavar="N",
+            show_default=False,
+            help="Images in a step of retraining; 64 by default.",
+        ),
+    ] = None,
     distillation: Annotated[
         float | None,
         typer.Option(
@@ -185,7 +199,7 @@ def compress(
             help="best (default), two_bit, bitmap, two_level, run_length or entropy.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="S", show_default=False)] = None,
+    seed: options.TrainingSeed = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a retraining that was killed.")
     ] = False,

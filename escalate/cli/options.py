@@ -198,6 +198,10 @@ TrainingThreads = Annotated[
         help="Threads for training; retrained weights depend on it.",
     ),
 ]
+TrainingSeed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="S", show_default=False, help="Of retraining; 0 by default."),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(

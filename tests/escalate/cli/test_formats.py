@@ -91,7 +91,7 @@ def test_networks_for_scalesim(escalate, tmp_path):
     assert err.startswith("note: conv1, layer1.0.conv1, ")
     assert err.endswith("padded: written with the input that their windows cover, zeros included\n")
     (tmp_path / "mine.csv").write_text(out)
-    name, layers = read_topology(tmp_path / "mine.csv")
+    _, layers = read_topology(tmp_path / "mine.csv")
     assert sum(layer.macs for layer in layers) == network("resnet18").macs
     code, again, err = escalate("networks", "show", tmp_path / "mine.csv", "--format", "scalesim")
     assert (code, again, err) == (0, out, "")
