@@ -1,4 +1,4 @@
-# make demo | test | bounds | nightly | check | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
+# make demo | test | bounds | nightly | check | docs | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEMO := demo
 WORKERS := 2
 
-.PHONY: help demo test bounds nightly check wheel bench clean
+.PHONY: help demo test bounds nightly check docs wheel bench clean
 
 help:
 	@echo "make demo    compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
@@ -14,6 +14,7 @@ help:
 	@echo "make bounds  the machine models' tests, bounds checked, on a processor without extensions"
 	@echo "make nightly thousands of generated layers against the slow reference"
 	@echo "make check   format, lint, types, import contracts"
+	@echo "make docs    the pages, in site/; computes every published number again"
 	@echo "make wheel   build the wheel, install it elsewhere and run its demo"
 	@echo "make bench   time the machine models and compare with recorded times"
 	@echo "make clean   remove what the others made"
@@ -43,6 +44,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY)
+	mkdir -p build/docs
+	$(BIN)/escalate --quiet validate --format json > build/docs/validation.json
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 wheel: $(READY)
 	.ci/wheel
 
@@ -50,6 +56,6 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) .venv-wheel build dist $(DEMO) *.egg-info
+	rm -rf $(VENV) .venv-wheel build dist site $(DEMO) *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

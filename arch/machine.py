@@ -1,4 +1,7 @@
-"""Machine: what every simulated machine offers, and the registry of machines by name."""
+"""Machine: what every simulated machine offers, and the registry of machines by name.
+
+The registry holds ours and those that installed distributions bring, see :mod:`arch.foreign`.
+"""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +14,7 @@ from arch.area import NM2_PER_MM2, Area
 from arch.counters import LayerResult
 from arch.energy import EnergyTable
 from arch.errors import SpecError
+from arch.foreign import offers
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -105,7 +109,13 @@ class LayerRun:
 
 
 class Machine(Protocol):
-    """One machine model.  ``name``, ``summary`` and ``source`` describe it in listings."""
+    """One machine model.  ``name``, ``summary`` and ``source`` describe it in listings.
+
+    ``presets`` are its spec with numbers, the first one used where none is named.  A machine that
+    ``eats_shapes`` needs no tensors, because no value changes what it does.  One that
+    ``eats_basis`` multiplies by a basis and is fed compressed models; the others are fed 8-bit
+    weights.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -113,6 +123,7 @@ class Machine(Protocol):
     spec_type: ClassVar[type[MachineSpec]]
     presets: ClassVar[Mapping[str, MachineSpec]]
     eats_shapes: ClassVar[bool]
+    eats_basis: ClassVar[bool]
 
     def run(
         self,
@@ -140,7 +151,7 @@ class Machine(Protocol):
         ...
 
 
-# name -> module that holds the constant MACHINE
+# ours: name -> module that holds the constant MACHINE
 MACHINES: Mapping[str, str] = {
     "basis_first": "arch.basis_first.model",
     "systolic": "arch.systolic.model",
@@ -152,13 +163,18 @@ MACHINES: Mapping[str, str] = {
 }
 
 
+def machine_names() -> tuple[str, ...]:
+    """Every machine there is: ours, then those of installed distributions."""
+    return tuple(dict.fromkeys((*MACHINES, *offers())))
+
+
 def machine(name: str) -> Machine:
     """The machine of that name.
 
     Raises
     ------
     SpecError
-        Listing the machines there are.
+        Listing the machines there are, or telling what is wrong with an installed one.
 
     Examples
     --------
@@ -166,10 +182,14 @@ def machine(name: str) -> Machine:
     Traceback (most recent call last):
     arch.errors.SpecError: unknown machine 'abacus', allowed are basis_first, systolic, ...
     """
-    if name not in MACHINES:
-        raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(MACHINES)}")
-    found: Machine = import_module(MACHINES[name]).MACHINE
-    return found
+    if name not in machine_names():
+        raise SpecError(f"unknown machine {name!r}, allowed are {', '.join(machine_names())}")
+    offered = offers().get(name)
+    if offered is None:
+        ours: Machine = import_module(MACHINES[name]).MACHINE
+        return ours
+    foreign: Machine = offered.load(MACHINES)
+    return foreign
 
 
 def preset(of: Machine, name: str) -> MachineSpec:

@@ -1,6 +1,7 @@
 """What every machine's Spec shares: clock, node, energy tables, DRAM."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
@@ -63,6 +64,15 @@ class MachineSpec(BaseModel):
         if "node_nm" in info.data:
             node(info.data["node_nm"], volts)
         return volts
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: every field with its value and meaning."""
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{escape(str(getattr(self, name)))}</td>"
+            f"<td>{escape(info.description or '')}</td></tr>"
+            for name, info in type(self).model_fields.items()
+        )
+        return f"<table><tr><th>field</th><th>value</th><th>meaning</th></tr>{rows}</table>"
 
     @property
     def dram_latency_cycles(self) -> int:

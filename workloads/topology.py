@@ -21,7 +21,7 @@ Read as SCALE-Sim 3.0.0 reads them:
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workloads.errors import WorkloadError
@@ -177,6 +177,22 @@ def write_topology(path: str | Path, layers: Sequence[ConvLayer], *, gemm: bool 
         depthwise, a name with a comma, a dense layer whose name contains ``DP``; or the file,
         if it cannot be written.
     """
+    text = topology_text(layers, gemm=gemm)
+    try:
+        Path(path).write_text(text, "utf-8")
+    except OSError as error:
+        raise WorkloadError(f"{path}: cannot be written: {error}") from error
+
+
+def topology_text(layers: Sequence[ConvLayer], *, gemm: bool = False) -> str:
+    """The text that ``write_topology`` writes; what it refuses, it refuses for the same reasons.
+
+    Examples
+    --------
+    >>> print(topology_text([ConvLayer("fc", C=64, K=10, H=1, W=1)], gemm=True), end="")
+    Layer, M, N, K,
+    fc, 1, 10, 64,
+    """
     columns = GEMM_COLUMNS if gemm else CONV_COLUMNS
     lines = [", ".join((("Layer" if gemm else "Layer name"), *columns)) + ","]
     names: set[str] = set()
@@ -187,10 +203,65 @@ def write_topology(path: str | Path, layers: Sequence[ConvLayer], *, gemm: bool 
         names.add(layer.name)
         row = _product_row(layer) if gemm else _convolution_row(layer)
         lines.append(", ".join(str(cell) for cell in (layer.name, *row)) + ",")
-    try:
-        Path(path).write_text("\n".join(lines) + "\n", "utf-8")
-    except OSError as error:
-        raise WorkloadError(f"{path}: cannot be written: {error}") from error
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Sayable:
+    """Layers that the format can say, and one note for each kind of thing it could not."""
+
+    layers: tuple[ConvLayer, ...]
+    notes: tuple[str, ...]
+
+
+def sayable(layers: Sequence[ConvLayer]) -> Sayable:
+    """Layers in words that SCALE-Sim understands, with as many multiply-accumulates.
+
+    Depthwise layers get ``DP`` into their names, the mark by which SCALE-Sim knows them; in other
+    names it is written small.  A layer of groups becomes one layer for each group.  Padded layers
+    stay as they are: ``topology_text`` writes the input that their windows cover.
+
+    Examples
+    --------
+    >>> layer = ConvLayer("dw", C=8, K=8, H=9, W=9, R=3, S=3, groups=8)
+    >>> [layer.name for layer in sayable([layer]).layers]
+    ['dw_DP']
+    """
+    found: list[ConvLayer] = []
+    renamed, split = [], []
+    padded = [layer.name for layer in layers if layer.padding != overhang(layer)]
+    for layer in layers:
+        if layer.groups > 1 and not layer.is_depthwise:
+            split.append(layer.name)
+            found.extend(_groups(layer))
+        else:
+            found.append(_marked(layer))
+            if found[-1].name != layer.name:
+                renamed.append(layer.name)
+    told = (
+        (padded, "padded: written with the input that their windows cover, zeros included"),
+        (renamed, f"renamed: depthwise layers, and no others, have {DEPTHWISE_MARK} in their name"),
+        (split, "of groups: one line for each group"),
+    )
+    return Sayable(
+        tuple(found), tuple(f"{', '.join(names)}: {what}" for names, what in told if names)
+    )
+
+
+def _marked(layer: ConvLayer) -> ConvLayer:
+    """The layer under a name that has the mark of depthwise layers if it is one, and only then."""
+    if layer.is_depthwise:
+        marked = DEPTHWISE_MARK in layer.name
+        return layer if marked else replace(layer, name=f"{layer.name}_{DEPTHWISE_MARK}")
+    plain = layer.name.replace(DEPTHWISE_MARK, DEPTHWISE_MARK.lower())
+    return replace(layer, name=plain)
+
+
+def _groups(layer: ConvLayer) -> list[ConvLayer]:
+    """One layer for each group."""
+    name = layer.name.replace(DEPTHWISE_MARK, DEPTHWISE_MARK.lower())
+    one = replace(layer, C=layer.channels_per_group, K=layer.K // layer.groups, groups=1)
+    return [replace(one, name=f"{name}_group{n}") for n in range(layer.groups)]
 
 
 def _check_writable(layer: ConvLayer, *, gemm: bool) -> None:

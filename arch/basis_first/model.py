@@ -323,6 +323,7 @@ class BasisFirst:
     spec_type: ClassVar[type[MachineSpec]] = BasisFirstSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = True
 
     def run(
         self,

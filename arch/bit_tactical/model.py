@@ -91,6 +91,7 @@ class BitTactical:
     spec_type: ClassVar[type[MachineSpec]] = BitTacticalSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

@@ -158,6 +158,7 @@ class Eyeriss:
     spec_type: ClassVar[type[MachineSpec]] = EyerissSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = True
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

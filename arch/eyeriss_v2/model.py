@@ -91,6 +91,7 @@ class EyerissV2:
     spec_type: ClassVar[type[MachineSpec]] = EyerissV2Spec
     presets: ClassVar[Table[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

@@ -100,6 +100,7 @@ class Scnn:
     spec_type: ClassVar[type[MachineSpec]] = ScnnSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

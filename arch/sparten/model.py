@@ -108,6 +108,7 @@ class Sparten:
     spec_type: ClassVar[type[MachineSpec]] = SpartenSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

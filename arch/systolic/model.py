@@ -76,6 +76,7 @@ class Systolic:
     spec_type: ClassVar[type[MachineSpec]] = SystolicSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = True
+    eats_basis: ClassVar[bool] = False
 
     def run(
         self,

@@ -137,6 +137,13 @@ class Compressed:
     def __fspath__(self) -> str:
         return os.fspath(self.folder)
 
+    def _repr_html_(self) -> str:
+        from escalate.app.display import form_rows, html_table
+
+        rows = form_rows(self)
+        told = f"{self.images} images; written to {self.folder}"
+        return html_table(self.network, rows, tuple(rows[0]), (told, *self.notes))
+
     @property
     def images(self) -> int:
         """How many images the scores are from."""

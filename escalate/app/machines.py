@@ -9,13 +9,14 @@ from typing import Any
 
 from arch.energy import EnergyTable
 from arch.errors import SpecError
-from arch.machine import MACHINES, Machine, machine, preset
+from arch.machine import Machine, machine, machine_names, preset
 from arch.spec import MachineSpec, override
 from escalate.app.prices import priced
 
 FILE_KEYS = ("machine", "preset")
 ENERGY_TABLE = "energy_table"  # in a machine's file: another file, with prices
 CHANGES_SPELLED_OUT = 3
+UNUSABLE = "cannot be used"  # what is listed of a machine that an installed distribution breaks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,10 +167,10 @@ def read_file(path: Path) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         if not isinstance(entries.get(key, ""), str):
             raise SpecError(f"{path}: {key} = {entries[key]!r}: wanted a name in quotes")
     if "machine" not in entries:
-        raise SpecError(f"{path}: machine missing, allowed are {', '.join(MACHINES)}")
+        raise SpecError(f"{path}: machine missing, allowed are {', '.join(machine_names())}")
     named = entries["machine"]
-    if named not in MACHINES:
-        allowed = ", ".join(MACHINES)
+    if named not in machine_names():
+        allowed = ", ".join(machine_names())
         raise SpecError(f"{path}: machine = {named!r}: unknown, allowed are {allowed}")
     own = (entries["preset"],) if "preset" in entries else ()
     if own and own[0] not in machine(named).presets:
@@ -257,15 +258,25 @@ def to_toml(choice: Choice) -> str:
     return "\n".join(lines) + "\n"
 
 
-def machine_rows() -> list[dict[str, str]]:
-    """Name, summary, source and presets of every machine there is."""
-    found = [machine(name) for name in MACHINES]
-    return [
-        {
-            "machine": each.name,
-            "presets": ", ".join(each.presets),
-            "what": each.summary,
-            "source": each.source,
-        }
-        for each in found
-    ]
+def machine_rows() -> list[dict[str, str | None]]:
+    """Name, presets, summary and source of every machine there is.
+
+    ``problem`` is None, or what is wrong with a machine that an installed distribution brings;
+    nothing else is known of that one.
+    """
+    return [_machine_row(name) for name in machine_names()]
+
+
+def _machine_row(name: str) -> dict[str, str | None]:
+    try:
+        found = machine(name)
+    except SpecError as problem:
+        told = str(problem)
+        return {"machine": name, "presets": "", "what": UNUSABLE, "source": "", "problem": told}
+    return {
+        "machine": found.name,
+        "presets": ", ".join(found.presets),
+        "what": found.summary,
+        "source": found.source,
+        "problem": None,
+    }

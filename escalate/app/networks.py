@@ -1,5 +1,6 @@
 """networks: those that can be named on the command line, with the shapes of their layers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from escalate.errors import FrontEndError
@@ -90,8 +91,8 @@ def network_rows() -> list[dict[str, str | int]]:
     ]
 
 
-def layer_rows(found: Network) -> list[dict[str, Any]]:
-    """The shape table of a network."""
+def layer_rows(layers: Sequence[ConvLayer]) -> list[dict[str, Any]]:
+    """The shape table of layers."""
     return [
         {
             "layer": layer.name,
@@ -104,5 +105,5 @@ def layer_rows(found: Network) -> list[dict[str, Any]]:
             "Q": layer.Q,
             "macs": layer.macs,
         }
-        for layer in found.shapes
+        for layer in layers
     ]

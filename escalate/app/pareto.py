@@ -36,6 +36,12 @@ class Pareto:
     images: int
     rows: tuple[dict[str, Any], ...]
 
+    def _repr_html_(self) -> str:
+        from escalate.app.display import html_table
+
+        told = f"{self.images} images on {self.machine}"
+        return html_table(self.network, self.rows, tuple(self.rows[0]), (told,))
+
     def frame(self) -> "pd.DataFrame":
         """The rows as a frame; columns as in the CSV file."""
         import pandas as pd
@@ -81,11 +87,11 @@ def pareto(
         options_of({**options, "ratio": ratio})
     if not ratios:
         raise DecompositionError("pareto: no ratio was given")
-    if fed_form(machine) != COMPRESSED:
+    choice = choose(machine)[0]
+    if fed_form(choice.machine.name) != COMPRESSED:
         raise SourceError(
             f"{machine}: is fed the plain 8-bit network, every size would be the same"
         )
-    choice = choose(machine)[0]
     target = Path(out)
     (target / POINTS).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from arch.cited import Figure
 from arch.energy import EnergyTable, Price
 from arch.errors import SpecError
-from arch.machine import MACHINES
+from arch.machine import machine_names
 from arch.prices import price
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _own_price(where: str, entry: Any) -> OwnPrice:
         if not isinstance(entry.get(word), str) or not entry[word].strip():
             raise SpecError(f"{where}: {word} = {entry.get(word)!r}: wanted words in quotes")
     named = entry.get("machine")
-    if named is not None and named not in MACHINES:
-        allowed = ", ".join(MACHINES)
+    if named is not None and named not in machine_names():
+        allowed = ", ".join(machine_names())
         raise SpecError(f"{where}: machine = {named!r}: unknown, allowed are {allowed}")
     figure = Figure(_picojoules(where, entry.get("pJ")), entry["source"].strip())
     return OwnPrice(where, named, entry["component"], entry["action"], price(figure))

@@ -31,6 +31,13 @@ class Sensitivity:
     rows: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from escalate.app.display import html_table
+
+        hull = [row for row in self.rows if row["on_hull"]]
+        names = tuple(name for name in hull[0] if name != "on_hull") if hull else ()
+        return html_table(f"{self.network}: lower convex hulls", hull, names, self.notes)
+
     def frame(self) -> "pd.DataFrame":
         """The rows as a frame; columns as in the CSV file."""
         import pandas as pd

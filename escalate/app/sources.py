@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arch.machine import machine as known_machine
 from escalate.app import networks
 from escalate.errors import FrontEndError
 from workloads.layer import ConvLayer
@@ -19,8 +20,6 @@ INT8 = "int8"  # subfolder of a compressed model that holds the same network in 
 COMPRESSED, PRUNED = "compressed", "pruned"
 EIGHT_BIT: Mapping[object, str] = {"prune": PRUNED, "int8": INT8}  # kinds, by method
 
-WITH_BASIS = frozenset({"basis_first"})  # machines that multiply by a basis
-
 
 class SourceError(FrontEndError):
     """Something that is no network, folder or file we can read."""
@@ -34,7 +33,7 @@ def fed_form(machine: str) -> str:
     >>> fed_form("basis_first"), fed_form("scnn")
     ('compressed', 'int8')
     """
-    return COMPRESSED if machine in WITH_BASIS else INT8
+    return COMPRESSED if known_machine(machine).eats_basis else INT8
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import completion, options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def compare(
             "--machines",
             metavar="A,B,C",
             help="Names, NAME:PRESET, or .toml files, with commas between.",
+            autocompletion=completion.machine_lists,
         ),
     ] = "basis_first,systolic",
     baseline: Annotated[

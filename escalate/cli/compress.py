@@ -1,17 +1,15 @@
 """escalate compress: a network becomes a folder of integers."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from escalate.cli import options, terminal
+from escalate.cli.options import Format
 
 if TYPE_CHECKING:
     from escalate.app.compress import Compressed
-
-NAMES = {"prune": "pruned, 8 bit"}  # what the compressed form is called, by method
 
 
 def compress(
@@ -123,9 +121,23 @@ def compress(
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", metavar="X", show_default=False)
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="X",
+            show_default=False,
+            help="Of retraining; 0.01 by default.",
+        ),
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", metavar="N", show_default=False)] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            metavar="N",
+            show_default=False,
+            help="Images in a step of retraining; 64 by default.",
+        ),
+    ] = None,
     distillation: Annotated[
         float | None,
         typer.Option(
@@ -187,7 +199,7 @@ def compress(
             help="best (default), two_bit, bitmap, two_level, run_length or entropy.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="S", show_default=False)] = None,
+    seed: options.TrainingSeed = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a retraining that was killed.")
     ] = False,
@@ -198,6 +210,7 @@ def compress(
     limit: options.Limit = None,
     device: options.Device = "auto",
     threads: options.TrainingThreads = None,
+    shape: options.Shape = Format.table,
 ) -> None:
     """Compress a network and retrain it; write the integers that machines run.
 
@@ -261,32 +274,25 @@ def compress(
             progress=progress,
             **fields,
         )
-    print_compressed(made)
+    print_compressed(made, shape)
 
 
-def print_compressed(made: "Compressed") -> None:
+def print_compressed(made: "Compressed", shape: Format = Format.table) -> None:
     """Accuracy and size of the three forms of a network."""
-    sizes = (
-        (4 * made.parameters, 1.0),
-        (made.int8_bytes, made.int8_ratio),
-        (made.bytes, made.compression_ratio),
-    )
-    forms = (
-        ("original, FP32", made.original),
-        ("8 bit", made.int8),
-        (NAMES.get(made.method, "compressed"), made.compressed),
-    )
-    rows = [
-        {
-            "form": form,
-            "accuracy": scores.accuracy,
-            "agreement": scores.agreement,
-            "sqnr_db": None if math.isinf(scores.sqnr_db) else scores.sqnr_db,
-            "stored_bytes": stored,
-            "compression_ratio": ratio,
-        }
-        for (form, scores), (stored, ratio) in zip(forms, sizes, strict=True)
-    ]
+    from escalate.app.display import form_rows
+
+    rows = form_rows(made)
+    thing = {
+        "network": made.network,
+        "folder": str(made.folder),
+        "method": made.method,
+        "images": made.images,
+        "forms": rows,
+        "convolution_ratio": made.convolution_ratio,
+        "notes": list(made.notes),
+    }
+    if terminal.print_data(shape, thing, rows):
+        return
     terminal.print_table(rows, tuple(rows[0]))
     typer.echo(
         f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}\n"

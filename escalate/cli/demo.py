@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from escalate.cli import terminal
+from escalate.cli import options, terminal
+from escalate.cli.options import Format
 
 COLUMNS = (
     "form",
@@ -32,6 +33,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the model and the page.")
     ] = Path("demo"),
+    shape: options.Shape = Format.table,
 ) -> None:
     """Train a small network on real digits, compress it, and simulate it; under two minutes.
 
@@ -49,6 +51,9 @@ def demo(
     terminal.say("training, compressing and simulating a small network on handwritten digits")
     with terminal.layer_progress() as watch:
         made = run(out, watch=watch)
+    thing = {"page": str(out / "report.html"), "model": str(out / "model"), "rows": made.rows}
+    if terminal.print_data(shape, thing, made.rows):
+        return
     terminal.print_table(made.rows, COLUMNS, HEADINGS)
     typer.echo(
         f"accuracy: on {made.model.images} test images; cycles to energy: one batch of "

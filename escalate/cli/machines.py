@@ -4,30 +4,43 @@ from typing import Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import completion, options, terminal
+from escalate.cli.options import Format
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 
 @app.callback()
-def machines(context: typer.Context) -> None:
+def machines(context: typer.Context, shape: options.Shape = Format.table) -> None:
     """List the machines there are; `machines show NAME` prints one as TOML.
+
+    Machines that installed distributions bring stand behind ours; what is wrong with one is told.
 
     Examples:
 
       escalate machines
+
+      escalate machines --format json
 
       escalate machines show basis_first > my.toml
     """
     if context.invoked_subcommand is None:
         from escalate.app.machines import machine_rows
 
-        terminal.print_table(machine_rows(), ("machine", "presets", "what", "source"))
+        rows = machine_rows()
+        if not terminal.print_data(shape, {"machines": rows}, rows):
+            terminal.print_table(rows, ("machine", "presets", "what", "source"))
+            terminal.print_notes([row["problem"] for row in rows if row["problem"]])
 
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A machine's name.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A machine's name.", show_default=False, autocompletion=completion.machine_names
+        ),
+    ],
     preset: Annotated[
         str,
         typer.Option("--preset", metavar="P", help="One preset; the machine's first by default."),

@@ -22,6 +22,7 @@ from escalate.cli import (
     sensitivity,
     simulate,
     sweep,
+    terminal,
     trace,
     validate,
     verify,
@@ -32,14 +33,18 @@ from escalate.version import VERSION
 OURS = ("arch", "escalate", "reports", "workloads")
 BAD_INPUT = 2
 INTERRUPTED = 130
+EXIT_CODES = (
+    "Exit codes: 0 all went well; 1 a defect of ours, with its traceback; 2 bad input, one line on "
+    "stderr; 130 interrupted."
+)
 
 app = typer.Typer(
     name="escalate",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 app.command("demo")(demo.demo)
 app.command("compress")(compress.compress)
@@ -75,12 +80,16 @@ def escalate(
             "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
         ),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Results on stdout and errors on stderr only.")
+    ] = False,
 ) -> None:
     """Compress a network into basis kernels and ternary coefficients, and simulate it.
 
     From a trained network to cycles, DRAM bytes, energy and a page, on real tensors.
     Start with [bold]escalate demo[/bold]; it needs no data of yours and takes under two minutes.
     """
+    terminal.be_quiet(quiet)
 
 
 def is_bad_input(error: Exception) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from escalate.cli import completion
+
 
 class Format(StrEnum):
     """How results are printed."""
@@ -23,11 +25,17 @@ Sources = Annotated[
         "files of own tensors, a topology .csv, an .onnx file (its shapes), or the name of a "
         "network.",
         show_default=False,
+        autocompletion=completion.network_names,
     ),
 ]
 MachineName = Annotated[
     str,
-    typer.Option("--machine", metavar="NAME", help="A machine's name, or a .toml file of one."),
+    typer.Option(
+        "--machine",
+        metavar="NAME",
+        help="A machine's name, or a .toml file of one.",
+        autocompletion=completion.machine_names,
+    ),
 ]
 Presets = Annotated[
     str,
@@ -111,6 +119,7 @@ NetworkName = Annotated[
         help="digits_cnn, an .onnx file, or path/to/file.py:factory, a function that returns a "
         "torch module; that file is run.",
         show_default=False,
+        autocompletion=completion.network_names,
     ),
 ]
 Checkpoint = Annotated[
@@ -188,6 +197,10 @@ TrainingThreads = Annotated[
         show_default=False,
         help="Threads for training; retrained weights depend on it.",
     ),
+]
+TrainingSeed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="S", show_default=False, help="Of retraining; 0 by default."),
 ]
 ConfigFile = Annotated[
     Path | None,

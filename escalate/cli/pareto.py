@@ -39,7 +39,7 @@ def pareto(
             "--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="S", show_default=False)] = None,
+    seed: options.TrainingSeed = None,
     machine: options.MachineName = "basis_first",
     count: options.Count = 1,
     held_out: options.HeldOut = None,

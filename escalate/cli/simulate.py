@@ -104,7 +104,7 @@ def _print(found: "list[Simulation]", shape: Format) -> None:
         from escalate.app.results import dumps, run_object
 
         objects = [run_object(simulation.run, simulation.seconds) for simulation in found]
-        typer.echo(dumps(objects[0] if len(objects) == 1 else objects))
+        typer.echo(dumps(objects[0] if len(objects) == 1 else {"runs": objects}))
     elif shape is Format.csv:
         from reports.table import layer_frame
 

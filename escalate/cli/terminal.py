@@ -1,9 +1,15 @@
 """terminal: data to stdout, messages and progress to stderr, quiet where nobody watches."""
 
+import csv
+import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from escalate.cli.options import Format
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,12 +18,24 @@ if TYPE_CHECKING:
     from escalate.retrain import EpochReport
 
 WIDTH = 100  # every table fits
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 LONG = 5.0  # seconds of an epoch from which on a log should tell of it
 
 
+def be_quiet(wanted: bool) -> None:
+    """Whether stderr is for errors alone, as ``--quiet`` asks."""
+    _quiet.set(wanted)
+
+
 def watched() -> bool:
-    """Whether someone looks at stderr."""
-    return sys.stderr.isatty()
+    """Whether someone looks at stderr, and wants to."""
+    return sys.stderr.isatty() and not _quiet.get()
+
+
+def tell(message: str) -> None:
+    """A remark about the results on stderr, a pipe's included; none with ``--quiet``."""
+    if not _quiet.get():
+        print(f"note: {message}", file=sys.stderr)
 
 
 def say(message: str) -> None:
@@ -138,6 +156,32 @@ def print_table(
     _console().print(table)
 
 
+def print_data(shape: Format, thing: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Print one JSON object, or rows as CSV; False where a table is wanted, which is not printed.
+
+    Numbers that are not finite are null in JSON, and empty in CSV.
+    """
+    if shape is Format.table:
+        return False
+    if shape is Format.json:
+        print(json.dumps(_jsonable(thing), indent=2, allow_nan=False, default=str))
+        return True
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_jsonable(rows))
+    return True
+
+
+def _jsonable(value: Any) -> Any:
+    """The same with None for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def print_notes(notes: Sequence[str]) -> None:
     """What there is to say about the rows above."""
     console = _console()
@@ -169,7 +213,7 @@ def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
         def watch(report: "EpochReport") -> None:
             text = f"retraining: {_epoch_text(report)}"
             bars.update(task, completed=report.epoch, description=text)
-            if report.seconds > LONG and not watched():
+            if report.seconds > LONG and not watched() and not _quiet.get():
                 line = f"epoch {report.epoch} of {epochs}: {_epoch_text(report)}"
                 print(f"{line}, {report.seconds:.0f} s", file=sys.stderr, flush=True)
 

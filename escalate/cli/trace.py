@@ -1,11 +1,13 @@
 """escalate trace: one layer, cycle by cycle, for the Perfetto viewer."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from escalate.cli import options, terminal
+from escalate.cli.options import Format
 
 LayerName = Annotated[
     str, typer.Option("--layer", metavar="NAME", help="The layer to trace.", show_default=False)
@@ -48,6 +50,7 @@ def trace(
     from_cycle: FromCycle = 0,
     to_cycle: ToCycle = None,
     threads: options.Threads = None,
+    shape: options.Shape = Format.table,
 ) -> None:
     """Write a layer's timeline, cycle by cycle, for https://ui.perfetto.dev or chrome://tracing.
 
@@ -82,6 +85,9 @@ def trace(
     )
     with terminal.layer_progress() as watch:
         done = request.run(watch)
+    row = {**asdict(done), "path": str(done.path)}
+    if terminal.print_data(shape, row, [row]):
+        return
     whose = ", synthetic tensors" if done.origin == "synthetic" else ""
     typer.echo(
         f"{done.path}: {done.layer}, cycles {done.first}..{done.last} of {done.cycles}, "

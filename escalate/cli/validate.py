@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import completion, options, terminal
 from escalate.cli.options import Format
 
 COLUMNS = ("quantity", "case", "published", "ours", "ratio", "band", "verdict")
@@ -18,6 +18,7 @@ def validate(
             "--machines",
             metavar="A,B,C",
             help="Names, with commas between; all that numbers are published about by default.",
+            autocompletion=completion.machine_lists,
             show_default=False,
         ),
     ] = None,
@@ -57,15 +58,10 @@ def validate(
         write_validation(frame, out)
         terminal.say(f"wrote {out}")
     rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    if shape is Format.json:
-        from escalate.app.results import dumps, finite
+    from reports.validation import collapsed, summary
 
-        typer.echo(dumps([finite(row) for row in rows]))
-    elif shape is Format.csv:
-        typer.echo(frame.to_csv(index=False), nl=False)
-    else:
-        from reports.validation import collapsed, summary
-
+    thing = {"numbers": rows, "summary": summary(rows)}
+    if not terminal.print_data(shape, thing, rows):
         for name in dict.fromkeys(frame["machine"]):
             typer.echo(name)
             own = [row for row in rows if row["machine"] == name]

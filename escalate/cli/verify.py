@@ -1,11 +1,13 @@
 """escalate verify: a machine's psums against the integer network in torch."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from escalate.cli import options, terminal
+from escalate.cli.options import Format
 
 
 def verify(
@@ -17,6 +19,7 @@ def verify(
     settings: options.Settings = None,
     images: options.ImageSource = None,
     count: options.Count = 32,
+    shape: options.Shape = Format.table,
 ) -> None:
     """Prove that a machine computes the network: every logit equal to the integer model's in torch.
 
@@ -36,6 +39,9 @@ def verify(
     choice = choose(machine, (), settings or ())[0]
     with terminal.layer_progress() as watch:
         found = prove(folder, choice, Feed(images, count), watch)
+    row = asdict(found)
+    if terminal.print_data(shape, row, [row]):
+        return
     right = "" if found.correct is None else f", {found.correct} of them classified correctly"
     typer.echo(
         f"{found.network} on {found.machine}: {found.logits} logits of {found.images} images "

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
-from workloads.topology import overhang, read_topology, write_topology
+from workloads.network import NETWORKS, network
+from workloads.topology import (
+    overhang,
+    read_topology,
+    sayable,
+    topology_text,
+    write_topology,
+)
 
 HEADER = (
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
@@ -209,3 +216,38 @@ def test_names_written_twice_are_refused(tmp_path):
     layer = ConvLayer("c", C=4, K=4, H=9, W=9)
     with pytest.raises(WorkloadError, match="layer name 'c' appears twice"):
         write_topology(tmp_path / "net.csv", [layer, layer])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_sayable_and_keeps_its_work(tmp_path, name):
+    layers = network(name).shapes
+    said = sayable(layers)
+    (tmp_path / "net.csv").write_text(topology_text(said.layers), "utf-8")
+    _, again = read_topology(tmp_path / "net.csv")
+    assert sum(layer.macs for layer in again) == network(name).macs
+    assert [(a.name, a.P, a.Q, a.C, a.K) for a in again] == [
+        (s.name, s.P, s.Q, s.C, s.K) for s in said.layers
+    ]
+    assert sayable(again) == type(said)(again, ())
+
+
+def test_what_had_to_be_said_otherwise_is_told():
+    side = {"H": 6, "W": 6, "R": 3, "S": 3}
+    found = sayable(
+        [
+            ConvLayer("padded", C=2, K=2, padding=(1, 1, 1, 1), **side),
+            ConvLayer("plain", C=2, K=2, **side),
+            ConvLayer("dw", C=4, K=8, groups=4, **side),
+            ConvLayer("my_DP", C=4, K=4, groups=4, **side),
+            ConvLayer("UDP", C=4, K=4, **side),
+            ConvLayer("halves", C=4, K=6, groups=2, **side),
+        ]
+    )
+    names = ["padded", "plain", "dw_DP", "my_DP", "Udp", "halves_group0", "halves_group1"]
+    assert [layer.name for layer in found.layers] == names
+    assert [(layer.C, layer.K) for layer in found.layers[-2:]] == [(2, 3)] * 2
+    assert found.notes == (
+        "padded: padded: written with the input that their windows cover, zeros included",
+        "dw, UDP: renamed: depthwise layers, and no others, have DP in their name",
+        "halves: of groups: one line for each group",
+    )

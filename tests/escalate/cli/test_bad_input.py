@@ -36,7 +36,9 @@ def test_missing_sources(refused, tmp_path):
     assert "no such file" in refused("simulate", tmp_path / "gone.npz")
     assert "gone.csv" in refused("simulate", tmp_path / "gone.csv", "--machine", "systolic")
     assert "a folder without manifest.json.gz" in refused("compare", tmp_path)
-    assert "unknown network 'abacus'" in refused("networks", "show", "abacus")
+    assert "abacus: no such network, folder or file, wanted" in refused(
+        "networks", "show", "abacus"
+    )
     assert "wanted a folder of results" in refused("report", tmp_path)
 
 

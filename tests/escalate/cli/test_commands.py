@@ -49,7 +49,7 @@ def test_simulate_prints_json(escalate, compressed):
     _, out, _ = escalate(
         "simulate", compressed, "--machine", "systolic", "--preset", "iso,tiny", "--format", "json"
     )
-    assert [run["source"]["preset"] for run in json.loads(out)] == ["iso", "tiny"]
+    assert [run["source"]["preset"] for run in json.loads(out)["runs"]] == ["iso", "tiny"]
 
 
 def test_simulate_fills_a_known_network_with_synthetic_tensors(escalate):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,51 @@ def test_a_reader_that_leaves_early_is_no_error():
         check=True,
     )
     assert done.stderr == ""
+
+
+def proposals(words):
+    """What bash is told for a command line that ends with the word to complete."""
+    code = "import sys; sys.argv[0] = 'escalate'; from escalate.cli.main import main; main()"
+    return python(
+        code,
+        _ESCALATE_COMPLETE="complete_bash",
+        COMP_WORDS=" ".join(words),
+        COMP_CWORD=str(len(words) - 1),
+    ).stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("escalate", "simu"), ["simulate"]),
+        (("escalate", "simulate", "resnet18_"), ["resnet18_cifar10"]),
+        (("escalate", "simulate", "x", "--machine", "sys"), ["systolic"]),
+        (("escalate", "compare", "x", "--machines", "scnn,sp"), ["scnn,sparten"]),
+        (("escalate", "machines", "show", "bit"), ["bit_tactical"]),
+        (("escalate", "simulate", "./some"), []),
+    ],
+)
+def test_the_shell_completes_commands_machines_and_networks(words, wanted):
+    assert proposals(words) == wanted
+
+
+def test_the_shell_gets_a_script(escalate):
+    code, out, err = escalate("--show-completion", "bash")
+    assert (code, err) == (0, "")
+    assert "complete -o default" in out
+
+
+def test_the_help_names_the_exit_codes(escalate):
+    _, out, _ = escalate("--help")
+    assert "Exit codes: 0 all went well; 1 a defect of ours" in " ".join(out.split())
+
+
+def test_help_answers_in_half_a_second():
+    code = "import sys; sys.argv = ['e', '--help']; from escalate.cli.main import main; main()"
+    python(code)
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        python(code)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.5

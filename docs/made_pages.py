@@ -1,0 +1,172 @@
+"""made_pages: pages of the site that are made when it is built; a hook of mkdocs.
+
+Commands come from the command line itself, assumptions and limits from the README, fields of
+Basis-First from its specification, and validation from the file ``extra.validation``, which ``make
+docs`` has ``escalate validate`` write.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+from arch.machine import machine
+from escalate.cli.main import EXIT_CODES, app
+from reports.assumptions import fields
+from reports.validation import collapsed, shown, summary
+
+ROOT = Path(__file__).parent.parent
+LARGE = 1000  # numbers from here on are shown without decimals
+BASIS_FIRST = "Basis-First stands in the [README](../README.md).\n"
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that are made."""
+    numbers = Path(config.config_file_path).parent / config.extra["validation"]
+    made = {"commands.md": commands(), "limits.md": limits(), "validation.md": validation(numbers)}
+    for name, text in made.items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put the fields of Basis-First where the page points to the README."""
+    if page.file.src_uri != "machines.md":
+        return markdown
+    if BASIS_FIRST not in markdown:
+        raise PluginError(f"machines.md: no line {BASIS_FIRST!r}")
+    table = fields(machine("basis_first").spec_type)
+    return markdown.replace(BASIS_FIRST, f"## Basis-First\n\n{table}\n")
+
+
+def readme_section(title: str) -> str:
+    """The text below a heading of the README, links as the pages need them."""
+    text = (ROOT / "README.md").read_text("utf-8").partition(f"\n## {title}\n")[2]
+    if not text:
+        raise PluginError(f"README.md: no section {title!r}")
+    return text.partition("\n## ")[0].replace("](docs/", "](").strip()
+
+
+def limits() -> str:
+    """Assumptions and limits: the README's, without the table that stands under machines."""
+    text = readme_section("Limits and assumptions").partition("\nFields of the Basis-First")[0]
+    return (
+        f"# Assumptions and limits\n\n{text.strip()}\n\n"
+        "Every field of every machine, with what is assumed and what is published: "
+        "[machines](machines.md). What each assumption costs on a network of yours:\n\n"
+        "    escalate assumptions SOURCE --machine NAME\n"
+    )
+
+
+def rows(lines: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown, its first line the headings."""
+    head, *body = [[cell(value) for value in line] for line in lines]
+    listed = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in listed) + "\n"
+
+
+def cell(value: Any) -> str:
+    """A value as text that breaks no table."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= LARGE else f"{value:.4g}"
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def validation(path: Path) -> str:
+    """Every published number beside ours, machine by machine."""
+    try:
+        numbers = json.loads(path.read_text("utf-8"))["numbers"]
+    except (OSError, ValueError, KeyError) as error:
+        raise PluginError(f"{path}: {error}; `make docs` writes it") from error
+    parts = ["# Validation\n", readme_section("How it is validated"), "\n## Published numbers\n"]
+    parts.append(
+        "Computed when this page was built. Cases of one quantity that are all equal to the "
+        "published ones share a line.\n"
+    )
+    counts = summary(numbers)
+    parts.append(rows([list(counts[0]), *(list(row.values()) for row in counts)]))
+    for name in dict.fromkeys(row["machine"] for row in numbers):
+        own = [row for row in numbers if row["machine"] == name]
+        parts += [f"\n### {name}\n", _numbers(own), *_reasons(own)]
+    return "\n".join(parts)
+
+
+def _numbers(own: Sequence[Mapping[str, Any]]) -> str:
+    names = ("quantity", "case", "published", "ours", "ratio", "band", "verdict")
+    lines = [[row.get(name, "") for name in names] for row in shown(collapsed(own))]
+    return rows([names, *lines])
+
+
+def _reasons(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    outside = {row["reason"]: row["quantity"] for row in own if row["verdict"] == "outside"}
+    if outside:
+        yield "\nOutside their bands, and why:\n"
+        yield "\n".join(f"- {what}: {why}" for why, what in outside.items()) + "\n"
+    sources = dict.fromkeys(row["source"] for row in own)
+    yield "\nSources:\n"
+    yield "\n".join(f"- {source}" for source in sources) + "\n"
+
+
+def commands() -> str:
+    """Every command with its options and examples."""
+    root = typer.main.get_command(app)
+    parts = [
+        "# Commands\n",
+        "`escalate --help` lists them, `escalate COMMAND --help` prints what stands here.\n",
+        EXIT_CODES + "\n",
+        "## escalate\n",
+        *_options(root),
+    ]
+    for name, command in _leaves(root):
+        parts += [f"\n## escalate {name}\n", _prose(command.help or ""), *_options(command)]
+    return "\n".join(parts)
+
+
+def _leaves(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _leaves(command, f"{before}{name} ")
+
+
+def _prose(text: str) -> str:
+    """A command's own words: paragraphs, then its examples as code."""
+    about, _, examples = text.replace("\b", "").partition("Examples:")
+    lines = [f"    {line.strip()}" for line in examples.splitlines() if line.strip()]
+    return about.strip() + "\n" + ("\n" + "\n".join(lines) + "\n" if lines else "")
+
+
+def _options(command: Any) -> list[str]:
+    """Arguments and options as a table."""
+    lines = [("option", "default", "what")]
+    for option in command.params:
+        names = ", ".join(f"`{name}`" for name in option.opts)
+        if option.param_type_name == "argument":
+            names = f"`{option.metavar or option.name.upper()}`"
+        elif not option.is_flag:
+            names += f" {_value(option)}"
+        lines.append((names, _default(option), option.help or ""))
+    return ["\n" + rows(lines)] if len(lines) > 1 else []
+
+
+def _value(option: Any) -> str:
+    if isinstance(option.default, Enum):
+        return ", ".join(choice.value for choice in type(option.default))
+    return option.metavar or ""
+
+
+def _default(option: Any) -> str:
+    value = getattr(option.default, "value", option.default)
+    hidden = value is None or value == "" or callable(value) or isinstance(value, bool)
+    if hidden or re.search("sentinel|unset", repr(value), re.IGNORECASE):
+        return ""
+    return f"`{value}`"
