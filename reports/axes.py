@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-AXIS = "axis_"  # how such columns begin
-
 
 def axis_columns(points: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The axes of some points: for each its value by point, where the point has one.

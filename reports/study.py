@@ -8,14 +8,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reports.axes import AXIS
 from reports.errors import ReportError
+from reports.quantity import AXIS
+from reports.sweep_ratios import with_ratios
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAME = ("network", "source")  # what two points must share to be compared
-RATIOS = {"speedup": "latency_s", "energy_efficiency": "energy_j"}
+RATIOS = ("speedup", "energy_efficiency")
 SEED = f"{AXIS}seed"
 
 
@@ -30,8 +31,9 @@ def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
     Parameters
     ----------
     points : one per network and machine, or several with other axes
-    baseline : a machine, or ``machine:preset``; its point with the same values of the axes that
-        both machines have is the base of each, or its only one
+    baseline : a machine, ``machine:preset`` or a point, as
+        :func:`reports.sweep_ratios.base_rows` reads it: its point with the same values of the axes
+        that both machines have is the base of each, or its only one
 
     Returns
     -------
@@ -42,58 +44,29 @@ def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
     Raises
     ------
     ReportError
-        If the baseline fits no point of a network, or several.
+        If no point is the baseline, or several are.
 
     Examples
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"point": ["a", "b"], "network": ["n", "n"], "source": ["n", "n"],
     ...     "machine": ["x", "y"], "preset": ["p", "p"], "latency_s": [2.0, 1.0],
-    ...     "energy_j": [1.0, 4.0]})
+    ...     "energy_j": [1.0, 4.0], "macs": [9, 9]})
     >>> speedup_table(frame, "x")[["machine", "speedup", "energy_efficiency"]].values.tolist()
     [['x', 1.0, 1.0], ['y', 2.0, 0.25], ['x', 1.0, 1.0], ['y', 2.0, 0.25]]
     """
     import pandas as pd
 
     axes = axes_of(points)
-    rows = []
-    for _, point in points.iterrows():
-        base = _base_of(point, points, baseline, axes)
-        ratios = {name: base[of] / point[of] for name, of in RATIOS.items()}
-        kept = {name: point[name] for name in ("network", "source", "machine", "preset", *axes)}
-        rows.append({**kept, **ratios})
-    table = pd.DataFrame(rows)
+    front = ["network", "source", "machine", "preset", *axes]
+    compared = with_ratios(points, baseline, [name.removeprefix(AXIS) for name in axes])
+    table = compared[[*front, *RATIOS]]
     by = ["machine", "preset", *axes]
-    groups = table.groupby(by, dropna=False, sort=False)
+    groups = table.dropna(subset=[*RATIOS]).groupby(by, dropna=False, sort=False)
     means = groups[list(RATIOS)].agg(_geometric_mean).reset_index()
     full = groups["source"].nunique().reset_index(drop=True) == table["source"].nunique()
     means.insert(0, "network", "geometric mean")
     return pd.concat([table, means[full.to_numpy()]], ignore_index=True)
-
-
-def _base_of(
-    point: "pd.Series", points: "pd.DataFrame", baseline: str, axes: Sequence[str]
-) -> "pd.Series":
-    """The baseline's point that stands where ``point`` stands."""
-    import pandas as pd
-
-    machine, _, preset = baseline.partition(":")
-    fits = points["machine"] == machine
-    if preset:
-        fits &= points["preset"] == preset
-    for name in SAME:
-        fits &= points[name] == point[name]
-    where = f"{point['source']}"
-    for name in axes:
-        if pd.notna(point[name]) and points.loc[fits, name].notna().all() and fits.any():
-            same = fits & (points[name] == point[name])
-            fits = same if same.any() else fits
-    if int(fits.sum()) != 1:
-        raise ReportError(
-            f"baseline {baseline!r} fits {int(fits.sum())} points of {where}, wanted one; "
-            "choose points or name machine:preset"
-        )
-    return points[fits].iloc[0]
 
 
 def _geometric_mean(values: "pd.Series") -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalate.app.load import load
 from escalate.app.results import ResultsError
-from reports.axes import AXIS
+from reports.quantity import AXIS
 
 if TYPE_CHECKING:
     import pandas as pd

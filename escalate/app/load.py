@@ -13,7 +13,8 @@ from escalate.app.results import FILE, ResultsError, read_runs
 from escalate.app.sources import COMPRESSED, INT8
 from escalate.app.sweeps.store import POINTS, SUFFIX, about_of
 from escalate.version import VERSION
-from reports.axes import AXIS, axis_columns
+from reports.axes import axis_columns
+from reports.quantity import AXIS
 from reports.table import layer_frame, layer_rows, totals
 
 if TYPE_CHECKING:

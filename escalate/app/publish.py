@@ -5,17 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from arch.simulate import NetworkRun
+from escalate.app.load import load
 from escalate.app.results import FILE, NewFolder, write_runs
 from reports.html import drawn, page
 from reports.pages import write_page
+from reports.quantity import AXIS
+from reports.sweep_page import sweep_page, sweep_svgs
 from reports.table import layer_frame, totals_frame
 from reports.tables import TOTALS, write_data, write_readable
 
 PAGE = "report.html"
 FIGURES = "figures"
+FRONT = ("point", "network", "machine", "preset")  # of the readable table of points
+STORIES = ("spec_json", "provenance_json")  # stand once per point, in the table of totals
 NAMES = (
-    FILE,
     PAGE,
+    FILE,
     FIGURES,
     "layers.csv",
     "layers.parquet",
@@ -89,3 +94,27 @@ def publish(
     """
     with NewFolder(target, NAMES) as folder:
         write_results(folder, runs, title=title, baseline=baseline, facts=facts)
+
+
+def publish_points(
+    target: Path, folders: Sequence[Path], *, title: str, baseline: str | None = None
+) -> None:
+    """The points of results folders as tables, figures and one page; as ``publish``.
+
+    Raises
+    ------
+    ResultsError
+        If a folder holds no results, or ``target`` something that we did not write.
+    ReportError
+        If the baseline fits no point, or several.
+    """
+    layers, points = (load(folders, level) for level in ("layers", "points"))
+    axes = [name.removeprefix(AXIS) for name in points.attrs["axes"]]
+    facts = {"results": ", ".join(str(folder) for folder in folders)}
+    with NewFolder(target, NAMES) as folder:
+        html = sweep_page(layers, points, axes=axes, title=title, baseline=baseline, facts=facts)
+        write_page(folder / PAGE, html)
+        write_data(folder, "layers", layers.drop(columns=[*STORIES]))
+        write_data(folder, "totals", points)
+        write_readable(folder, "totals", points, (*FRONT, *points.attrs["axes"], *TOTALS[3:]))
+        write_figures(folder / FIGURES, sweep_svgs(points, axes))

@@ -13,7 +13,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="DIR...",
-            help="Folders that simulate, compare or demo wrote with --out.",
+            help="Folders that sweep, simulate, compare or demo wrote.",
             show_default=False,
         ),
     ],
@@ -38,17 +38,24 @@ def report(
 
     DIR gets report.html, which needs no network and whose rows can be searched, picked, sorted
     and downloaded; layers.csv and .parquet, a row per layer; totals.csv, .parquet, .md and .tex,
-    a row per run; figures/*.svg; and run.json, from which all of it can be made again.
+    a row per run or point; figures/*.svg; and of single runs run.json, from which all of it can be
+    made again.
 
     Examples:
 
+      escalate report results/sweep --out report --baseline systolic
+
       escalate report results/a results/b --baseline systolic --out both
     """
-    from escalate.app.publish import publish
+    from escalate.app.publish import publish, publish_points
     from escalate.app.results import read_runs
+    from escalate.app.sweeps.store import POINTS
 
-    runs = [run for folder in folders for run in read_runs(folder)]
-    facts = {"results": ", ".join(str(folder) for folder in folders)}
-    publish(out, runs, title=title, baseline=baseline, facts=facts)
+    if any((folder / POINTS).is_dir() for folder in folders):
+        publish_points(out, folders, title=title, baseline=baseline)
+    else:
+        runs = [run for folder in folders for run in read_runs(folder)]
+        facts = {"results": ", ".join(str(folder) for folder in folders)}
+        publish(out, runs, title=title, baseline=baseline, facts=facts)
     terminal.say(f"wrote {out}")
     typer.echo(str(out / "report.html"))

@@ -20,7 +20,7 @@ from reports.study import (
 def frame(**columns):
     """Points that agree where nothing else is said."""
     count = len(next(iter(columns.values())))
-    same = {"network": "n", "source": "n", "machine": "m", "preset": "p"}
+    same = {"network": "n", "source": "n", "machine": "m", "preset": "p", "macs": 1}
     plain = {name: [value] * count for name, value in same.items()}
     return pd.DataFrame({"point": [f"p{n}" for n in range(count)], **plain, **columns})
 
@@ -66,7 +66,7 @@ def test_a_baseline_that_fits_several_points_is_refused():
         latency_s=[1.0, 2.0, 3.0],
         energy_j=[1.0] * 3,
     )
-    with pytest.raises(ReportError, match="'a' fits 2 points of n"):
+    with pytest.raises(ReportError, match="'a' names several points of n"):
         speedup_table(points, "a")
 
 
