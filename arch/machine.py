@@ -115,6 +115,9 @@ class Machine(Protocol):
     ``eats_shapes`` needs no tensors, because no value changes what it does.  One that
     ``eats_basis`` multiplies by a basis and is fed compressed models; the others are fed 8-bit
     weights.
+
+    A machine may also have ``kept_fields``, names of the fields that what it works out once for
+    ``kept`` depends on: sweeps then put points next to each other that agree in them.
     """
 
     name: ClassVar[str]

@@ -20,7 +20,7 @@ from arch.basis_first.step_inputs import StepInputs, step_inputs
 from arch.basis_first.steps import Plan, plan, streams
 from arch.basis_first.tally import Tally, pairs_by_image, tally
 from arch.basis_first.tiling import TilingProblem
-from arch.basis_first.work import Work, work, work_key
+from arch.basis_first.work import KEY_FIELDS, Work, work, work_key
 from arch.counters import Counters, LayerResult
 from arch.energy import EnergyTable
 from arch.errors import OperandError
@@ -324,6 +324,7 @@ class BasisFirst:
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
     eats_basis: ClassVar[bool] = True
+    kept_fields: ClassVar[tuple[str, ...]] = KEY_FIELDS
 
     def run(
         self,

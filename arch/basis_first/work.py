@@ -27,6 +27,15 @@ from arch.jit import kernel
 from workloads.tensors import LayerTensors
 
 MOST_CYCLES = 1 << 15  # t_CA is kept in 15 bits
+# Fields that phase 1 depends on; the buffers through the channel tile.
+KEY_FIELDS = (
+    "vector_buffer_bytes",
+    "coefficient_buffer_bytes",
+    "ca_lanes",
+    "packing",
+    "lookahead",
+    "lookaside",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,6 +101,7 @@ class Scnn:
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = False
     eats_basis: ClassVar[bool] = False
+    kept_fields: ClassVar[tuple[str, ...]] = KEY_FIELDS
 
     def run(
         self,

@@ -37,6 +37,14 @@ class Estimate:
     peak_bytes: int
     timed: int
 
+    def told(self, processes: int = 1) -> dict[str, float | int]:
+        """As commands print it, for so many processes."""
+        return {
+            "seconds_about": round(self.seconds / processes, 2),
+            "peak_bytes_about": self.peak_bytes * processes,
+            "layers_timed": self.timed,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -69,6 +77,13 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
         seconds += macs * (first + further * (len(job.choices) - 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
     return Estimate(seconds, peak, timed)
+
+
+def jobs_of(source: Source, choices: Sequence[Choice], feed: Feed) -> list[Job]:
+    """The choices of one source by machine."""
+    names = dict.fromkeys(choice.machine.name for choice in choices)
+    own = {name: tuple(c for c in choices if c.machine.name == name) for name in names}
+    return [Job(source, feed, some) for some in own.values()]
 
 
 def shapes(source: Source) -> list[ConvLayer]:

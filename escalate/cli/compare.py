@@ -63,6 +63,7 @@ def compare(
     seed: options.Seed = None,
     threads: options.Threads = None,
     energy_table: options.EnergyTable = None,
+    dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
     out: Annotated[
         Path | None,
@@ -111,6 +112,12 @@ def compare(
     base = baseline_index(choices, baseline)
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
     comparison = Comparison(several(source), choices, feed, threads)
+    if dry_run:
+        from escalate.app.estimate import estimate, jobs_of
+
+        jobs = [job for each in comparison.sources for job in jobs_of(each, choices, feed)]
+        terminal.print_estimate(estimate(jobs).told(), shape)
+        return
     if out is not None:
         from escalate.app.publish import check_target, publish
 

@@ -212,6 +212,10 @@ ConfigFile = Annotated[
         "options given here override it.",
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, estimate time and memory, run nothing."),
+]
 Shape = Annotated[Format, typer.Option("--format", help="How to print the results.")]
 
 

@@ -42,6 +42,7 @@ def simulate(
     seed: options.Seed = None,
     threads: options.Threads = None,
     energy_table: options.EnergyTable = None,
+    dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
     out: Annotated[
         Path | None,
@@ -85,6 +86,12 @@ def simulate(
         feed,
         threads,
     )
+    if dry_run:
+        from escalate.app.estimate import estimate, jobs_of
+
+        jobs = jobs_of(request.source, request.choices, feed)
+        terminal.print_estimate(estimate(jobs).told(), shape)
+        return
     if out is not None:
         from escalate.app.publish import check_target, publish
 

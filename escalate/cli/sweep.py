@@ -36,10 +36,7 @@ def sweep(
         ),
     ] = None,
     threads: options.Threads = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Check everything, estimate time and memory, run nothing."),
-    ] = False,
+    dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
 ) -> None:
     """Simulate networks, compressions, machines and fields in all combinations of a file.
@@ -86,37 +83,21 @@ def _plan_rows(wanted: "Sweep", workers: int) -> dict[str, Any]:
         "models_to_make": len(wanted.compressions),
     }
     if points:
-        estimate = wanted.estimate()
-        found["seconds_about"] = round(estimate.seconds / workers, 1)
-        found["peak_bytes_about"] = estimate.peak_bytes * workers
-        found["layers_timed"] = estimate.timed
+        found |= wanted.estimate().told(workers)
     return found
 
 
 def _print_plan(told: dict[str, Any], shape: Format) -> None:
-    if shape is Format.json:
-        from escalate.app.results import dumps
-
-        typer.echo(dumps(told))
+    if shape is not Format.table:
+        terminal.print_estimate(told, shape)
         return
-    if shape is Format.csv:
-        typer.echo(",".join(told))
-        typer.echo(",".join(str(value) for value in told.values()))
-        return
-    from reports.quantity import quantity
-
     counted = ", ".join(_counted(told[name], name) for name in ("points", "networks", "machines"))
     typer.echo(counted)
     if told["drawn_twice"]:
         typer.echo(f"{told['drawn_twice']} samples were drawn twice and count once")
     if told["models_to_make"]:
         typer.echo(f"{told['models_to_make']} models are compressed first, unless they are there")
-    if "seconds_about" in told:
-        memory = quantity("peak_bytes", told["peak_bytes_about"]).text
-        typer.echo(
-            f"about {told['seconds_about']:.0f} s and {memory} of memory, going by "
-            f"{told['layers_timed']} layers; points that are there take none"
-        )
+    terminal.print_estimate(told, shape)
 
 
 def _counted(number: int, name: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from escalate.cli.options import Format
     from escalate.retrain import EpochReport
 
 WIDTH = 100  # every table fits
@@ -187,6 +188,25 @@ def print_notes(notes: Sequence[str]) -> None:
     console = _console()
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
+
+
+def print_estimate(told: Mapping[str, Any], shape: "Format") -> None:
+    """What a command would take: a line, or one row, or one object."""
+    if shape == "json":
+        from escalate.app.results import dumps
+
+        print(dumps(told))
+    elif shape == "csv":
+        print(",".join(told))
+        print(",".join(str(value) for value in told.values()))
+    elif "seconds_about" in told:
+        from reports.quantity import quantity
+
+        memory = quantity("peak_bytes", told["peak_bytes_about"]).text
+        print(
+            f"about {told['seconds_about']:.1f} s and {memory} of memory, going by "
+            f"{told['layers_timed']} layers that were simulated to find out"
+        )
 
 
 def _epoch_text(report: "EpochReport") -> str:

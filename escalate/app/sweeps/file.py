@@ -1,5 +1,6 @@
 """file: a sweep as its TOML file says it, every field checked; see docs/sweeps.md."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -128,7 +129,13 @@ class Complaints:
             With a line for every complaint.
         """
         if self.lines:
-            raise SweepError("\n".join(self.lines))
+            raise SweepError("\n".join(sorted(self.lines, key=_line_number)))
+
+
+def _line_number(complaint: str) -> int:
+    """Where a complaint's place has a number, that; else 0."""
+    found = re.match(r".*?:(\d+): ", complaint)
+    return int(found[1]) if found else 0
 
 
 def read(path: Path) -> Written:

@@ -1,0 +1,96 @@
+"""Does a user get from a sweep's file to its page, and are mistakes told in lines?"""
+
+import json
+
+import pandas as pd
+import pytest
+
+SWEEP = """networks = ["digits_cnn"]
+machines = ["basis_first", "systolic"]
+[synthetic]
+coefficients = 0.2
+activations = 0.5
+[set.basis_first]
+lookahead = [1, 4]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A sweep of three points."""
+    path = tmp_path / "s.toml"
+    path.write_text(SWEEP)
+    return path
+
+
+def test_from_file_to_page(escalate, file, tmp_path):
+    out = tmp_path / "results"
+    code, told, err = escalate("sweep", file, "--out", out)
+    assert (code, err) == (0, "")
+    assert told.startswith("3 points, 1 network, 2 machines\nabout ")
+    assert "3 computed in" in told
+    code, told, err = escalate("report", out, "--out", tmp_path / "page", "--baseline", "systolic")
+    assert (code, err) == (0, "")
+    names = {path.name for path in (tmp_path / "page").iterdir()}
+    assert names >= {"report.html", "layers.csv", "totals.parquet", "totals.md", "totals.tex"}
+    totals = pd.read_parquet(tmp_path / "page" / "totals.parquet")
+    assert totals["axis_lookahead"].dropna().tolist() == [1, 4]
+    assert list((tmp_path / "page" / "figures").glob("*.svg"))
+    assert "Synthetic tensors." in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_single_runs_and_sweeps_on_one_page(escalate, file, tmp_path):
+    escalate("sweep", file, "--out", tmp_path / "results")
+    escalate("simulate", "digits_cnn", "--machine", "systolic", "--out", tmp_path / "one")
+    code, _, err = escalate(
+        "report", tmp_path / "results", tmp_path / "one", "--out", tmp_path / "page"
+    )
+    assert (code, err) == (0, "")
+    assert len(pd.read_csv(tmp_path / "page" / "totals.csv")) == 4
+
+
+def test_a_dry_run_writes_nothing(escalate, file, tmp_path):
+    code, told, _ = escalate("sweep", file, "--out", tmp_path / "results", "--dry-run")
+    assert code == 0
+    assert "3 points" in told
+    assert "computed" not in told
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("command", ["simulate", "compare"])
+def test_dry_runs_of_other_commands(escalate, tmp_path, command):
+    words = (command, "digits_cnn", "--synthetic", "coefficients=0.2,activations=0.5")
+    code, told, _ = escalate(*words, "--dry-run", "--out", tmp_path / "results")
+    assert code == 0
+    assert told.startswith("about ")
+    assert not (tmp_path / "results").exists()
+    _, told, _ = escalate(*words, "--dry-run", "--format", "json")
+    assert set(json.loads(told)) == {"seconds_about", "peak_bytes_about", "layers_timed"}
+
+
+def test_formats(escalate, file, tmp_path):
+    out = tmp_path / "results"
+    _, told, _ = escalate("sweep", file, "--out", out, "--format", "json")
+    found = json.loads(told)
+    assert (found["points"], found["computed"], found["there"]) == (3, 3, 0)
+    _, told, _ = escalate("sweep", file, "--out", out, "--format", "csv")
+    header, row = told.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["there"] == "3"
+
+
+def test_every_mistake_has_its_line(escalate, tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(SWEEP.replace("0.5", "1.5").replace("[1, 4]", "[1, -4]"))
+    code, out, err = escalate("sweep", path, "--out", tmp_path / "results")
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(f"error: {path}:7: lookahead = -4: ")
+    assert lines[0].startswith(f"error: {path}:5: synthetic: activations is 1.5, wanted")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_missing_file_is_named(escalate, tmp_path):
+    code, _, err = escalate("sweep", tmp_path / "none.toml")
+    assert code == 2
+    assert err == f"error: {tmp_path / 'none.toml'}: No such file or directory\n"
