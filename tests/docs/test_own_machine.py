@@ -179,3 +179,71 @@ def test_pip_installs_it(tmp_path):
         env={"PYTHONPATH": f"{target}:{ROOT}"},
     )
     assert done.stdout.startswith("# lane_skip: vector unit")
+
+
+BROKEN = "class Abacus:\n    name = 'abacus'\n\nMACHINE = Abacus()\n"
+BASIS = """
+from dataclasses import replace
+
+from arch.basis_first.model import BasisFirst
+
+
+class Twin(BasisFirst):
+    name = "twin"
+    summary = "Basis-First under another name"
+
+    def run(self, *arguments):
+        done = super().run(*arguments)
+        return replace(done, result=replace(done.result, machine=self.name))
+
+MACHINE = Twin()
+"""
+
+
+@pytest.fixture
+def others(tmp_path, monkeypatch):
+    """A machine that lacks nearly everything, and one that multiplies by a basis."""
+    points = {"abacus": "abacus_beads:MACHINE", "twin": "twin_machine:MACHINE"}
+    modules = {"abacus_beads": BROKEN, "twin_machine": BASIS}
+    folder = installed(tmp_path / "others", "odd-machines", modules, points)
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    offers.cache_clear()
+    yield
+    offers.cache_clear()
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def test_a_machine_that_cannot_be_used_is_listed_with_its_problem(escalate, others):
+    place = "machine 'abacus': entry point abacus = abacus_beads:MACHINE of odd-machines: "
+    problem = place + "Abacus has no summary, source, spec_type, presets, eats_shapes, eats_basis, "
+    code, out, err = escalate("machines")
+    assert (code, err) == (0, "")
+    assert f"note: {problem}" in out
+    assert "cannot be used" in out
+    code, out, err = escalate("machines", "--format", "json")
+    problems = {row["machine"]: row["problem"] for row in json.loads(out)["machines"]}
+    assert problems["abacus"].startswith(problem)
+    assert {name for name, told in problems.items() if told} == {"abacus"}
+    for arguments in (
+        ("simulate", "digits_cnn", *RECIPE, "--machine", "abacus"),
+        ("compare", "digits_cnn", *RECIPE, "--machines", "systolic,abacus"),
+        ("machines", "show", "abacus"),
+    ):
+        code, out, err = escalate(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"error: {problem}")
+        assert err.count("\n") == 1
+    assert escalate("simulate", "digits_cnn", "--machine", "systolic")[0] == 0
+
+
+def test_a_machine_that_eats_a_basis_is_fed_compressed_models(escalate, others, tmp_path):
+    folder = tiny_folder(tmp_path / "tiny").folder
+    machines = ("--machines", "basis_first,twin,systolic", "--format", "json")
+    code, out, err = escalate("compare", folder, *machines)
+    assert (code, err) == (0, "")
+    ours, twin, systolic = json.loads(out)["rows"]
+    assert (twin["machine"], twin["cycles"]) == ("twin", ours["cycles"])
+    assert "fed the compressed model" in twin["notes"]
+    assert "fed the int8 model" in systolic["notes"]

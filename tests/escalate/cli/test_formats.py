@@ -12,12 +12,11 @@ import yaml
 
 from escalate.app.networks import network
 from escalate.cli.main import app
+from tests.escalate.test_onnx_module import Builder
 from workloads.topology import read_topology
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "json.md"
 RECIPE = ("--synthetic", "coefficients=0.1,activations=0.4")
-SILENT = {"report"}  # prints a path only
-OWN_FORMATS = {("networks", "show"): "scalesim", ("machines", "show"): None}  # prints TOML
 
 
 def commands():
@@ -155,3 +154,17 @@ def test_quiet_keeps_results_and_errors(escalate, monkeypatch):
     code, out, err = escalate("--quiet", "simulate", "digits_cnn", *RECIPE)
     assert (code, err) == (0, "")
     assert "all layers" in out
+
+
+def test_an_onnx_file_goes_to_other_simulators(escalate, tmp_path):
+    b = Builder()
+    out = b.add("Flatten", b.conv("image", 3, 4, 3, strides=[2, 2], pads=[1, 1, 1, 1]))
+    path = b.save(tmp_path / "mine.onnx", b.add("Gemm", out, b.floats(120, 6)))
+    code, out, err = escalate("networks", "show", path)
+    assert (code, err) == (0, "")
+    assert out.startswith("mine: shapes only\n")
+    code, out, err = escalate("networks", "show", path, "--format", "timeloop")
+    assert [entry["problem"]["instance"]["Q"] for entry in yaml.safe_load_all(out)] == [6, 1]
+    code, out, err = escalate("networks", "show", path, "--format", "scalesim")
+    assert code == 0
+    assert [line.split(", ")[1:3] for line in out.splitlines()[1:]] == [["11", "13"], ["1", "1"]]
