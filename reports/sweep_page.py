@@ -151,6 +151,7 @@ def _layers(layers: "pd.DataFrame", axes: Sequence[str]) -> Explorer:
         title="Layers",
         shown=["layer", "point", "network", "machine", *LAYER, *columns],
         picks=["network", "machine", "layer", "mode", *columns],
+        kept=["point"],
     )
 
 

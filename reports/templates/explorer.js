@@ -24,7 +24,7 @@ function startExplorer(root) {
     shown: data.columns.filter((column) => data.shown.includes(column.name)),
     sort: null, order: sortedRows(data.rows, null), visible: [], rowHeight: 32,
     filter: { search: "", picks: new Map(), ranges: new Map() },
-    limit: null, resets: [],
+    limit: null, resets: [], current: 0,
   };
   explorers.set(data.name, explorer);
   startTools(explorer);
@@ -173,33 +173,72 @@ function drawHead(explorer) {
   tellSort(explorer);
 }
 
-function opener(explorer, column, row, text) {
-  const button = make("button", { type: "button", className: "opens", textContent: text, title: `show the ${column.opens} of ${text}` });
-  button.addEventListener("click", () => openRows(column.opens, column.name, column.words[column.codes[row]]));
+// A cell that limits another table to its word. One of them can be reached by Tab, the others
+// from there by the arrow keys: nobody wants to press Tab once for each row.
+function opener(explorer, column, place, text) {
+  const button = make("button", {
+    type: "button", className: "opens", textContent: text, title: `show the ${column.opens} of ${text}`,
+    tabIndex: place === explorer.current ? 0 : -1,
+  });
+  const word = column.words[column.codes[explorer.visible[place]]];
+  button.addEventListener("click", () => openRows(column.opens, column.name, word));
+  button.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    moveTo(explorer, place + step);
+  });
   return button;
+}
+
+// Which places are in sight, without spare rows and what the headings cover.
+function inSight({ scroller, table, rowHeight }) {
+  const first = Math.ceil(scroller.scrollTop / rowHeight);
+  const count = Math.floor((scroller.clientHeight - table.tHead.offsetHeight) / rowHeight);
+  return [first, first + Math.max(count, 1) - 1];
+}
+
+function moveTo(explorer, place) {
+  if (place < 0 || place >= explorer.visible.length) return;
+  const [first, last] = inSight(explorer);
+  if (place < first) explorer.scroller.scrollTop = place * explorer.rowHeight;
+  if (place > last) explorer.scroller.scrollTop += (place - last) * explorer.rowHeight;
+  explorer.current = place;
+  drawBody(explorer);
+  focusPlace(explorer, place);
+}
+
+function focusPlace({ table, scroller }, place) {
+  const button = table.querySelector(`tr[aria-rowindex="${place + 2}"] .opens`);
+  (button ?? scroller).focus({ preventScroll: true });
+}
+
+function focusedPlace({ table }) {
+  const line = document.activeElement.closest("tr[aria-rowindex]");
+  return line && table.tBodies[0].contains(line) ? Number(line.getAttribute("aria-rowindex")) - 2 : null;
 }
 
 // Limit another table of the page to one word, and go there.
 function openRows(name, column, word) {
   const other = explorers.get(name);
-  if (!other) return;
+  if (!other?.data.named.has(column)) return;
   limitTo(other, { name: column, word });
   other.root.closest("section").scrollIntoView({ block: "start" });
   other.part("limit").focus({ preventScroll: true });
 }
 
-function bodyCell(explorer, column, row, first) {
+function bodyCell(explorer, column, place, first) {
+  const row = explorer.visible[place];
   const text = cellText(column, row);
   const cell = make(first ? "th" : "td", { className: column.numeric ? "n" : "" });
   if (first) cell.scope = "row";
-  cell.append(column.opens && explorers.has(column.opens) ? opener(explorer, column, row, text) : text);
+  cell.append(column.opens && explorers.has(column.opens) ? opener(explorer, column, place, text) : text);
   if (!column.numeric && text.length > 20) cell.title = text;
   return cell;
 }
 
 function bodyRow(explorer, place) {
-  const row = explorer.visible[place];
-  const line = make("tr", {}, ...explorer.shown.map((column, at) => bodyCell(explorer, column, row, at === 0)));
+  const line = make("tr", {}, ...explorer.shown.map((column, at) => bodyCell(explorer, column, place, at === 0)));
   line.setAttribute("aria-rowindex", String(place + 2));
   return line;
 }
@@ -220,16 +259,18 @@ function sight({ scroller, rowHeight, visible }, printing) {
 }
 
 function drawBody(explorer, printing = false) {
-  const { table, visible, shown, scroller } = explorer;
+  const { table, visible, shown } = explorer;
   const [from, to] = sight(explorer, printing);
+  const held = focusedPlace(explorer);
+  const [first, last] = inSight(explorer);
+  if (explorer.current < first || explorer.current > last) explorer.current = first;
   const lines = Array.from({ length: to - from }, (_, at) => bodyRow(explorer, from + at));
   if (from > 0) lines.unshift(gap(from * explorer.rowHeight, shown.length));
   if (to < visible.length && !printing) lines.push(gap((visible.length - to) * explorer.rowHeight, shown.length));
   if (!visible.length) lines.push(make("tr", {}, make("td", { className: "none", colSpan: shown.length, textContent: "no row passes the filters" })));
   if (printing && to < visible.length) lines.push(make("tr", {}, make("td", { colSpan: shown.length, textContent: `${grouped(visible.length - to)} more rows are not printed` })));
-  const held = table.tBodies[0].contains(document.activeElement);
   table.tBodies[0].replaceChildren(...lines);
-  if (held) scroller.focus({ preventScroll: true }); // the focused row may have left the page
+  if (held !== null) focusPlace(explorer, held);
   table.setAttribute("aria-rowcount", String(visible.length + 1));
   measure(explorer);
 }
