@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from markupsafe import Markup
 
+SCRIPTS = ("quantity.js", "rows.js", "menus.js", "sight.js", "explorer.js")  # what a page runs
 NEVER = ("spec_json", "provenance_json", "digest")  # of use to programs; the files hold them
 SIGNIFICANT = 7  # digits of a float in a page; the files hold all of them
 MOST_CELLS = 1_500_000  # about 10 MB of page
