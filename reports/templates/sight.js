@@ -109,6 +109,10 @@ function gap(height, columns) {
   return line;
 }
 
+function remark(text, columns) {
+  return make("tr", {}, make("td", { className: "none", colSpan: columns, textContent: text }));
+}
+
 // Which rows are in sight: first place and the one behind the last.
 function sight({ scroller, rowHeight, visible }, printing) {
   if (printing) return [0, Math.min(visible.length, PRINTED_ROWS)];
@@ -127,8 +131,8 @@ function drawBody(explorer, printing = false) {
   const lines = Array.from({ length: to - from }, (_, at) => bodyRow(explorer, from + at));
   if (from > 0) lines.unshift(gap(from * explorer.rowHeight, shown.length));
   if (to < visible.length && !printing) lines.push(gap((visible.length - to) * explorer.rowHeight, shown.length));
-  if (!visible.length) lines.push(make("tr", {}, make("td", { className: "none", colSpan: shown.length, textContent: "no row passes the filters" })));
-  if (printing && to < visible.length) lines.push(make("tr", {}, make("td", { colSpan: shown.length, textContent: `${grouped(visible.length - to)} more rows are not printed` })));
+  if (!visible.length) lines.push(remark("no row passes the filters", shown.length));
+  if (printing && to < visible.length) lines.push(remark(`${grouped(visible.length - to)} more rows are not printed`, shown.length));
   table.tBodies[0].replaceChildren(...lines);
   if (held !== null) focusPlace(explorer, held);
   table.setAttribute("aria-rowcount", String(visible.length + 1));

@@ -76,6 +76,16 @@ def test_a_sweep_opens_quietly_with_its_figures(opened) -> None:
     assert marks.count() == len(POINTS)
     assert seen.page.locator(".scatter .main-svg").first.is_visible()
     assert seen.page.locator(".small-figures svg").count() == 6
+    buttons = seen.page.locator(".scatter .modebar-btn")
+    assert [each.get_attribute("data-title") for each in buttons.all()] == [
+        "Download plot", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes",
+    ]  # fmt: skip
+    assert seen.page.locator("a[href]").count() == 0
+    seen.page.locator(".scatter .main-svg").first.hover()
+    with seen.page.expect_download() as waiting:
+        buttons.first.click()
+    assert waiting.value.suggested_filename == "points.svg"
+    assert waiting.value.path().read_text("utf-8").startswith("<svg")
     assert seen.overflow() == 0
 
 
