@@ -5,12 +5,12 @@ const SAMPLED_ROWS = 200; // looked at for the width of a column
 const WIDTHS = [5, 34]; // of a column, in characters
 const LETTER = 0.9; // of a digit's width
 
-function columnWidth(data, column) {
+function columnWidth(data, column, first) {
   const step = Math.max(1, Math.floor(data.rows / SAMPLED_ROWS));
   let most = Math.max(...column.heading.split(" ").map((word) => word.length + 3));
   for (let row = 0; row < data.rows; row += step) most = Math.max(most, cellText(column, row).length);
   const width = Math.min(Math.max(most, WIDTHS[0]), WIDTHS[1]);
-  return column.numeric ? width : LETTER * width; // letters are narrower than digits
+  return column.numeric || first ? width : LETTER * width; // letters are narrower than digits, unless bold
 }
 
 function tellSort({ table, shown, sort }) {
@@ -29,7 +29,7 @@ function headCell(explorer, column) {
 
 function drawHead(explorer) {
   const { data, shown, table } = explorer;
-  const widths = shown.map((column) => columnWidth(data, column));
+  const widths = shown.map((column, at) => columnWidth(data, column, at === 0));
   const group = make("colgroup", {}, ...widths.map((width) => {
     const col = make("col");
     col.style.width = `calc(${width}ch + 1.3rem)`;
