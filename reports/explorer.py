@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from markupsafe import Markup
 
+SCRIPTS = ("quantity.js", "rows.js", "menus.js", "sight.js", "explorer.js")  # what a page runs
 NEVER = ("spec_json", "provenance_json", "digest")  # of use to programs; the files hold them
 SIGNIFICANT = 7  # digits of a float in a page; the files hold all of them
 MOST_CELLS = 1_500_000  # about 10 MB of page
@@ -127,6 +128,7 @@ def cell(name: str, value: Any) -> str:
     >>> cell("axis_pe_blocks", 16.0), cell("energy_j", 0.0012), cell("mode", None)
     ('16', '1.20\\xa0mJ', '–')
     """
+    value = _plain(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return quantity(name, value).text
@@ -138,7 +140,7 @@ def _constants(frame: "pd.DataFrame", kept: Sequence[str]) -> dict[str, str]:
         return {}
     some = frame.iloc[0]
     names = [n for n in frame.columns if n not in kept and frame[n].nunique(dropna=False) == 1]
-    return {str(name): cell(str(name), _plain(some[name])) for name in names}
+    return {str(name): cell(str(name), some[name]) for name in names}
 
 
 def _plain(value: Any) -> Any:

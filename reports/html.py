@@ -9,7 +9,7 @@ from arch.energy import AJ_PER_J
 from arch.simulate import NetworkRun
 from reports import figures, plot
 from reports.errors import ReportError
-from reports.explorer import Explorer, explorer
+from reports.explorer import SCRIPTS, Explorer, explorer
 from reports.pages import Panel, Table, our_script, panel, rendered, table
 from reports.quantity import heading, quantity, si
 from reports.ratios import RATIOS, baselines, compare_rows, differences, mean_rows, ratios
@@ -52,7 +52,6 @@ LAYER = (
     "multiplier_utilization",
 )
 PICKS = ("run", "network", "machine", "layer", "mode", "origin")
-SCRIPTS = ("quantity.js", "rows.js", "menus.js", "explorer.js")
 ROOFLINE = (
     "Each point is a layer. Solid: the DRAM bandwidth. Dashed: one MAC for each multiplier and "
     "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "

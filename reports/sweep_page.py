@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.errors import ReportError
-from reports.explorer import Explorer, cell, explorer
+from reports.explorer import SCRIPTS, Explorer, cell, explorer
 from reports.pages import Script, Table, our_script, rendered, script, table
 from reports.pareto import COSTS, on_front
 from reports.quantity import AXIS, grouped, heading
@@ -38,7 +38,6 @@ LAYER = (
     "multiplier_utilization",
 )
 MADE_OF = ("multipliers", "adders", "sram_bytes", "area_mm2")
-SCRIPTS = ("quantity.js", "rows.js", "menus.js", "explorer.js")
 
 
 def _checked(
@@ -151,6 +150,7 @@ def _layers(layers: "pd.DataFrame", axes: Sequence[str]) -> Explorer:
         title="Layers",
         shown=["layer", "point", "network", "machine", *LAYER, *columns],
         picks=["network", "machine", "layer", "mode", *columns],
+        kept=["point"],
     )
 
 

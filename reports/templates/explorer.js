@@ -1,19 +1,6 @@
-// A table of many rows: only those in sight are in the page.
-const SPARE_ROWS = 12; // drawn above and below what is in sight
-const PRINTED_ROWS = 200;
-const SAMPLED_ROWS = 200; // looked at for the width of a column
+// A table of many rows: what one searches, picks, sorts and limits in it.
 const MOST_PICKS = 400; // a longer list is no help; the search is
-const WIDTHS = [5, 34]; // of a column, in characters
-const LETTER = 0.9;
 const explorers = new Map();
-
-function columnWidth(data, column) {
-  const step = Math.max(1, Math.floor(data.rows / SAMPLED_ROWS));
-  let most = Math.max(...column.heading.split(" ").map((word) => word.length + 3));
-  for (let row = 0; row < data.rows; row += step) most = Math.max(most, cellText(column, row).length);
-  const width = Math.min(Math.max(most, WIDTHS[0]), WIDTHS[1]);
-  return column.numeric ? width : LETTER * width; // letters are narrower than digits
-}
 
 function startExplorer(root) {
   const data = readRows(root.dataset.rows);
@@ -24,7 +11,7 @@ function startExplorer(root) {
     shown: data.columns.filter((column) => data.shown.includes(column.name)),
     sort: null, order: sortedRows(data.rows, null), visible: [], rowHeight: 32,
     filter: { search: "", picks: new Map(), ranges: new Map() },
-    limit: null, resets: [],
+    limit: null, resets: [], current: 0,
   };
   explorers.set(data.name, explorer);
   startTools(explorer);
@@ -144,100 +131,13 @@ function sortBy(explorer, column) {
   drawBody(explorer);
 }
 
-function tellSort({ table, shown, sort }) {
-  [...table.tHead.rows[0].cells].forEach((head, at) => {
-    const here = sort && sort.column === shown[at];
-    head.setAttribute("aria-sort", here ? (sort.descending ? "descending" : "ascending") : "none");
-  });
-}
-
-function headCell(explorer, column) {
-  const button = make("button", { type: "button", textContent: column.heading, title: column.meaning });
-  button.append(make("span", { ariaHidden: "true" }));
-  button.addEventListener("click", () => sortBy(explorer, column));
-  return make("th", { scope: "col", className: column.numeric ? "n" : "" }, button);
-}
-
-function drawHead(explorer) {
-  const { data, shown, table } = explorer;
-  const widths = shown.map((column) => columnWidth(data, column));
-  const group = make("colgroup", {}, ...widths.map((width) => {
-    const col = make("col");
-    col.style.width = `calc(${width}ch + 1.3rem)`;
-    return col;
-  }));
-  table.querySelector("colgroup")?.remove();
-  table.prepend(group);
-  table.style.minWidth = `calc(${widths.reduce((a, b) => a + b, 0)}ch + ${1.3 * widths.length}rem)`;
-  table.tHead.replaceChildren(make("tr", {}, ...shown.map((column) => headCell(explorer, column))));
-  tellSort(explorer);
-}
-
-function opener(explorer, column, row, text) {
-  const button = make("button", { type: "button", className: "opens", textContent: text, title: `show the ${column.opens} of ${text}` });
-  button.addEventListener("click", () => openRows(column.opens, column.name, column.words[column.codes[row]]));
-  return button;
-}
-
 // Limit another table of the page to one word, and go there.
 function openRows(name, column, word) {
   const other = explorers.get(name);
-  if (!other) return;
+  if (!other?.data.named.has(column)) return;
   limitTo(other, { name: column, word });
   other.root.closest("section").scrollIntoView({ block: "start" });
   other.part("limit").focus({ preventScroll: true });
-}
-
-function bodyCell(explorer, column, row, first) {
-  const text = cellText(column, row);
-  const cell = make(first ? "th" : "td", { className: column.numeric ? "n" : "" });
-  if (first) cell.scope = "row";
-  cell.append(column.opens && explorers.has(column.opens) ? opener(explorer, column, row, text) : text);
-  if (!column.numeric && text.length > 20) cell.title = text;
-  return cell;
-}
-
-function bodyRow(explorer, place) {
-  const row = explorer.visible[place];
-  const line = make("tr", {}, ...explorer.shown.map((column, at) => bodyCell(explorer, column, row, at === 0)));
-  line.setAttribute("aria-rowindex", String(place + 2));
-  return line;
-}
-
-function gap(height, columns) {
-  const line = make("tr", { className: "gap", ariaHidden: "true" }, make("td", { colSpan: columns }));
-  line.style.height = `${height}px`;
-  return line;
-}
-
-// Which rows are in sight: first place and the one behind the last.
-function sight({ scroller, rowHeight, visible }, printing) {
-  if (printing) return [0, Math.min(visible.length, PRINTED_ROWS)];
-  const top = Math.floor(scroller.scrollTop / rowHeight);
-  const from = Math.max(0, Math.min(top - SPARE_ROWS, visible.length - 1));
-  const count = Math.ceil((scroller.clientHeight || 600) / rowHeight) + 2 * SPARE_ROWS;
-  return [from, Math.min(visible.length, from + count)];
-}
-
-function drawBody(explorer, printing = false) {
-  const { table, visible, shown, scroller } = explorer;
-  const [from, to] = sight(explorer, printing);
-  const lines = Array.from({ length: to - from }, (_, at) => bodyRow(explorer, from + at));
-  if (from > 0) lines.unshift(gap(from * explorer.rowHeight, shown.length));
-  if (to < visible.length && !printing) lines.push(gap((visible.length - to) * explorer.rowHeight, shown.length));
-  if (!visible.length) lines.push(make("tr", {}, make("td", { className: "none", colSpan: shown.length, textContent: "no row passes the filters" })));
-  if (printing && to < visible.length) lines.push(make("tr", {}, make("td", { colSpan: shown.length, textContent: `${grouped(visible.length - to)} more rows are not printed` })));
-  const held = table.tBodies[0].contains(document.activeElement);
-  table.tBodies[0].replaceChildren(...lines);
-  if (held) scroller.focus({ preventScroll: true }); // the focused row may have left the page
-  table.setAttribute("aria-rowcount", String(visible.length + 1));
-  measure(explorer);
-}
-
-function measure(explorer) {
-  const line = explorer.table.tBodies[0].querySelector("tr:not(.gap)");
-  const height = line ? line.getBoundingClientRect().height : 0;
-  if (height) explorer.rowHeight = height;
 }
 
 // Tables that others refer to are started first.

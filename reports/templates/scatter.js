@@ -2,6 +2,7 @@
 const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc"];
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star"];
 const SHAPES = ["circles", "squares", "triangles", "diamonds", "triangles upside down", "crosses", "x", "stars"];
+const BUTTONS = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]; // none leads elsewhere
 const MOST_GROUPS = 12; // with more values than that numbers are a scale of colours
 const MOST_POINTS = 4000; // drawn at once; the front is always among them
 
@@ -99,7 +100,7 @@ function colouredTraces(scatter, x, y, colour, rows) {
   if (colour.numeric && found.length > MOST_GROUPS) {
     const scale = { color: rows.map((row) => colour.values[row]), colorscale: "Viridis", showscale: true,
       colorbar: { title: { text: plain(colour.heading), side: "right" }, thickness: 12, outlinewidth: 0 } };
-    return [trace(scatter, x, y, rows, colour.heading, scale)];
+    return [{ ...trace(scatter, x, y, rows, colour.heading, scale), showlegend: false }];
   }
   return found.map(({ code, text }, at) => trace(
     scatter, x, y, rows.filter((row) => colour.codes[row] === code), text, { color: PALETTE[at % PALETTE.length] },
@@ -125,8 +126,9 @@ function frontTraces({ data }, x, y, rows) {
 function axisLayout(column, log) {
   return {
     title: { text: plain(column.heading) + (column.unit ? ` [${plain(column.unit)}]` : ""), standoff: 8 },
-    type: log ? "log" : "linear", tickformat: column.kind === "si" || column.whole ? "~s" : "", gridcolor: cssColour("--line"), zeroline: false, automargin: true, nticks: log ? 4 : 8,
-    linecolor: cssColour("--dim"),
+    type: log ? "log" : "linear", nticks: log ? 4 : 8,
+    tickformat: column.kind === "si" || column.whole ? "~s" : "",
+    gridcolor: cssColour("--line"), linecolor: cssColour("--dim"), zeroline: false, automargin: true,
   };
 }
 
@@ -135,6 +137,7 @@ function scatterLayout({ part }, x, y) {
     height: 480, margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: cssColour("--ink") },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: cssColour("--dim"), activecolor: cssColour("--accent") },
     hoverlabel: { bgcolor: cssColour("--panel"), bordercolor: cssColour("--line"), font: { color: cssColour("--ink") }, align: "left" },
     xaxis: axisLayout(x, part("logx").checked), yaxis: axisLayout(y, part("logy").checked),
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", title: { text: "" } }, showlegend: true,
@@ -154,7 +157,7 @@ function drawScatter(scatter) {
   const { rows, found } = placedRows(scatter, x, y);
   const traces = [...frontTraces(scatter, x, y, rows), ...colouredTraces(scatter, x, y, colour, rows)];
   Plotly.react(plot, traces, scatterLayout(scatter, x, y), {
-    responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", modeBarButtons: [BUTTONS],
     toImageButtonOptions: { format: "svg", filename: "points" },
   });
   plot.setAttribute("aria-label", `${y.heading} against ${x.heading}, coloured by ${colour.heading}: ${rows.length} points`);

@@ -76,6 +76,16 @@ def test_a_sweep_opens_quietly_with_its_figures(opened) -> None:
     assert marks.count() == len(POINTS)
     assert seen.page.locator(".scatter .main-svg").first.is_visible()
     assert seen.page.locator(".small-figures svg").count() == 6
+    buttons = seen.page.locator(".scatter .modebar-btn")
+    assert [each.get_attribute("data-title") for each in buttons.all()] == [
+        "Download plot", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes",
+    ]  # fmt: skip
+    assert seen.page.locator("a[href]").count() == 0
+    seen.page.locator(".scatter .main-svg").first.hover()
+    with seen.page.expect_download() as waiting:
+        buttons.first.click()
+    assert waiting.value.suggested_filename == "points.svg"
+    assert waiting.value.path().read_text("utf-8").startswith("<svg")
     assert seen.overflow() == 0
 
 
@@ -188,6 +198,42 @@ def test_everything_can_be_done_with_the_keyboard(opened) -> None:
     layers.menu("network").locator("input").first.focus()
     seen.page.keyboard.press("Space")
     assert layers.menu("network").locator(".told").inner_text() == "1 of 2"
+
+
+def test_arrow_keys_go_from_point_to_point(opened) -> None:
+    seen = opened("sweep", viewport={"width": 1200, "height": 400})
+    points = seen.explorer("points")
+    points.root.locator("thead button").last.focus()
+    seen.page.keyboard.press("Tab")
+    focused = "document.activeElement.textContent"
+    assert seen.page.evaluate(focused) == "p00"
+    for _ in range(25):
+        seen.page.keyboard.press("ArrowDown")
+    assert seen.page.evaluate(focused) == "p25"
+    box = points.root.locator(".rows").bounding_box()
+    place = points.root.get_by_role("button", name="p25").bounding_box()
+    assert box["y"] < place["y"] < box["y"] + box["height"]
+    seen.page.keyboard.press("ArrowUp")
+    assert seen.page.evaluate(focused) == "p24"
+    seen.page.keyboard.press("Tab")  # leaves the table at once
+    assert seen.page.evaluate("document.activeElement.closest('.rows')") is None
+    seen.page.keyboard.press("Shift+Tab")
+    seen.page.keyboard.press("Enter")
+    assert set(seen.explorer("layers").column("point")) == {"p24"}
+
+
+def test_a_click_in_the_figure_shows_the_layers_of_the_point(opened) -> None:
+    seen = opened("sweep")
+    seen.explorer("points").root.get_by_placeholder("search").fill("p07")
+    mark = seen.page.locator(".scatter .scatterlayer .points path")
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    seen.page.locator(".scatter .hoverlayer .hovertext").wait_for()
+    seen.page.mouse.down()
+    seen.page.mouse.up()
+    seen.page.locator("button.limit:visible").wait_for()
+    assert set(seen.explorer("layers").column("point")) == {"p07"}
 
 
 def test_axes_and_colours_of_the_figure_can_be_chosen(opened) -> None:
