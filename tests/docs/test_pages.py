@@ -1,7 +1,8 @@
 """Is what the pages and the README say to type right, and do the pages make a site?
 
 Fenced blocks of shell and Python run, page by page, in a folder with a compressed network in
-demo/model.  Lines of indented blocks that call escalate must be understood by its parser.
+demo/model and the page's own TOML files.  Lines of indented blocks that call escalate must be
+understood by its parser.
 """
 
 import importlib.util
@@ -48,7 +49,10 @@ def test_fenced_blocks_run(page, model, escalate, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(model, tmp_path / "demo" / "model")
     names = {}
-    for kind, text in fenced(page, "shell", "python"):
+    for kind, text in fenced(page, "shell", "python", "toml"):
+        if kind == "toml":  # its first line names the file
+            Path(text.partition("\n")[0].removeprefix("# ")).write_text(text, "utf-8")
+            continue
         if kind == "python":
             exec(compile(text, page.name, "exec"), names)
             continue

@@ -19,6 +19,7 @@ from workloads.synthetic import Synthetic, synthetic_layers
 
 Texts = tuple[str, ...]
 TOGETHER = "fields: "  # how a complaint begins that is about several fields
+OF_A_BASIS = ("coefficients", "basis")  # nothing to machines that are fed 8-bit weights
 SEEDED = ("seed", "basis")  # keys that go with [synthetic]
 
 
@@ -171,7 +172,7 @@ class _Planner:
             return
         for words, source in self.sources.items():
             for choice in self.machines.values():
-                axes = _feed_axes(sweep, source) | self._field_axes(choice)
+                axes = _feed_axes(sweep, source, choice) | self._field_axes(choice)
                 seeds = as_axis(sweep.seed) if axes.pop("seed", None) else ()
                 assert not isinstance(seeds, Range)
                 drawn = self._combined(axes)
@@ -187,13 +188,13 @@ class _Planner:
             "source": tuple(range(len(sources))),
             "machine": tuple(range(len(machines))),
         }
-        for source in self.sources.values():
-            axes |= _feed_axes(self.sweep, source)
         for choice in machines:
+            for source in self.sources.values():
+                axes |= _feed_axes(self.sweep, source, choice)
             axes |= self._field_axes(choice)
         for sample in self._combined(axes):
             words, choice = sources[int(sample["source"])], machines[int(sample["machine"])]
-            own = _feed_axes(self.sweep, self.sources[words]) | self._field_axes(choice)
+            own = _feed_axes(self.sweep, self.sources[words], choice) | self._field_axes(choice)
             yield words, choice, {key: value for key, value in sample.items() if key in own}
 
     def _combined(self, axes: Mapping[str, Axis]) -> list[Sample]:
@@ -234,8 +235,8 @@ def _tried(value: Any) -> tuple[Any, ...]:
     return (axis.min, axis.max) if isinstance(axis, Range) else axis
 
 
-def _feed_axes(sweep: SweepFile, source: Source) -> dict[str, Axis]:
-    """The axes that a source of this kind has a use for."""
+def _feed_axes(sweep: SweepFile, source: Source, choice: Choice) -> dict[str, Axis]:
+    """The axes that a source of this kind and a machine have a use for."""
     axes: dict[str, Axis] = {}
     if isinstance(source, TensorSource):
         return axes
@@ -248,6 +249,8 @@ def _feed_axes(sweep: SweepFile, source: Source) -> dict[str, Axis]:
         for key in SEEDED:
             if getattr(sweep, key) is not None:
                 axes[key] = as_axis(getattr(sweep, key))
+        if not choice.machine.eats_basis:
+            axes = {key: axis for key, axis in axes.items() if key not in OF_A_BASIS}
     return axes
 
 

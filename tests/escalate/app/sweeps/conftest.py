@@ -20,7 +20,7 @@ intermediate_fifo = [2, 4]
 
 @pytest.fixture
 def small(tmp_path):
-    """The file of a sweep of ten points."""
+    """The file of a sweep of nine points."""
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
