@@ -3,22 +3,25 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
 
 from arch.simulate import NetworkRun
 from escalate.app.arguments import Paths, listed
 from escalate.app.results import FILE, ResultsError, read_runs
 from escalate.app.sources import COMPRESSED, INT8
-from escalate.app.sweeps.store import POINTS, SUFFIX, about_of
+from escalate.app.sweeps.store import POINTS, SUFFIX, read_point
 from escalate.version import VERSION
 from reports.axes import axis_columns
 from reports.quantity import AXIS
-from reports.table import layer_frame, layer_rows, totals
+from reports.table import layer_frame, totals
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 Level = Literal["layers", "points"]
@@ -32,7 +35,7 @@ class LeftOut(UserWarning):
     """Points in a folder that a frame does not hold, and why."""
 
 
-def load(results: Paths, level: Level = "layers", *, every_version: bool = False) -> "pd.DataFrame":
+def load(results: Paths, level: Level = "layers", *, every_version: bool = False) -> pd.DataFrame:
     """Results as a tidy frame: a row per layer and point, or per point.
 
     Parameters
@@ -58,106 +61,154 @@ def load(results: Paths, level: Level = "layers", *, every_version: bool = False
     LeftOut
         For files that are torn, foreign or of another state of the program; they are left alone.
     """
-    import pandas as pd
+    layers, points = load_both(results, every_version=every_version, rows=level == "layers")
+    return points if level == "points" else layers
 
-    found = [_folder(Path(folder), level, every_version) for folder in listed(results)]
-    frames = [frame for frame, _, _ in found]
-    abouts = [about for _, some, _ in found for about in some]
-    axes = axis_columns(abouts)
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    frame = _once(frame, level)
-    order = {about["point"]: n for n, about in enumerate(sorted(abouts, key=_order(axes)))}
-    frame = frame.sort_values("point", key=lambda names: names.map(order), kind="stable")
-    frame = frame.reset_index(drop=True)
-    for name, values in axes.items():
-        at = list(frame.columns).index("preset") + 1
-        frame.insert(at, AXIS + name, frame["point"].map(values))
-    _tell_left_out([line for _, _, some in found for line in some])
-    frame.attrs["axes"] = [name for name in frame.columns if name.startswith(AXIS)]
-    frame.attrs["refused"] = {
-        about["point"]: about["refused"] for about in abouts if "refused" in about
-    }
+
+def load_both(
+    results: Paths, *, every_version: bool = False, rows: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both frames of ``load``; without ``rows`` the first one is empty, which is quicker."""
+    found = [_folder(Path(folder), every_version, rows) for folder in listed(results)]
+    there: dict[str, _Point] = {}
+    for some, _ in found:
+        for each in some:
+            there.setdefault(each.name, each)
+    axes = axis_columns([each.about for each in there.values()])
+    ordered = sorted(there.values(), key=lambda each: _order(each, axes))
+    for _, lines in found:
+        for line in lines:
+            warnings.warn(line, LeftOut, stacklevel=3)
+    kept = [each for each in ordered if each.totals is not None]
+    front = [_front(each, axes) for each in kept]
+    layers = _layers(kept, front) if rows else pd.DataFrame()
+    points = _zeros(pd.DataFrame([f | (e.totals or {}) for f, e in zip(front, kept, strict=True)]))
+    for frame in (layers, points):
+        frame.attrs["axes"] = [name for name in frame.columns if name.startswith(AXIS)]
+        frame.attrs["refused"] = {e.name: e.about["refused"] for e in ordered if e.totals is None}
+    return layers, points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Point:
+    """One point of a folder; ``totals`` are None where its machine refused it."""
+
+    about: dict[str, Any]
+    totals: dict[str, Any] | None
+    rows: "pa.Table | None"
+
+    @property
+    def name(self) -> str:
+        name: str = self.about["point"]
+        return name
+
+
+def _order(point: _Point, axes: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Points by network, source, machine, preset and then by every axis."""
+    values = [axis.get(point.name) for axis in axes.values()]
+    return (
+        *(str(point.about[name]) for name in FRONT[1:]),
+        *(
+            (isinstance(v, str), 0.0 if isinstance(v, str) else float(v or 0), str(v))
+            for v in values
+        ),
+    )
+
+
+def _front(point: _Point, axes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What tells a point from others."""
+    named = {name: point.about[name] for name in FRONT}
+    return named | {AXIS + name: values.get(point.name) for name, values in axes.items()}
+
+
+def _layers(points: Sequence[_Point], front: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of all points, what tells these apart in front and what made them behind."""
+    import pyarrow as pa
+
+    tables = [each.rows for each in points if each.rows is not None]
+    by_schema: dict[str, list[int]] = {}
+    for n, table in enumerate(tables):
+        by_schema.setdefault(str(table.schema), []).append(n)
+    order = [n for some in by_schema.values() for n in some]
+    alike = [pa.concat_tables([tables[n] for n in some]) for some in by_schema.values()]
+    frame = _zeros(pa.concat_tables(alike, promote_options="permissive").to_pandas())
+    counts = [len(tables[n]) for n in order]
+    columns = {name: pd.Series([front[n][name] for n in order]) for name in front[0]}
+    stories = pd.DataFrame([_origin(points[n].about) for n in order])
+    left = pd.DataFrame(columns).loc[np.repeat(range(len(order)), counts)].reset_index(drop=True)
+    right = stories.loc[np.repeat(range(len(order)), counts)].reset_index(drop=True)
+    rest = frame.drop(columns=[name for name in left if name in frame])
+    found = pd.concat([left, rest, right], axis=1)
+    if order == sorted(order):
+        return found
+    places = np.repeat(order, counts)
+    return found.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
+
+
+def _zeros(frame: pd.DataFrame) -> pd.DataFrame:
+    """A count or an energy that a machine does not have is 0; counts stay whole numbers."""
+    for name in frame.columns[frame.isna().any()]:
+        if name.endswith(("_cycles", "_bytes")):
+            frame[name] = frame[name].fillna(0).astype("int64")
+        elif name.endswith("_j"):
+            frame[name] = frame[name].fillna(0.0)
     return frame
 
 
-def _order(axes: Mapping[str, Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], Any]:
-    """Points by network, source, machine, preset and then by every axis."""
-
-    def key(about: Mapping[str, Any]) -> Any:
-        values = [axis.get(about["point"]) for axis in axes.values()]
-        return (
-            *(str(about[name]) for name in FRONT[1:]),
-            *(
-                (isinstance(v, str), 0.0 if isinstance(v, str) else float(v or 0), str(v))
-                for v in values
-            ),
-        )
-
-    return key
-
-
-def _once(frame: "pd.DataFrame", level: Level) -> "pd.DataFrame":
-    """Points that stand in two folders, once."""
-    keys = ["point"] if level == "points" else ["point", "layer"]
-    return frame.drop_duplicates(keys, ignore_index=True).copy()
-
-
-def _tell_left_out(lines: Sequence[str]) -> None:
-    for line in lines:
-        warnings.warn(line, LeftOut, stacklevel=3)
-
-
-def _folder(
-    folder: Path, level: Level, every_version: bool
-) -> tuple["pd.DataFrame", list[dict[str, Any]], list[str]]:
-    """Rows, what the points are, and what was left out."""
+def _folder(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point], list[str]]:
+    """The points of a folder, and what was left out."""
     if (folder / POINTS).is_dir():
-        return _swept(folder, level, every_version)
+        return _swept(folder, every_version, rows)
     if (folder / FILE).is_file():
-        return _single(read_runs(folder), level)
+        return [_single(run) for run in read_runs(folder)], []
     raise ResultsError(f"{folder}: holds no results, wanted a folder that sweep or --out wrote")
 
 
-def _swept(
-    folder: Path, level: Level, every_version: bool
-) -> tuple["pd.DataFrame", list[dict[str, Any]], list[str]]:
-    import pyarrow as pa
-
-    abouts, tables, left_out, others = [], [], [], 0
+def _swept(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point], list[str]]:
+    found, left_out, others = [], [], 0
     for path in sorted((folder / POINTS).iterdir()):
         if path.suffix != SUFFIX or path.name.startswith("."):
             continue
-        about = about_of(path)
+        about, table = read_point(path, rows=rows)
         if isinstance(about, str):
             left_out.append(f"{path}: {about}")
         elif about["version"] != VERSION and not every_version:
             others += 1
         else:
-            abouts.append({**about, **_fed(about), "point": about["key"][:SHORT]})
-            if "refused" not in about:
-                tables.append(_rows(path, abouts[-1], level))
+            about |= {"point": about["key"][:SHORT], **_fed(about)}
+            totals = None if "refused" in about else _totals(about, about["totals"])
+            found.append(_Point(about, totals, table))
     if others:
         left_out.append(f"{folder}: {others} points of other versions than {VERSION}")
-    if not abouts:
-        told = f" ({'; '.join(left_out)})" if left_out else ""
-        raise ResultsError(f"{folder}: holds no finished point of this version{told}")
-    return _frame(pa.concat_tables(tables, promote_options="permissive")), abouts, left_out
+    if not any(each.totals for each in found):
+        told = f"; {'; '.join(left_out)}" if left_out else ""
+        refused = f", {len(found)} refused" if found else ""
+        raise ResultsError(f"{folder}: no finished point of this version{refused}{told}")
+    return found, left_out
 
 
-def _rows(path: Path, about: Mapping[str, Any], level: Level) -> "pa.Table":
-    """The rows of one point, with what tells it from others in front."""
+def _single(run: NetworkRun) -> _Point:
+    """A run of simulate or compare as a point."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    if level == "points":
-        front = {name: about[name] for name in FRONT}
-        values = {**front, **_model(about), **about["totals"], **_origin(about)}
-        return pa.table({name: [value] for name, value in values.items()})
-    rows = pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata()
-    own = {name: pa.repeat(about[name], len(rows)) for name in FRONT}
-    rest = {name: rows[name] for name in rows.column_names if name not in own}
-    shared = {name: pa.repeat(text, len(rows)) for name, text in _origin(about).items()}
-    return pa.table({**own, **rest, **shared})
+    about: dict[str, Any] = {
+        "network": run.network,
+        "machine": run.machine,
+        "preset": run.preset,
+        "source": str(run.provenance.get("source", run.network)),
+        "spec": run.spec.model_dump(mode="json"),
+        "provenance": dict(run.provenance),
+    }
+    text = json.dumps(about, sort_keys=True, default=str)
+    about |= {"point": hashlib.sha256(text.encode()).hexdigest()[:SHORT], **_fed(about)}
+    rows = layer_frame([run]).drop(columns=["spec_json", "provenance_json"])
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+    return _Point(about, _totals(about, totals(run)), table)
+
+
+def _totals(about: Mapping[str, Any], sums: Mapping[str, Any]) -> dict[str, Any]:
+    """A point's own row."""
+    return {**_model(about), **sums, **_origin(about)}
 
 
 def _model(about: Mapping[str, Any]) -> dict[str, float]:
@@ -181,52 +232,6 @@ def _origin(about: Mapping[str, Any]) -> dict[str, str]:
         "spec_json": json.dumps(about["spec"], sort_keys=True),
         "provenance_json": json.dumps(about["provenance"], sort_keys=True),
     }
-
-
-def _frame(table: "pa.Table") -> "pd.DataFrame":
-    """As pandas; a count or an energy that a machine does not have is 0."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns = {}
-    for name in table.column_names:
-        column = table[name]
-        counted = name.endswith(("_cycles", "_bytes", "_j")) and not pa.types.is_null(column.type)
-        columns[name] = pc.fill_null(column, 0) if counted else column
-    return pa.table(columns).to_pandas()
-
-
-def _single(
-    runs: Sequence[NetworkRun], level: Level
-) -> tuple["pd.DataFrame", list[dict[str, Any]], list[str]]:
-    """Runs of simulate or compare as points."""
-    import pandas as pd
-
-    abouts, frames = [], []
-    for run in runs:
-        spec = run.spec.model_dump(mode="json")
-        about: dict[str, Any] = {
-            "network": run.network,
-            "machine": run.machine,
-            "preset": run.preset,
-        }
-        about |= {"spec": spec, "provenance": dict(run.provenance), "source": _source(run)}
-        text = json.dumps(about, sort_keys=True, default=str)
-        about |= {"point": hashlib.sha256(text.encode()).hexdigest()[:SHORT]} | _fed(about)
-        abouts.append(about)
-        front = {name: about[name] for name in FRONT}
-        if level == "points":
-            frames.append(
-                pd.DataFrame([{**front, **_model(about), **totals(run), **_origin(about)}])
-            )
-        else:
-            rows = layer_frame([run]).drop(columns=["network", "machine", "preset"])
-            frames.append(pd.concat([pd.DataFrame([front] * len(layer_rows(run))), rows], axis=1))
-    return pd.concat(frames, ignore_index=True), abouts, []
-
-
-def _source(run: NetworkRun) -> str:
-    return str(run.provenance.get("source", run.network))
 
 
 def _fed(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arch.simulate import NetworkRun
-from escalate.app.load import load
+from escalate.app.load import load_both
 from escalate.app.results import FILE, NewFolder, write_runs
 from reports.html import drawn, page
 from reports.pages import write_page
@@ -108,7 +108,7 @@ def publish_points(
     ReportError
         If the baseline fits no point, or several.
     """
-    layers, points = (load(folders, level) for level in ("layers", "points"))
+    layers, points = load_both([str(folder) for folder in folders])
     axes = [name.removeprefix(AXIS) for name in points.attrs["axes"]]
     facts = {"results": ", ".join(str(folder) for folder in folders)}
     with NewFolder(target, NAMES) as folder:

@@ -49,23 +49,14 @@ def diff(
     from escalate.app.diff import diff as differences
 
     found = differences(a, b)
-    if shape is Format.json:
-        from escalate.app.results import dumps, finite
-
-        layers = [finite(row) for row in _records(found.layers)]
-        typer.echo(
-            dumps(
-                {
-                    "causes": found.causes,
-                    "only_a": found.only_a,
-                    "only_b": found.only_b,
-                    "layers": layers,
-                }
-            )
-        )
-    elif shape is Format.csv:
-        typer.echo(found.layers.to_csv(index=False), nl=False)
-    else:
+    layers = _records(found.layers)
+    thing = {
+        "causes": found.causes,
+        "only_a": found.only_a,
+        "only_b": found.only_b,
+        "layers": layers,
+    }
+    if not terminal.print_data(shape, thing, layers):
         _print(found, a, b)
 
 

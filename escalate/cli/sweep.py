@@ -112,17 +112,17 @@ def _counted(number: int, name: str) -> str:
 
 
 def _print_done(done: "Swept", seconds: float, shape: Format) -> None:
-    if shape is not Format.table:
-        row: dict[str, Any] = {
-            "results": str(done.folder),
-            "points": done.points,
-            "computed": len(done.computed),
-            "there": len(done.there),
-            "refused": [{"point": key, "reason": reason} for key, reason in done.refused],
-            "torn": list(done.torn),
-            "seconds": round(seconds, 3),
-        }
-        _print_row(row, shape)
+    thing: dict[str, Any] = {
+        "results": str(done.folder),
+        "points": done.points,
+        "computed": len(done.computed),
+        "there": len(done.there),
+        "refused": [{"point": key, "reason": reason} for key, reason in done.refused],
+        "torn": list(done.torn),
+        "seconds": round(seconds, 3),
+    }
+    row = {name: len(v) if isinstance(v, list) else v for name, v in thing.items()}
+    if terminal.print_data(shape, thing, [row]):
         return
     typer.echo(
         f"{len(done.computed)} computed in {seconds:.1f} s, {len(done.there)} were there, "
@@ -135,15 +135,3 @@ def _print_done(done: "Swept", seconds: float, shape: Format) -> None:
         + [f"refused: {reason}" for reason in reasons[:MOST_REASONS]]
         + ([f"{more} more reasons stand in the results"] if more > 0 else [])
     )
-
-
-def _print_row(row: dict[str, Any], shape: Format) -> None:
-    if shape is Format.json:
-        from escalate.app.results import dumps
-
-        typer.echo(dumps(row))
-        return
-    import pandas as pd
-
-    flat = {name: len(v) if isinstance(v, list) else v for name, v in row.items()}
-    typer.echo(pd.DataFrame([flat]).to_csv(index=False), nl=False)

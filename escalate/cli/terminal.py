@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from escalate.cli.options import Format
     from escalate.retrain import EpochReport
 
 WIDTH = 100  # every table fits
@@ -190,16 +189,9 @@ def print_notes(notes: Sequence[str]) -> None:
         console.print(f"note: {note}", soft_wrap=True)
 
 
-def print_estimate(told: Mapping[str, Any], shape: "Format") -> None:
+def print_estimate(told: Mapping[str, Any], shape: Format) -> None:
     """What a command would take: a line, or one row, or one object."""
-    if shape == "json":
-        from escalate.app.results import dumps
-
-        print(dumps(told))
-    elif shape == "csv":
-        print(",".join(told))
-        print(",".join(str(value) for value in told.values()))
-    elif "seconds_about" in told:
+    if not print_data(shape, told, [told]) and "seconds_about" in told:
         from reports.quantity import quantity
 
         memory = quantity("peak_bytes", told["peak_bytes_about"]).text

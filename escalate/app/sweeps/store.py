@@ -132,19 +132,25 @@ class Store:
 
 def about_of(path: Path) -> dict[str, Any] | str:
     """What a point's file says about itself, or why it is none of ours."""
+    return read_point(path, rows=False)[0]
+
+
+def read_point(path: Path, *, rows: bool) -> "tuple[dict[str, Any] | str, pa.Table | None]":
+    """What a point's file says about itself, or why it is none of ours; and its rows on demand."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        found = pq.read_metadata(path).metadata or {}
-        about = json.loads(found[ABOUT])
+        with pq.ParquetFile(path) as file:
+            about = json.loads((file.metadata.metadata or {})[ABOUT])
+            if not isinstance(about, dict) or about.get("format") != FORMAT:
+                return f"foreign: wanted the format {FORMAT!r}", None
+            table = file.read(use_threads=False).replace_schema_metadata() if rows else None
+            return about, table
     except (pa.ArrowException, OSError) as error:
-        return f"torn or foreign: {str(error).splitlines()[0]}"
+        return f"torn or foreign: {str(error).splitlines()[0]}", None
     except (KeyError, ValueError):
-        return "foreign: no file of a sweep"
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        return f"foreign: wanted the format {FORMAT!r}"
-    return about
+        return "foreign: no file of a sweep", None
 
 
 def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":

@@ -52,7 +52,7 @@ def test_rows_are_those_of_simulate(results):
 
 def test_points_have_axes_and_stand_in_their_order(results):
     points = load(results, "points")
-    assert points.attrs["axes"] == ["axis_lookahead", "axis_seed"]
+    assert points.attrs["axes"] == ["axis_seed", "axis_lookahead"]
     order = points[["machine", "axis_seed", "axis_lookahead"]].values.tolist()
     assert order[:4] == [["basis_first", s, n] for s in (0, 1) for n in (1.0, 4.0)]
     assert points["axis_lookahead"].isna().sum() == 2
