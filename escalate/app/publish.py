@@ -111,6 +111,10 @@ def publish_points(
     layers, points = load_both([str(folder) for folder in folders])
     axes = [name.removeprefix(AXIS) for name in points.attrs["axes"]]
     facts = {"results": ", ".join(str(folder) for folder in folders)}
+    refused = points.attrs["refused"]
+    if refused:
+        reasons = dict.fromkeys(refused.values())
+        facts["points refused by their machine"] = f"{len(refused)}: {'; '.join(reasons)}"
     with NewFolder(target, NAMES) as folder:
         html = sweep_page(layers, points, axes=axes, title=title, baseline=baseline, facts=facts)
         write_page(folder / PAGE, html)

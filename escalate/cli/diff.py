@@ -48,7 +48,8 @@ def diff(
     """
     from escalate.app.diff import diff as differences
 
-    found = differences(a, b)
+    with terminal.remarks():
+        found = differences(a, b)
     layers = _records(found.layers)
     thing = {
         "causes": found.causes,

@@ -52,7 +52,8 @@ def report(
     from escalate.app.sweeps.store import POINTS
 
     if any((folder / POINTS).is_dir() for folder in folders):
-        publish_points(out, folders, title=title, baseline=baseline)
+        with terminal.remarks():
+            publish_points(out, folders, title=title, baseline=baseline)
     else:
         runs = [run for folder in folders for run in read_runs(folder)]
         facts = {"results": ", ".join(str(folder) for folder in folders)}

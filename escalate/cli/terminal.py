@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,6 +50,16 @@ def say_running(network: str) -> None:
     file, colon, _ = network.rpartition(":")
     if colon and file.endswith(".py"):
         say(f"running {file}")
+
+
+@contextmanager
+def remarks() -> Iterator[None]:
+    """Warnings of what is called, each as a line on stderr."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    for line in dict.fromkeys(str(each.message) for each in found):
+        print(f"note: {line}", file=sys.stderr)
 
 
 @contextmanager

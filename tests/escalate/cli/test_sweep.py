@@ -94,3 +94,26 @@ def test_a_missing_file_is_named(escalate, tmp_path):
     code, _, err = escalate("sweep", tmp_path / "none.toml")
     assert code == 2
     assert err == f"error: {tmp_path / 'none.toml'}: No such file or directory\n"
+
+
+def test_what_a_report_leaves_out_is_told(escalate, file, tmp_path):
+    out = tmp_path / "results"
+    escalate("sweep", file, "--out", out)
+    torn = next((out / "points").iterdir())
+    torn.write_bytes(b"PAR1")
+    code, _, err = escalate("report", out, "--out", tmp_path / "page")
+    assert code == 0
+    assert err.startswith(f"note: {torn}: torn or foreign: ")
+    assert len(err.splitlines()) == 1
+    assert len(pd.read_csv(tmp_path / "page" / "totals.csv")) == 2
+
+
+def test_refusals_stand_on_the_page(escalate, file, tmp_path):
+    text = file.read_text().replace("lookahead = [1, 4]", "input_glb_bytes = [64, 65536]")
+    file.write_text(text)
+    _, told, _ = escalate("sweep", file, "--out", tmp_path / "results")
+    assert "1 refused" in told
+    assert "note: refused: down.0: one input row" in told
+    escalate("report", tmp_path / "results", "--out", tmp_path / "page")
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "points refused by their machine" in page
