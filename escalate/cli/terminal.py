@@ -54,12 +54,12 @@ def say_running(network: str) -> None:
 
 @contextmanager
 def remarks() -> Iterator[None]:
-    """Warnings of what is called, each as a line on stderr."""
+    """Tell the warnings of what is called, each once."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield
     for line in dict.fromkeys(str(each.message) for each in found):
-        print(f"note: {line}", file=sys.stderr)
+        tell(line)
 
 
 @contextmanager
