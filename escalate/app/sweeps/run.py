@@ -5,7 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -15,8 +15,10 @@ from escalate.app.sweeps.work import Done, run_batch
 
 MOST_DEATHS = 3  # of workers, before a sweep gives up
 CONNECT_S = "10s"
+AHEAD = 2  # batches that wait for a process, so that it never waits for one
 PAUSE_S = 0.2  # between looks at points that another process computes
 Watch = Callable[[Done], None]
+in_child = run_batch  # what another process runs
 
 
 def run_batches(
@@ -90,22 +92,23 @@ def _here(folder: str, batches: Sequence[Batch], *rest: Any) -> Iterator[Done]:
 def _in_processes(
     folder: str, batches: Sequence[Batch], workers: int, _: Any, kernel_threads: int | None
 ) -> Iterator[Done]:
-    """Processes started afresh, so that no thread of this one is copied; the dead are replaced."""
+    """This process and others, started afresh so that no thread is copied; dead ones replaced."""
     each = kernel_threads or max(1, (os.cpu_count() or 1) // workers)
     waiting, deaths = deque(batches), 0
     while waiting:
         given: dict[Future[Done], Batch] = {}
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers - 1, mp_context=context) as pool:
             try:
                 while waiting or given:
-                    while waiting and len(given) < 2 * workers:
+                    while len(waiting) > 1 and len(given) < AHEAD * (workers - 1):
                         batch = waiting.popleft()
-                        given[pool.submit(run_batch, folder, batch, each)] = batch
-                    for future in wait(given, return_when=FIRST_COMPLETED).done:
-                        done = future.result()
+                        given[pool.submit(in_child, folder, batch, each)] = batch
+                    if waiting:
+                        yield run_batch(folder, waiting.popleft(), each)
+                    for future in wait(given, timeout=0 if waiting else None).done:
+                        yield future.result()
                         del given[future]
-                        yield done
             except BrokenProcessPool:
                 deaths += 1
                 waiting.extendleft(given.values())

@@ -11,6 +11,7 @@ import pytest
 
 from escalate.app.sweep import sweep
 from escalate.app.sweeps.axes import SweepError
+from escalate.app.sweeps.work import run_batch
 from tests.escalate.app.sweeps.conftest import contents
 
 LONG = """
@@ -106,7 +107,7 @@ def test_a_worker_that_dies_is_replaced(long, tmp_path, unbroken):
         for child in psutil.Process(process.pid).children()
         if "spawn_main" in " ".join(child.cmdline())
     ]
-    assert len(workers) == 2
+    assert len(workers) == 1  # and the process itself
     workers[0].kill()
     told, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -118,10 +119,23 @@ def dies(*_):
     os._exit(1)
 
 
-def test_workers_that_keep_dying_are_named(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("escalate.app.sweeps.run.run_batch", dies)
+def slowly(*arguments):
+    time.sleep(3)  # by then the other process is dead
+    return run_batch(*arguments)
+
+
+def test_workers_that_keep_dying_are_named(long, tmp_path, monkeypatch):
+    monkeypatch.setattr("escalate.app.sweeps.run.in_child", dies)
+    monkeypatch.setattr("escalate.app.sweeps.run.run_batch", slowly)
     with pytest.raises(SweepError, match="a worker process died 3 times"):
-        sweep(small, out=tmp_path / "results", workers=2)
+        sweep(long, out=tmp_path / "results", workers=2)
+    assert contents(tmp_path / "results")
+
+
+def test_what_dead_workers_leave_is_done_by_the_first(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("escalate.app.sweeps.run.in_child", dies)
+    found = sweep(small, out=tmp_path / "results", workers=2)
+    assert len(found.computed) == 9
 
 
 @pytest.mark.slow
