@@ -53,7 +53,7 @@ def diff(a: str | Path, b: str | Path) -> Difference:
     """
     import pandas as pd
 
-    left, right = (load(folder, every_version=True) for folder in (a, b))
+    left, right = _rows(a), _rows(b)
     pairs = _pairs(left, right)
     if not pairs:
         raise ResultsError(f"{a}, {b}: no point of one has a partner in the other")
@@ -70,6 +70,14 @@ def diff(a: str | Path, b: str | Path) -> Difference:
         tuple(p for p in left["point"].unique() if p not in matched),
         tuple(p for p in right["point"].unique() if p not in matched),
     )
+
+
+def _rows(folder: str | Path) -> "pd.DataFrame":
+    """The layers of a folder: those of this program, or if there are none those of others."""
+    try:
+        return load(folder)
+    except ResultsError:
+        return load(folder, every_version=True)
 
 
 def _pairs(left: "pd.DataFrame", right: "pd.DataFrame") -> dict[str, tuple[str, str]]:

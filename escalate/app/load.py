@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from arch.errors import SpecError
+from arch.machine import machine
 from arch.simulate import NetworkRun
 from escalate.app.arguments import Paths, listed
+from escalate.app.code import machine_digest
 from escalate.app.results import FILE, ResultsError, read_runs
 from escalate.app.sources import COMPRESSED, INT8
 from escalate.app.sweeps.store import POINTS, SUFFIX, read_point
@@ -42,7 +45,8 @@ def load(results: Paths, level: Level = "layers", *, every_version: bool = False
     ----------
     results : folders that ``sweep``, ``simulate``, ``compare`` or ``demo`` wrote
     level : ``layers``, or ``points`` for one row per point with totals over its layers
-    every_version : also take points of other versions of the program
+    every_version : also take points that other versions of the program, or other states of its
+        code, have made
 
     Returns
     -------
@@ -172,19 +176,28 @@ def _swept(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point],
         about, table = read_point(path, rows=rows)
         if isinstance(about, str):
             left_out.append(f"{path}: {about}")
-        elif about["version"] != VERSION and not every_version:
+        elif not every_version and not _current(about):
             others += 1
         else:
             about |= {"point": about["key"][:SHORT], **_fed(about)}
             totals = None if "refused" in about else _totals(about, about["totals"])
             found.append(_Point(about, totals, table))
     if others:
-        left_out.append(f"{folder}: {others} points of other versions than {VERSION}")
+        left_out.append(f"{folder}: {others} points of other versions or code than {VERSION} here")
     if not any(each.totals for each in found):
         told = f"; {'; '.join(left_out)}" if left_out else ""
         refused = f", {len(found)} refused" if found else ""
         raise ResultsError(f"{folder}: no finished point of this version{refused}{told}")
     return found, left_out
+
+
+def _current(about: Mapping[str, Any]) -> bool:
+    """Whether a point was made by the program as it is, as far as its machine is there."""
+    try:
+        code = machine_digest(machine(about["machine"]))
+    except SpecError:  # a machine of the user's that is not installed here
+        return bool(about["version"] == VERSION)
+    return bool(about["version"] == VERSION and about["code"] == code)
 
 
 def _single(run: NetworkRun) -> _Point:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
+from escalate.app.code import machine_digest
 from escalate.app.results import ResultsError, finite
 from escalate.app.sweeps.points import FORMAT, Point
 from escalate.version import VERSION
@@ -161,6 +162,7 @@ def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":
         "format": FORMAT,
         "key": point.key,
         "version": VERSION,
+        "code": machine_digest(point.choice.machine),
         "source": " ".join(point.texts),
         "machine": point.choice.machine.name,
         "preset": point.choice.preset,

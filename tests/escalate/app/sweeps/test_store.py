@@ -56,7 +56,7 @@ def test_foreign_files_are_named_and_left_alone(small, results):
 def test_points_of_another_version_are_counted_and_left_out(small, results, monkeypatch):
     for name in ("escalate.app.load", "escalate.app.sweeps.store", "escalate.app.sweeps.points"):
         monkeypatch.setattr(f"{name}.VERSION", "9.9.9")
-    with pytest.raises(ResultsError, match=r"9 points of other versions than 9\.9\.9"):
+    with pytest.raises(ResultsError, match=r"9 points of other versions or code than 9\.9\.9"):
         load(results)
     assert len(load(results, "points", every_version=True)) == 9
     found = sweep(small, out=results)
@@ -66,8 +66,12 @@ def test_points_of_another_version_are_counted_and_left_out(small, results, monk
 
 
 def test_an_edit_of_the_program_makes_points_stale(small, results, monkeypatch):
-    monkeypatch.setattr("escalate.app.sweeps.points.machine_digest", lambda machine: "edited")
+    for name in ("escalate.app.load", "escalate.app.sweeps.store", "escalate.app.sweeps.points"):
+        monkeypatch.setattr(f"{name}.machine_digest", lambda machine: "edited")
     assert len(sweep(small, out=results).computed) == 9
+    with pytest.warns(LeftOut, match="9 points of other versions or code"):
+        assert len(load(results, "points")) == 9
+    assert len(load(results, "points", every_version=True)) == 18
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
