@@ -15,7 +15,7 @@ def axis_columns(points: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     Returns
     -------
     By axis, the values by point.  A field of a machine is an axis if two points of that machine
-    differ in it; what tensors are made of is one if any two points differ.
+    differ in it; what tensors are made of is one if any two points that have it differ.
 
     Examples
     --------
@@ -25,9 +25,9 @@ def axis_columns(points: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     """
     found: dict[str, dict[str, Any]] = {}
     for name in _names(points, "fed"):
-        values = {each["point"]: each["fed"].get(name) for each in points}
+        values = {e["point"]: e["fed"][name] for e in points if e["fed"].get(name) is not None}
         if len(set(values.values())) > 1:
-            found[name] = {point: value for point, value in values.items() if value is not None}
+            found[name] = values
     for machine in dict.fromkeys(each["machine"] for each in points):
         own = [each for each in points if each["machine"] == machine]
         for name in _names(own, "spec"):
