@@ -64,12 +64,14 @@ def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
     by = ["machine", "preset", *axes]
     groups = table.dropna(subset=[*RATIOS]).groupby(by, dropna=False, sort=False)
     means = groups[list(RATIOS)].agg(_geometric_mean).reset_index()
-    full = groups["source"].nunique().reset_index(drop=True) == table["source"].nunique()
+    full = groups["network"].nunique().reset_index(drop=True) == table["network"].nunique()
     means.insert(0, "network", "geometric mean")
     return pd.concat([table, means[full.to_numpy()]], ignore_index=True)
 
 
 def _geometric_mean(values: "pd.Series") -> float:
+    if not (values > 0).all():
+        return math.nan
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
@@ -153,7 +155,8 @@ def axis_effect(points: "pd.DataFrame", axis: str, column: str = "latency_s") ->
 
     Returns
     -------
-    Per network, source, machine, preset and value of the axis: ``ratio``, the geometric mean over
+    Per network, machine, preset and value of the axis (and per source, where no axis tells two
+    sources apart): ``ratio``, the geometric mean over
     all settings of the other axes of (value here / value at the axis' first), the ``least`` and
     the ``largest`` of those ratios, and how many ``settings`` there are.
 
@@ -167,15 +170,18 @@ def axis_effect(points: "pd.DataFrame", axis: str, column: str = "latency_s") ->
     name = axis if axis.startswith(AXIS) else AXIS + axis
     _known(points, [name, column])
     others = [each for each in axes_of(points) if each != name]
-    front = ["network", "source", "machine", "preset"]
     kept = points.dropna(subset=[name])
+    front = ["network", "machine", "preset"]
+    if kept.duplicated([*front, *others, name]).any():  # models that no axis tells apart
+        front.insert(1, "source")
     rows = []
     for _, group in kept.groupby([*front, *others], dropna=False, sort=False):
-        ordered = group.sort_values(name)
-        first = float(ordered[column].iloc[0])
-        rows.append(ordered[[*front, name]].assign(ratio=ordered[column] / first))
+        same = (kept[front] == group[front].iloc[0]).all(axis=1)
+        first = group.loc[group[name] == kept.loc[same, name].min(), column]
+        if len(first) and first.iloc[0]:
+            rows.append(group[[*front, name]].assign(ratio=group[column] / first.iloc[0]))
     if not rows:
-        raise ReportError(f"{name}: no point has a value of it")
+        raise ReportError(f"{name}: no setting has a point at its first value")
     table = pd.concat(rows, ignore_index=True)
     found = table.groupby([*front, name], sort=False)["ratio"].agg(
         ratio=_geometric_mean, least="min", largest="max", settings="size"

@@ -57,6 +57,8 @@ def base_rows(points: "pd.DataFrame", baseline: str, axes: Sequence[str]) -> np.
         If no point has that name, or several are the baseline of one point.
     """
     columns = [f"{AXIS}{name}" for name in axes]
+    if "source" in points:
+        columns.append("source")  # the same network compressed in two ways, say
     named = named_points(points, baseline).to_numpy()
     networks = points["network"].to_numpy()
     found = np.full(len(points), -1)

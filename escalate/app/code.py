@@ -9,6 +9,8 @@ from pathlib import Path
 from arch.machine import Machine
 
 PACKAGES = ("arch", "escalate", "reports", "workloads")
+SUFFIXES = (".py", ".csv")  # programs, and the tables of prices that they read
+NOT_COUNTED = "cli"  # changes no number
 DIGITS = 16
 
 
@@ -43,7 +45,10 @@ def _folder(package: str) -> Path:
 def _digest(roots: list[Path]) -> str:
     sha = hashlib.sha256()
     for root in roots:
-        files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
+        files = [root]
+        if root.is_dir():
+            found = (each for each in root.rglob("*") if each.suffix in SUFFIXES)
+            files = sorted(each for each in found if NOT_COUNTED not in each.parts)
         for path in files:
             sha.update(str(path.relative_to(root.parent)).encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()[:DIGITS]

@@ -97,7 +97,7 @@ def _named(frame: "pd.DataFrame", axes: list[str]) -> dict[str, str]:
     words = [
         " · ".join(
             [str(row[name]) for name in NAMED]
-            + [f"{name.removeprefix(AXIS)} {row[name]}" for name in axes if row[name] == row[name]]
+            + [f"{name.removeprefix(AXIS)} {_told(row[name])}" for name in axes if _has(row[name])]
         )
         for _, row in first.iterrows()
     ]
@@ -106,6 +106,16 @@ def _named(frame: "pd.DataFrame", axes: list[str]) -> dict[str, str]:
         for word, point in zip(words, first["point"], strict=True)
         if words.count(word) == 1
     }
+
+
+def _has(value: Any) -> bool:
+    return value is not None and value == value
+
+
+def _told(value: Any) -> str:
+    """A value; whole numbers alike, whether a column holds floats or not."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)
 
 
 def _causes(

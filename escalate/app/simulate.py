@@ -64,6 +64,12 @@ class Simulation:
         return int((self.logits.argmax(axis=1) == self.labels).sum())
 
 
+def most_threads() -> int:
+    """How many threads kernels can use in this process."""
+    settings: Any = numba.config  # a module that fills itself at run time
+    return int(settings.NUMBA_NUM_THREADS)
+
+
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
     """Let kernels use so many threads for a while; results never depend on it.
@@ -73,8 +79,7 @@ def threads(count: int | None) -> Iterator[None]:
     SpecError
         If there are not so many.
     """
-    settings: Any = numba.config  # a module that fills itself at run time
-    before, most = numba.get_num_threads(), settings.NUMBA_NUM_THREADS
+    before, most = numba.get_num_threads(), most_threads()
     wanted = before if count is None else count
     if not 1 <= wanted <= most:
         raise SpecError(f"--threads: {wanted}, wanted 1..{most}")

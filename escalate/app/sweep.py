@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from arch.errors import InvariantError
 from escalate.app.estimate import Estimate, Job, estimate
+from escalate.app.simulate import threads as limited
 from escalate.app.sources import MANIFEST
+from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.compress import Compression, compressions, make
 from escalate.app.sweeps.compress import Watch as ModelWatch
 from escalate.app.sweeps.file import Written, read
 from escalate.app.sweeps.plan import Plan, plan
 from escalate.app.sweeps.points import Batch, Point, batches
 from escalate.app.sweeps.run import run_batches
-from escalate.app.sweeps.store import MODELS, Store
+from escalate.app.sweeps.store import MODELS, POINTS, SUFFIX, Store
 from escalate.app.sweeps.work import Done
 
 MOST_IN_BATCH = 25
@@ -63,10 +66,12 @@ class Sweep:
     compressions: tuple[Compression, ...]
     found: Plan
 
-    def estimate(self) -> Estimate:
-        """What the points take in one process."""
+    def estimate(self, out: Path) -> Estimate:
+        """What the points take in one process that a results folder does not hold yet."""
         groups: dict[Any, list[Point]] = {}
         for each in self.found.points:
+            if (out / POINTS / f"{each.key}{SUFFIX}").is_file():
+                continue
             key = (each.texts, each.feed, each.choice.machine.name)
             groups.setdefault(key, []).append(each)
         jobs = [
@@ -164,7 +169,10 @@ def run_sweep(
     watch: Watch | None = None,
 ) -> Swept:
     """Run what ``planned`` returned; parameters and errors as for ``sweep``."""
-    wanted = make_models(wanted, out)
+    if workers < 1:
+        raise SweepError(f"--workers: {workers}, wanted at least 1")
+    with limited(threads):  # refused before anything is written
+        wanted = make_models(wanted, out)
     found = wanted.found
     store = Store(out)
     torn = [f"{store.path(p.key)}: {why}" for p in found.points if (why := store.torn(p.key))]
@@ -187,4 +195,9 @@ def run_sweep(
         watch=tell,
     )
     store.sweep_up()
+    if len(total.computed) + len(total.there) != len(found.points):
+        raise InvariantError(
+            f"{out}: {len(total.computed)} points computed and {len(total.there)} there, of "
+            f"{len(found.points)}"
+        )
     return Swept(out, len(found.points), total.computed, total.there, total.refused, tuple(torn))

@@ -55,7 +55,7 @@ def sweep(
     from escalate.app.sweep import make_models, planned, run_sweep
 
     wanted = planned(file, out)
-    told = _plan_rows(wanted, workers)
+    told = _plan_rows(wanted, workers, out)
     if dry_run:
         _print_plan(told, shape)
         return
@@ -72,7 +72,7 @@ def sweep(
     _print_done(done, time.perf_counter() - started, shape)
 
 
-def _plan_rows(wanted: "Sweep", workers: int) -> dict[str, Any]:
+def _plan_rows(wanted: "Sweep", workers: int, out: Path) -> dict[str, Any]:
     """What will be run, counted."""
     points = wanted.found.points
     found: dict[str, Any] = {
@@ -83,7 +83,7 @@ def _plan_rows(wanted: "Sweep", workers: int) -> dict[str, Any]:
         "models_to_make": len(wanted.compressions),
     }
     if points:
-        found |= wanted.estimate().told(workers)
+        found |= wanted.estimate(out).told(workers)
     return found
 
 

@@ -202,7 +202,7 @@ def print_notes(notes: Sequence[str]) -> None:
 
 def print_estimate(told: Mapping[str, Any], shape: Format) -> None:
     """What a command would take: a line, or one row, or one object."""
-    if not print_data(shape, told, [told]) and "seconds_about" in told:
+    if not print_data(shape, told, [told]) and told.get("layers_timed"):
         from reports.quantity import quantity
 
         memory = quantity("peak_bytes", told["peak_bytes_about"]).text

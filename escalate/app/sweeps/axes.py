@@ -32,6 +32,9 @@ class SweepError(FrontEndError):
         return str(self).splitlines()
 
 
+MOST = 10**15  # whole numbers up to here are exact as floats, too
+
+
 class Range(BaseModel):
     """All numbers from ``min`` to ``max``: whole ones if both are; evenly by logarithm on demand.
 
@@ -49,8 +52,8 @@ class Range(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
-        if not (math.isfinite(self.min) and math.isfinite(self.max) and self.min < self.max):
-            raise ValueError(f"min {self.min} and max {self.max}: wanted min < max")
+        if not -MOST <= self.min < self.max <= MOST:
+            raise ValueError(f"min {self.min} and max {self.max}: wanted min < max, up to {MOST}")
         if self.log and self.min <= 0:
             raise ValueError(f"min {self.min}: wanted a number above 0 where log = true")
         return self

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from escalate.app.code import code_digest
 from escalate.app.sources import MANIFEST
@@ -18,6 +20,27 @@ if TYPE_CHECKING:
 
 DATA = ("size", "mean", "std", "limit", "held_out")  # fields of Data, beside its name
 FIXED = ("network", "checkpoint", "data", "device", *DATA)
+
+
+Side = Annotated[int, Field(ge=1)]
+
+
+class Fixed(BaseModel):
+    """What all models of a sweep are made from; more keys are options."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    network: str
+    checkpoint: str | None = None
+    data: str = "digits"
+    device: str = "auto"
+    size: list[Side] | None = Field(None, min_length=2, max_length=2)
+    mean: list[float] | None = Field(None, min_length=1)
+    std: list[float] | None = Field(None, min_length=1)
+    limit: Side | None = None
+    held_out: Side | None = None
+
+
 LISTS = ("keep_int8", "size", "mean", "std")  # whose value is a list by itself
 NAMED = 8  # digits of the hash in a model's name
 Watch = Callable[[str, "EpochReport | None"], None]
@@ -47,18 +70,30 @@ def compressions(written: Written) -> tuple[Compression, ...]:
         wrong.settle()
         return ()
     fixed = {key: table[key] for key in FIXED if key in table}
-    if not isinstance(fixed.get("network"), str):
-        wrong.add(written.line("compress"), "compress.network: missing, wanted a name or file")
+    _check_fixed(written, table, wrong)
     for key in ("network", "checkpoint"):
         _check_file(written, key, fixed.get(key), wrong)
     found = []
     for options in _combinations(written):
         where = written.line("compress")
         checked = wrong.attempt(where, partial(_checked, options), without=("--",))
-        if checked:
+        if checked is not None:
             found.append(_named(fixed, checked))
     wrong.settle()
     return tuple({each.name: each for each in found}.values())
+
+
+def _check_fixed(written: Written, table: Mapping[str, Any], wrong: Complaints) -> None:
+    """A complaint for every key that all models share and that is not of its kind."""
+    try:
+        Fixed.model_validate(table)
+    except ValidationError as error:
+        for each in error.errors():
+            key = str(each["loc"][0])
+            told = f"compress.{key} = {table.get(key)!r}: {each['msg'].lower()}"
+            if each["type"] == "missing":
+                told = f"compress.{key}: missing, wanted a name or file"
+            wrong.add(written.line("compress", key), told)
 
 
 def _check_file(written: Written, key: str, word: Any, wrong: Complaints) -> None:

@@ -13,9 +13,11 @@ from escalate.app.sweeps.axes import Mode, Range, Scalar, SweepError
 from escalate.app.sweeps.lines import Path as Where
 from escalate.app.sweeps.lines import line_of, line_table
 
-Values = Scalar | list[Scalar] | Range
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000  # points, and images of a batch
+Count = Annotated[int, Field(ge=1, le=MOST)]
 Seed = Annotated[int, Field(ge=0)]
+SOME = Field(min_length=1)
+Values = Scalar | Annotated[list[Scalar], SOME] | Range
 SYNTHETIC = ("coefficients", "activations", "weights", "kind")
 TABLES = ("set", "synthetic")  # of axes
 NAMES, VALUES = "a name or a list of names", "a value, a list of values or {min = A, max = B}"
@@ -27,10 +29,10 @@ WANTED = {
     "methods": NAMES,
     "images": NAMES,
     "mode": "'grid', 'list', 'random' or 'latin_hypercube'",
-    "points": "a whole number >= 1",
+    "points": f"a whole number 1..{MOST}",
     "sampling_seed": "a whole number >= 0",
     "seed": "a whole number >= 0 or a list of them",
-    "count": "a whole number >= 1 or a list of them",
+    "count": f"a whole number 1..{MOST} or a list of them",
     "basis": VALUES,
     "energy_table": "the name of a file",
     "synthetic": f"a table [synthetic], each key with {VALUES}",
@@ -57,10 +59,10 @@ class SweepFile(BaseModel):
     mode: Mode = "grid"
     points: Count | None = None
     sampling_seed: Seed = 0
-    seed: Seed | list[Seed] | None = None
+    seed: Seed | Annotated[list[Seed], SOME] | None = None
     basis: Values | None = None
-    count: Count | list[Count] | None = None
-    images: str | list[str] | None = None
+    count: Count | Annotated[list[Count], SOME] | None = None
+    images: str | Annotated[list[str], SOME] | None = None
     methods: str | list[str] = []
     energy_table: str | None = None
     synthetic: dict[str, Values] = {}

@@ -9,13 +9,14 @@ from typing import Any
 from arch.errors import SpecError
 from arch.spec import MachineSpec, override
 from escalate.app.feed import Feed
+from escalate.app.images import CIFAR, canonical
 from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
 from escalate.app.sources import ModelSource, ShapeSource, Source, TensorSource, fed_form, resolve
 from escalate.app.sweeps.axes import Axis, Range, Sample, as_axis, combine
 from escalate.app.sweeps.file import SYNTHETIC, Complaints, SweepFile, Written
-from escalate.app.sweeps.points import Point, point
-from workloads.synthetic import Synthetic, synthetic_layers
+from escalate.app.sweeps.points import Memory, Point, point
+from workloads.synthetic import DENSITIES, Synthetic, synthetic_layers
 
 Texts = tuple[str, ...]
 TOGETHER = "fields: "  # how a complaint begins that is about several fields
@@ -63,7 +64,7 @@ class _Planner:
 
     def __init__(self, written: Written, models: Sequence[Texts]) -> None:
         self.written, self.sweep = written, written.sweep
-        self.wrong = Complaints()
+        self.wrong, self.memory = Complaints(), Memory()
         self.sources = {**self._sources(), **self._made(models)}
         self.machines = self._machines()
         self._check_fields()
@@ -79,13 +80,13 @@ class _Planner:
                 where = self.written.line(key, n)
                 source = self.wrong.attempt(where, partial(resolve, words))
                 if source is not None:
-                    found[words] = source
+                    found[words] = _absolute(source)
         if not found and not self.wrong.lines and not self.sweep.compress:
             self.wrong.add(self.written.name, "networks, sources or [compress]: wanted one of them")
         return found
 
     def _made(self, models: Sequence[Texts]) -> dict[Texts, Source]:
-        return {words: resolve(words) for words in models}
+        return {words: _absolute(resolve(words)) for words in models}
 
     def _machines(self) -> dict[tuple[str, str], Choice]:
         """Every machine with every preset, unchanged."""
@@ -225,8 +226,16 @@ class _Planner:
         changed = replace(choice, spec=spec)
         return self.wrong.attempt(
             self.written.line("networks" if isinstance(source, ShapeSource) else "sources"),
-            lambda: point(words, source, _checked(source, feed, changed), changed),
+            lambda: point(words, source, _checked(source, feed, changed), changed, self.memory),
         )
+
+
+def _absolute(source: Source) -> Source:
+    """The source by paths that another process finds as well, wherever it runs."""
+    if not isinstance(source, ModelSource):
+        return source
+    pruned = None if source.pruned is None else source.pruned.absolute()
+    return replace(source, folder=source.folder.absolute(), pruned=pruned)
 
 
 def _tried(value: Any) -> tuple[Any, ...]:
@@ -257,7 +266,13 @@ def _feed_axes(sweep: SweepFile, source: Source, choice: Choice) -> dict[str, Ax
 def _feed(source: Source, sample: Sample) -> Feed:
     count: Any = sample.get("count", 1)
     images: Any = sample.get("images")
+    if images is not None and (canonical(images).startswith(CIFAR) or Path(images).is_dir()):
+        start, colon, path = canonical(images).rpartition(":")
+        images = f"{start}{colon}{Path(path).absolute()}"
     recipe = {key: sample[key] for key in (*SYNTHETIC, *SEEDED) if key in sample}
+    for key in DENSITIES:  # 1 and 1.0 are one density
+        if isinstance(recipe.get(key), int) and not isinstance(recipe[key], bool):
+            recipe[key] = float(recipe[key])
     given = any(key in recipe for key in SYNTHETIC)
     if not isinstance(source, ShapeSource) or not given:
         return Feed(images, count)

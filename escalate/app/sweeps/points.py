@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from escalate.app.code import machine_digest
@@ -14,7 +13,28 @@ from escalate.app.simulate import fed_images
 from escalate.app.sources import MANIFEST, ModelSource, ShapeSource, Source, TensorSource, fed_form
 from escalate.version import VERSION
 
-FORMAT = "escalate point 1"
+FORMAT = "escalate point 2"
+
+
+class Memory:
+    """What was worked out for one sweep, by function and arguments; read afresh for the next.
+
+    Examples
+    --------
+    >>> memory = Memory()
+    >>> memory(max, 1, 2), memory(max, 1, 2)
+    (2, 2)
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Any, Any] = {}
+
+    def __call__(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        """What ``make`` returns for these arguments."""
+        key = (make, *(id(a) if isinstance(a, TensorSource) else a for a in arguments))
+        if key not in self._found:
+            self._found[key] = make(*arguments)
+        return self._found[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +44,7 @@ class Point:
     Parameters
     ----------
     key : SHA-256 of everything that its rows depend on; the name of its file
+    code : digest of the program that makes them
     texts : the source, as the file says it
     source : what that stands for
     feed : images or seeded tensors
@@ -31,33 +52,39 @@ class Point:
     """
 
     key: str
+    code: str
     texts: tuple[str, ...]
     source: Source
     feed: Feed
     choice: Choice
 
 
-def point(texts: Sequence[str], source: Source, feed: Feed, choice: Choice) -> Point:
-    """A point with its name.
+def point(
+    texts: Sequence[str], source: Source, feed: Feed, choice: Choice, memory: Memory
+) -> Point:
+    """A point with its name; ``memory`` holds what was read for others of the same sweep.
 
     Raises
     ------
     CheckpointError, DataError
         If a model or its images cannot be read.
     """
+    code = machine_digest(choice.machine)
     identity = {
         "format": FORMAT,
         "version": VERSION,
-        "code": machine_digest(choice.machine),
-        "tensors": _tensors(source, feed, choice.machine.name),
+        "code": code,
+        "source": list(texts),
+        "tensors": memory(_tensors, source, feed, choice.machine.name),
         "machine": choice.machine.name,
         "preset": choice.preset,
         "spec": choice.spec.model_dump(mode="json"),
         "prices": [
             [*key, str(price.attojoules), price.source] for key, price in choice.own_prices.items()
         ],
+        "price_files": list(choice.energy_tables),
     }
-    return Point(_sha(identity), tuple(texts), source, feed, choice)
+    return Point(_sha(identity), code, tuple(texts), source, feed, choice)
 
 
 def _sha(value: Any) -> str:
@@ -74,12 +101,10 @@ def _tensors(source: Source, feed: Feed, machine: str) -> Any:
     return [_of_shapes(source), feed.count, recipe]
 
 
-@cache
 def _of_shapes(source: ShapeSource) -> str:
     return _sha([source.name, repr(source.network)])
 
 
-@cache
 def _of_model(source: ModelSource, asked: str | None, count: int, machine: str) -> list[str]:
     """Digests of the stored model and of the pixels it looks at."""
     model, kind = source.model_for(machine)

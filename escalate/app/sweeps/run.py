@@ -1,7 +1,6 @@
 """run: batches go to this process, to processes of ours, or to a Dask cluster that is there."""
 
 import multiprocessing
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from escalate.app.simulate import most_threads
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch
 from escalate.app.sweeps.work import Done, run_batch
@@ -93,7 +93,7 @@ def _in_processes(
     folder: str, batches: Sequence[Batch], workers: int, _: Any, kernel_threads: int | None
 ) -> Iterator[Done]:
     """This process and others, started afresh so that no thread is copied; dead ones replaced."""
-    each = kernel_threads or max(1, (os.cpu_count() or 1) // workers)
+    each = kernel_threads or max(1, most_threads() // workers)
     waiting, deaths = deque(batches), 0
     while waiting:
         given: dict[Future[Done], Batch] = {}
@@ -102,8 +102,8 @@ def _in_processes(
             try:
                 while waiting or given:
                     while len(waiting) > 1 and len(given) < AHEAD * (workers - 1):
-                        batch = waiting.popleft()
-                        given[pool.submit(in_child, folder, batch, each)] = batch
+                        given[pool.submit(in_child, folder, waiting[0], each)] = waiting[0]
+                        waiting.popleft()  # only now: a pool that just broke takes nothing
                     if waiting:
                         yield run_batch(folder, waiting.popleft(), each)
                     for future in wait(given, timeout=0 if waiting else None).done:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 POINTS, LOCKS, SWEEP, MODELS = "points", "locks", "sweep.toml", "models"
 SUFFIX = ".parquet"
 ABOUT = b"escalate"
+NEEDED = ("key", "version", "code", "network", "source", "machine", "preset", "spec")
 
 
 class Store:
@@ -63,29 +64,26 @@ class Store:
     def has(self, key: str) -> bool:
         """Whether the point is finished; a torn file is not."""
         path = self.path(key)
-        return path.is_file() and isinstance(about_of(path), dict)
+        return path.is_file() and isinstance(read_point(path, rows=True)[0], dict)
 
     def torn(self, key: str) -> str | None:
         """Why a file under the point's name cannot be read; None if it can or is not there."""
         path = self.path(key)
-        found = about_of(path) if path.is_file() else None
+        found = read_point(path, rows=True)[0] if path.is_file() else None
         return found if isinstance(found, str) else None
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[bool]:
         """Whether the point is this process's to compute, for as long as the block lasts."""
         path = self.folder / LOCKS / key
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+        handle = _lock(path)
+        if handle is None:
             yield False
             return
         try:
             yield True
         finally:
-            path.unlink(missing_ok=True)  # under the lock; who opened it before looks at the point
+            path.unlink(missing_ok=True)  # under the lock: see ``_lock``
             os.close(handle)
 
     def write(self, point: Point, outcome: NetworkRun | str) -> None:
@@ -131,6 +129,26 @@ class Store:
                     path.unlink(missing_ok=True)
 
 
+def _lock(path: Path) -> int | None:
+    """A handle that holds the lock of a file, or None if another process does.
+
+    Whoever held it before may have removed the file while we waited at its door; the lock of a
+    file that has no name is nobody's, so the one that has the name is tried again.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_ino == path.stat().st_ino:
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except FileNotFoundError:
+            pass
+        os.close(handle)
+
+
 def about_of(path: Path) -> dict[str, Any] | str:
     """What a point's file says about itself, or why it is none of ours."""
     return read_point(path, rows=False)[0]
@@ -145,7 +163,10 @@ def read_point(path: Path, *, rows: bool) -> "tuple[dict[str, Any] | str, pa.Tab
         with pq.ParquetFile(path) as file:
             about = json.loads((file.metadata.metadata or {})[ABOUT])
             if not isinstance(about, dict) or about.get("format") != FORMAT:
-                return f"foreign: wanted the format {FORMAT!r}", None
+                return f"of another format than {FORMAT!r}", None
+            lacking = [name for name in NEEDED if name not in about]
+            if lacking or ("refused" not in about and not {"provenance", "totals"} <= about.keys()):
+                return f"foreign: lacks {', '.join(lacking) or 'totals'}", None
             table = file.read(use_threads=False).replace_schema_metadata() if rows else None
             return about, table
     except (pa.ArrowException, OSError) as error:

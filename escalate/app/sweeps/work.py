@@ -1,6 +1,7 @@
 """work: what one worker does with a batch of points; the same wherever it runs."""
 
 import contextlib
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from arch.errors import OperandError, SpecError
 from arch.simulate import NetworkRun
+from escalate.app.code import machine_digest
 from escalate.app.simulate import Simulation, threads, try_choices
+from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch, Point
 from escalate.app.sweeps.store import Store
 
@@ -44,6 +47,12 @@ def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
     OSError
         If a point cannot be written.
     """
+    for each in batch.points:
+        if machine_digest(each.choice.machine) != each.code:
+            raise SweepError(
+                f"{socket.gethostname()}: this worker has other code of escalate or of "
+                f"{each.choice.machine.name} than the sweep; wanted the same version everywhere"
+            )
     store = Store(Path(folder))
     there, busy, mine = [], [], []
     with ONE_AT_A_TIME, contextlib.ExitStack() as locks:
@@ -54,21 +63,19 @@ def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
                 there.append(each.key)
             else:
                 mine.append(each)
-        refused = _simulate(store, mine, kernel_threads) if mine else []
+        with threads(kernel_threads):
+            refused = _simulate(store, mine) if mine else []
     return Done(tuple(each.key for each in mine), tuple(there), tuple(busy), tuple(refused))
 
 
-def _simulate(
-    store: Store, points: Sequence[Point], kernel_threads: int | None
-) -> list[tuple[str, str]]:
+def _simulate(store: Store, points: Sequence[Point]) -> list[tuple[str, str]]:
     """Simulate points side by side and write them; the refusals among them."""
     first = points[0]
     try:
-        with threads(kernel_threads):
-            found = try_choices(first.source, [each.choice for each in points], first.feed)
+        found = try_choices(first.source, [each.choice for each in points], first.feed)
     except (OperandError, SpecError) as refusal:  # no machine was left
         if len(points) > 1:
-            alone = [_simulate(store, [each], kernel_threads) for each in points]
+            alone = [_simulate(store, [each]) for each in points]
             return [refused for some in alone for refused in some]
         found = [refusal]
     refused = []

@@ -1,5 +1,7 @@
 """Are points what the file says, and is everything that is wrong named with its line?"""
 
+import shutil
+
 import pytest
 
 from escalate.app.sweep import planned
@@ -164,3 +166,33 @@ def test_values_that_are_legal_only_together_are_taken(tmp_path):
     text += "synthetic = { weights = 0.3, activations = 0.5 }\n"
     text += "[set.bit_tactical]\nlookahead = [0, 2]\nlookaside = [0, 1]\n"
     assert len(plan_of(tmp_path, text).points) == 2
+
+
+def test_compressions_with_defaults_alone_are_one_model(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text("[compress]\nnetwork = 'digits_cnn'\n")
+    assert len(planned(path, tmp_path).compressions) == 1
+    path.write_text("[compress]\nnetwork = 'digits_cnn'\nsize = 'x'\nheld_out = 'abc'\n")
+    with pytest.raises(SweepError) as error:
+        planned(path, tmp_path)
+    assert [line.split(": ")[0][-2:] for line in error.value.lines] == [":3", ":4"]
+
+
+@pytest.mark.parametrize(
+    "text", ["synthetic = { weights = [] }", "points = 1000000000000", "count = 0", "seed = []"]
+)
+def test_nothing_and_too_much_are_refused(tmp_path, text):
+    with pytest.raises(SweepError, match="s.toml:2: "):
+        plan_of(tmp_path, f"networks = 'digits_cnn'\n{text}\n")
+
+
+def test_a_point_is_the_same_from_any_folder(tmp_path, monkeypatch, compressed):
+    shutil.copytree(compressed.folder, tmp_path / "mine")
+    (tmp_path / "deeper").mkdir()
+    keys = []
+    for folder, source in ((tmp_path, "mine"), (tmp_path / "deeper", "../mine")):
+        monkeypatch.chdir(folder)
+        (point,) = plan_of(tmp_path, f"sources = '{source}'\n").points
+        assert point.source.folder.is_absolute()
+        keys.append(point.key)
+    assert keys[0] != keys[1]  # rows tell the source as it was named

@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
+from arch.errors import SpecError
 from escalate.app.load import LeftOut, load
 from escalate.app.results import ResultsError
 from escalate.app.sweep import sweep
 from escalate.app.sweeps import store as module
+from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.store import Store
 from tests.escalate.app.sweeps.conftest import contents
 
@@ -66,12 +68,36 @@ def test_points_of_another_version_are_counted_and_left_out(small, results, monk
 
 
 def test_an_edit_of_the_program_makes_points_stale(small, results, monkeypatch):
-    for name in ("escalate.app.load", "escalate.app.sweeps.store", "escalate.app.sweeps.points"):
-        monkeypatch.setattr(f"{name}.machine_digest", lambda machine: "edited")
+    for name in ("load", "sweeps.store", "sweeps.points", "sweeps.work"):
+        monkeypatch.setattr(f"escalate.app.{name}.machine_digest", lambda machine: "edited")
     assert len(sweep(small, out=results).computed) == 9
     with pytest.warns(LeftOut, match="9 points of other versions or code"):
         assert len(load(results, "points")) == 9
     assert len(load(results, "points", every_version=True)) == 18
+
+
+def test_a_worker_with_other_code_is_refused(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("escalate.app.sweeps.work.machine_digest", lambda machine: "older")
+    with pytest.raises(SweepError, match="this worker has other code of escalate"):
+        sweep(small, out=tmp_path / "results")
+    assert not contents(tmp_path / "results")
+
+
+def test_what_the_user_asked_wrongly_is_no_result(small, tmp_path):
+    with pytest.raises(SpecError, match="--threads: 999, wanted"):
+        sweep(small, out=tmp_path / "results", threads=999)
+    with pytest.raises(SweepError, match="--workers: 0, wanted at least 1"):
+        sweep(small, out=tmp_path / "results", workers=0)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_point_with_broken_rows_is_torn(small, results):
+    before = contents(results)
+    path = results / "points" / next(iter(before))
+    path.write_bytes(path.read_bytes()[:4] + bytes(396) + path.read_bytes()[400:])
+    found = sweep(small, out=results)
+    assert len(found.computed) == len(found.torn) == 1
+    assert contents(results) == before
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
