@@ -13,6 +13,8 @@ import torch
 from escalate import model_file
 from escalate.budget import fitted, trim
 from escalate.calibrate import calibrate
+from escalate.compressors import rate_distortion
+from escalate.compressors.distortion import Cost
 from escalate.convolutions import (
     DecomposedConvolution,
     Int8Convolution,
@@ -59,7 +61,8 @@ def compress(
     """Compress a network and turn it into integers.
 
     Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; ``prune``:
-    prune in place of the first two; ``int8``: quantize, calibrate, lower.
+    prune in place of the first two; ``rate_distortion``: cluster in place of them, retrain nothing;
+    ``int8``: quantize, calibrate, lower.
 
     Parameters
     ----------
@@ -91,14 +94,29 @@ def compress(
             f"{source or 'images'}: retraining needs labels; give them, or distillation = 1, "
             "or epochs = 0"
         )
+    if options.needs_labels and labels is None:
+        raise DataError(
+            f"{source or 'images'}: objective {options.objective} needs labels; give them, "
+            "or objective = kl"
+        )
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
     budget = None
+    some = pixels[: options.calibration_images]
+    if options.method == "rate_distortion":
+        return clustered(
+            network,
+            options,
+            quantizer,
+            some,
+            None if labels is None else labels[: len(some)],
+            original,
+            lambda chosen: _provenance(chosen, pixels, labels, source) | {"asked": asked},
+        )
     if options.ratio is not None and options.method == "escalate":
         budget = byte_budget(network, options.ratio)
-        some = pixels[: options.calibration_images]
         options = within_ratio(network, options, quantizer, some, original)
-    module = quantized(network, options, quantizer, pixels[: options.calibration_images], original)
+    module = quantized(network, options, quantizer, some, original)
     about = _provenance(options, pixels, labels, source) | {"asked": asked}
     finished = partial(integers_of, module, quantizer, options, about)
 
@@ -207,6 +225,53 @@ def with_forms(
     return CompressOptions(**{**options.model_dump(), **fields})
 
 
+def clustered(
+    network: FloatNetwork,
+    options: CompressOptions,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    labels: np.ndarray | None,
+    original: GraphModule,
+    about: Callable[[CompressOptions], dict[str, object]],
+) -> IntegerModel:
+    """The network with clustered weights, the largest within ``ratio`` where one is given.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompressOptions of ``rate_distortion``
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W), to measure sensitivities, match and calibrate with
+    labels : integers, shape (N,), where the objective needs them
+    original : the same network in floats, on the device to compute on
+    about : provenance of a model that was made with these options
+
+    Raises
+    ------
+    DecompositionError
+        If no number of clusters, or no density, is that small.
+    """
+    given = rate_distortion.costs(original, image, pixels, labels, options.clustering, options.seed)
+
+    def made(chosen: CompressOptions) -> IntegerModel:
+        module = quantized(network, chosen, image, pixels, original, given)
+        return integers_of(module, image, chosen, about(chosen))
+
+    if options.ratio is None:
+        return made(options)
+    pruned = options.clusters is not None
+
+    def sized(number: int) -> tuple[int, IntegerModel]:
+        knob = {"density": number / rate_distortion.SHARES} if pruned else {"clusters": number}
+        found = made(CompressOptions(**{**options.model_dump(), "ratio": None, **knob}))
+        return model_file.packed_size(found), found
+
+    low, high = (1, rate_distortion.SHARES) if pruned else (2, rate_distortion.MOST_CLUSTERS)
+    what = "density" if pruned else "number of clusters"
+    budget = byte_budget(network, options.ratio)
+    return rate_distortion.largest(sized, budget, low, high, what)
+
+
 def codings(model: IntegerModel, storage: str) -> dict[str, str]:
     """The storage format of every ternary layer: the one asked for, or the smallest."""
     return {
@@ -222,6 +287,7 @@ def quantized(
     image: ImageQuantizer,
     pixels: np.ndarray,
     original: GraphModule,
+    costs: Mapping[str, Cost] | None = None,
 ) -> GraphModule:
     """The network in the forms that the options give it, matched and calibrated, not retrained.
 
@@ -232,12 +298,13 @@ def quantized(
     image : ImageQuantizer
     pixels : uint8, shape (N, C, H, W), to match and calibrate with
     original : the same network in floats, on the device to compute on
+    costs : what it costs to move each weight, where they are clustered
     """
     device = next(original.parameters()).device
     importances: dict[str, np.ndarray] = {}
     if options.weighting == "inputs" and options.method != "int8":
         importances = input_moments(original, image, pixels)
-    convolutions = convolutions_of(network, options, importances)
+    convolutions = convolutions_of(network, options, importances, costs or {})
     module = GraphModule(network.graph, convolutions).to(device)
     drop_weights(module, options.first_ease)
     if options.method != "int8":
@@ -246,7 +313,10 @@ def quantized(
 
 
 def convolutions_of(
-    network: FloatNetwork, options: CompressOptions, importances: Mapping[str, np.ndarray]
+    network: FloatNetwork,
+    options: CompressOptions,
+    importances: Mapping[str, np.ndarray],
+    costs: Mapping[str, Cost],
 ) -> dict[str, QuantizedConvolution]:
     """The form that the options give each convolution.
 
@@ -255,6 +325,7 @@ def convolutions_of(
     network : FloatNetwork
     options : CompressOptions
     importances : second moments of the input channels (C,) by layer; none for unweighted errors
+    costs : what it costs to move each weight, by layer, where they are clustered
     """
     sparse = sparse_layers(network.graph, options)
     sizes = basis_sizes(network, options) if options.method == "escalate" else {}
@@ -269,6 +340,12 @@ def convolutions_of(
         if options.method == "prune":
             found[node.name] = PrunedConvolution(
                 *arrays, options.pruning(node.name), bits, importance=importance
+            )
+            continue
+        if options.method == "rate_distortion":
+            density, clusters = options.clustered(node.name)
+            found[node.name] = rate_distortion.compressed_layer(
+                *arrays, costs[node.name], density=density, clusters=clusters
             )
             continue
         kind = DecomposedConvolution if node.name in sizes else TernaryConvolution

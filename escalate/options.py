@@ -1,12 +1,19 @@
 """CompressOptions: everything a compression can be told, checked at birth."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.activation_range import Calibration
 from escalate.augment import Augmentation
+from escalate.compressors.rate_distortion import (
+    DEFAULT_CLUSTERS,
+    DEFAULT_OBJECTIVE,
+    MOST_CLUSTERS,
+    NEED_LABELS,
+    Objective,
+)
 from escalate.pruning import Pruning, Scope
 from escalate.retrain import RetrainOptions
 from escalate.scales import Granularity
@@ -24,9 +31,33 @@ ONLY_ESCALATE = (
     "updates",
     "storage",
 )
+ONLY_RETRAINING = (
+    "epochs",
+    "learning_rate",
+    "batch",
+    "distillation",
+    "optimizer",
+    "ramp",
+    "augment",
+    "precision",
+)
+ONLY_CLUSTERING = ("objective", "clusters")
+TRAINING_FREE = ("rate_distortion",)
+MEANINGLESS: Mapping[str, tuple[str, ...]] = {
+    "escalate": ("scope", *ONLY_CLUSTERING),
+    "int8": ("scope", *ONLY_CLUSTERING),
+    "prune": (*ONLY_ESCALATE, *ONLY_CLUSTERING),
+    "rate_distortion": (
+        *(name for name in ONLY_ESCALATE if name != "ratio"),
+        "scope",
+        "weighting",
+        *ONLY_RETRAINING,
+    ),
+}
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Bits = Annotated[int, Field(ge=2, le=8)]
+Clusters = Annotated[int, Field(ge=2, le=MOST_CLUSTERS)]
 
 
 class CompressOptions(BaseModel):
@@ -35,24 +66,31 @@ class CompressOptions(BaseModel):
     Parameters
     ----------
     method : ``escalate`` (ternary coefficients of an 8-bit basis), ``prune`` (8-bit weights per
-        output channel, all but the strongest 0), or ``int8`` (8-bit weights, calibrated, not
-        retrained; only the calibration fields matter then).  ``prune`` refuses what is about
-        bases and coefficients alone: ``ONLY_ESCALATE``
+        output channel, all but the strongest 0), ``rate_distortion`` (8-bit weights that share few
+        values, not retrained), or ``int8`` (8-bit weights, calibrated, not retrained; only the
+        calibration fields matter then).  A method refuses what has no meaning for it:
+        ``MEANINGLESS``; of retraining ``rate_distortion`` takes ``epochs = 0`` alone
     basis : M, one number for all decomposed layers (a layer with fewer taps R*S takes all of its
         taps), or a table naming each decomposed layer with R*S > 1
     error : instead of ``basis``: per layer the smallest M whose squared error is at most this share
         of the weights' squared sum
     ratio : instead of ``basis``, ``error``, ``density`` and ``threshold``: how many times smaller
         than FP32 the whole model is to be on disk; every layer's form follows by equal slope of
-        the layers' curves, see ``escalate.budget``
+        the layers' curves, see ``escalate.budget``; of ``rate_distortion`` the most clusters
+        that fit, or, where ``clusters`` are given, the highest density
     mixed : whether ``ratio`` may also leave layers at 8 bits and fewer instead of ternary; the
         Basis-First machine runs those in its slower bypass mode
     density, threshold : which coefficients survive, see ``escalate.survival``; at most one of the
-        two, density 0.3 if neither is given; density may be a table naming each ternary layer, or
-        each pruned one
+        two, density 0.3 if neither is given (``rate_distortion``: 1); density may be a table naming
+        each ternary layer, or each pruned or clustered one
     scope : of a density of pruned weights: ``global`` (default), of all pruned layers together,
         whose weights compete with each other, or ``layer``, of each of them; see
         ``escalate.pruning``
+    objective : what ``rate_distortion`` keeps small: ``kl`` (default; needs no labels),
+        ``gradient``, ``hessian``, ``gradient_hessian``, or ``baseline``, plain squared errors; see
+        ``escalate.compressors.rate_distortion``
+    clusters : how many values the weights of each layer share, 16 by default, 0 for dropped weights
+        not counted; one number or a table naming each clustered layer
     scales : which scales the coefficients have, see ``escalate.scales``
     weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
         or ``inputs``, the second moments of each layer's input channels on the calibration images
@@ -84,7 +122,7 @@ class CompressOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["escalate", "prune", "int8"] = "escalate"
+    method: Literal["escalate", "prune", "int8", "rate_distortion"] = "escalate"
     basis: Count | Mapping[str, Count] | None = None
     error: Annotated[float, Field(ge=0, lt=1)] | None = None
     ratio: Annotated[float, Field(gt=1)] | None = None
@@ -92,6 +130,8 @@ class CompressOptions(BaseModel):
     density: Share | Mapping[str, Share] | None = None
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
     scope: Scope | None = None
+    objective: Objective | None = None
+    clusters: Clusters | Mapping[str, Clusters] | None = None
     scales: Granularity = "separable"
     weighting: Literal["none", "inputs"] = "none"
     epochs: Annotated[int, Field(ge=0)] = 8
@@ -113,23 +153,35 @@ class CompressOptions(BaseModel):
     storage: Literal["best", "two_bit", "bitmap", "two_level", "run_length", "entropy"] = "best"
     remove: bool = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _untrained(cls, fields: Any) -> Any:
+        """A method that never trains has no epochs unless some are asked for, which is refused."""
+        if isinstance(fields, Mapping) and fields.get("method") in TRAINING_FREE:
+            return {"epochs": 0, **fields}
+        return fields
+
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         pairs = [("density", "threshold"), ("basis", "error")]
-        pairs += [("ratio", name) for name in ("basis", "error", "density", "threshold")]
+        if self.method == "rate_distortion" and self.ratio is not None:
+            pairs += [("density", "clusters")]
+        else:
+            pairs += [("ratio", name) for name in ("basis", "error", "density", "threshold")]
         for left, right in pairs:
             if getattr(self, left) is not None and getattr(self, right) is not None:
-                raise ValueError(f"{left} and {right} are both given, wanted at most one")
+                beside = " beside ratio" if right == "clusters" else ""
+                raise ValueError(f"{left} and {right} are both given{beside}, wanted at most one")
         return self
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
-        if self.method == "prune":
-            for name in ONLY_ESCALATE:
-                if getattr(self, name) != type(self).model_fields[name].default:
-                    raise ValueError(f"{name} has no meaning for method prune")
-        elif self.scope is not None:
-            raise ValueError(f"scope has no meaning for method {self.method}")
+        for name in MEANINGLESS[self.method]:
+            plain = type(self).model_fields[name].default
+            if self.method in TRAINING_FREE and name == "epochs":
+                plain = 0
+            if getattr(self, name) != plain:
+                raise ValueError(f"{name} has no meaning for method {self.method}")
         if self.scope is not None and isinstance(self.density, Mapping):
             raise ValueError("scope and a density table are both given, wanted at most one")
         return self
@@ -138,6 +190,16 @@ class CompressOptions(BaseModel):
     def retrained(self) -> bool:
         """Whether anything is trained."""
         return self.method != "int8" and self.epochs > 0
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether labels are needed even where nothing is retrained."""
+        return self.objective in NEED_LABELS
+
+    @property
+    def clustering(self) -> Objective:
+        """What clustering keeps small."""
+        return self.objective or DEFAULT_OBJECTIVE
 
     @property
     def first_ease(self) -> float:
@@ -149,6 +211,14 @@ class CompressOptions(BaseModel):
         if isinstance(self.density, Mapping):
             return Pruning(self.density[layer], "layer")
         return Pruning(self.density or DEFAULT_DENSITY, self.scope or "global")
+
+    def clustered(self, layer: str) -> tuple[float, int]:
+        """Share of a clustered layer's weights that stay, and how many values these take."""
+        shares, counts = self.density or 1.0, self.clusters or DEFAULT_CLUSTERS
+        return (
+            shares[layer] if isinstance(shares, Mapping) else shares,
+            counts[layer] if isinstance(counts, Mapping) else counts,
+        )
 
     def survival(self, layer: str) -> Survival:
         """The rule for a layer's coefficients."""

@@ -1,4 +1,4 @@
-"""plan: which form each convolution gets: 8 bits, pruned, ternary, or ternary with a basis of M."""
+"""plan: each convolution's form: 8 bits, pruned, clustered, ternary, or that with a basis of M."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,12 @@ from escalate.errors import DecompositionError
 from escalate.network import FloatNetwork
 from escalate.options import DEFAULT_BASIS, CompressOptions
 from workloads.graph import Graph
+
+KINDS = {
+    "escalate": "ternary layer",
+    "prune": "pruned layer",
+    "rate_distortion": "clustered layer",
+}
 
 
 def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
@@ -34,7 +40,7 @@ def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
 
 
 def sparse_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
-    """Convolutions that lose coefficients or weights, in execution order: ternary or pruned ones.
+    """Convolutions that are not kept, in execution order: ternary, pruned or clustered ones.
 
     Raises
     ------
@@ -45,11 +51,9 @@ def sparse_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
     names = tuple(node.name for node in graph.convs if node.name not in kept)
     pruned = options.method == "prune"
     if options.method != "int8" and isinstance(options.density, Mapping):
-        kind = "pruned layer" if pruned else "ternary layer"
-        _known(graph, options.density, names, "the density table", kind)
-        for name in names:
-            if name not in options.density:
-                raise DecompositionError(f"{name}: the density table has no entry for the layer")
+        _complete(graph, options.density, names, "the density table", KINDS[options.method])
+    if isinstance(options.clusters, Mapping):
+        _complete(graph, options.clusters, names, "the clusters table", KINDS[options.method])
     if isinstance(options.weight_bits, Mapping):
         whole = [*sorted(kept), *(names if pruned else ())]
         _known(graph, options.weight_bits, whole, "weight_bits", "layer at 8 bits")
@@ -103,6 +107,15 @@ def _table_sizes(graph: Graph, table: Mapping[str, int], taps: dict[str, int]) -
         if not 1 <= table[name] <= count:
             raise DecompositionError(f"{name}: M is {table[name]}, wanted 1..{count}")
     return {name: table[name] for name in taps}
+
+
+def _complete(
+    graph: Graph, given: Mapping[str, object], names: tuple[str, ...], what: str, kind: str
+) -> None:
+    _known(graph, given, names, what, kind)
+    for name in names:
+        if name not in given:
+            raise DecompositionError(f"{name}: {what} has no entry for the layer")
 
 
 def _known(

@@ -10,7 +10,10 @@ from reports.quantity import heading, quantity
 if TYPE_CHECKING:
     from escalate.app.compress import Compressed
 
-NAMES = {"prune": "pruned, 8 bit"}  # what the compressed form is called, by method
+NAMES = {
+    "prune": "pruned, 8 bit",
+    "rate_distortion": "clustered, 8 bit",
+}  # what the compressed form is called, by method
 
 
 def html_table(

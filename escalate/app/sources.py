@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
-COMPRESSED, PRUNED = "compressed", "pruned"
-EIGHT_BIT: Mapping[object, str] = {"prune": PRUNED, "int8": INT8}  # kinds, by method
+COMPRESSED, PRUNED, CLUSTERED = "compressed", "pruned", "clustered"
+EIGHT_BIT: Mapping[object, str] = {  # kinds, by method
+    "prune": PRUNED,
+    "rate_distortion": CLUSTERED,
+    "int8": INT8,
+}
 
 
 class SourceError(FrontEndError):

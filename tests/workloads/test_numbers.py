@@ -1,4 +1,4 @@
-"""Numbers of any kind: decoded exactly, in the smallest of three forms; damage is refused."""
+"""Numbers of any kind: decoded exactly, in the smallest of four forms; damage is refused."""
 
 import numpy as np
 import pytest
@@ -84,3 +84,57 @@ def test_sparse_numbers_that_are_none_are_refused():
     zero = np.concatenate([payload[:2], signs, least])
     with pytest.raises(WorkloadError, match="payload has a non-zero of magnitude 0"):
         numbers.decode(zero, 0, 600)
+
+
+def shared(seed, size, values):
+    random = np.random.default_rng(seed)
+    return random.choice(np.array(values), size)
+
+
+def test_few_values_far_apart_cost_their_entropy_and_a_list():
+    spread = [-127, -60, -21, -3, 0, 9, 40, 111]
+    values = shared(2, 30_000, spread)
+    payload = numbers.encode(values)
+    assert payload[0] == numbers.LISTED
+    assert 30_000 * 3 / 8 < payload.size < 30_000 * 3 / 8 * 1.001 + 3 * len(spread) + 20
+    decoded, place = numbers.decode(payload, 0, values.size)
+    assert place == payload.size
+    np.testing.assert_array_equal(decoded, values)
+
+
+def test_values_side_by_side_are_not_listed():
+    assert numbers.encode(shared(0, 4096, range(-8, 8)))[0] != numbers.LISTED
+
+
+LISTS = st.builds(
+    shared,
+    st.integers(0, 99),
+    st.sampled_from((256, 700)),
+    st.sampled_from(([-127, 0, 127], [5, 900], [-(2**31), 2**31 - 1], [0, 40, 41, 99], [7])),
+)
+
+
+@given(values=LISTS, seed=st.integers(0, 99))
+def test_lists_survive_and_damage_never_crashes(values, seed):
+    random = np.random.default_rng(seed)
+    payload = numbers.encode(values).copy()
+    np.testing.assert_array_equal(numbers.decode(payload, 0, values.size)[0], values)
+    payload[random.integers(payload.size)] ^= np.uint8(1 << random.integers(8))
+    try:
+        decoded, _ = numbers.decode(payload, 0, values.size)
+    except WorkloadError:
+        return
+    assert decoded.shape == (values.size,)
+
+
+def test_lists_that_are_none_are_refused():
+    payload = numbers.encode(shared(0, 600, [-100, 0, 100]))
+    assert payload[0] == numbers.LISTED
+    broken = payload.copy()
+    broken[1] = 0
+    with pytest.raises(WorkloadError, match="payload lists 0 values of 600 numbers"):
+        numbers.decode(broken, 0, 600)
+    head = payload[: 2 + numbers.encode(np.array([-100, 0, 100])).size]
+    beyond = np.concatenate([head, numbers.encode(np.arange(600) % 5)])
+    with pytest.raises(WorkloadError, match=r"payload has places 0\.\.4 in a list of 3 values"):
+        numbers.decode(beyond, 0, 600)

@@ -1,6 +1,6 @@
 """Whole numbers of any kind (weights, basis kernels, multipliers, biases) in the fewest bytes.
 
-Three forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
+Four forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
 shift, then the numbers divided by 2^shift in two's complement of that width, bit 0 first; zeros up
 to a whole byte.  Entropy coded: the byte 255, then in groups of seven bits the negated smallest
 number, the number of symbols, how often each occurs, and the number of words; then the words of
@@ -8,7 +8,10 @@ the range coder (32 bits, little endian).  Probabilities are made from those cou
 division on either side.  Sparse, for numbers of which many are 0 (pruned weights): the byte 254, in
 groups of seven bits the bytes of the signs, the signs in the format ``entropy``, and the magnitudes
 of the non-zeros less 65 as packed or entropy coded numbers; 65 lets those of 8-bit weights pack in
-seven bits.  One table for both signs makes it smaller than the entropy code of the whole.
+seven bits.  One table for both signs makes it smaller than the entropy code of the whole.  Listed,
+for numbers that take few of the values between their extremes: the byte 253, in groups of seven
+bits how many these are, the values, rising, packed or entropy coded, and the numbers' places among
+them likewise.
 """
 
 import constriction
@@ -27,7 +30,7 @@ from workloads.formats.bits import (
 )
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-CODED, SPARSE = 255, 254
+CODED, SPARSE, LISTED = 255, 254, 253
 MIDDLE = 65  # what is taken off the magnitudes of sparse numbers
 WIDEST = 32
 MOST_SYMBOLS = 1 << 16
@@ -51,6 +54,10 @@ def encode(values: np.ndarray) -> np.ndarray:
     forms = [_plain(flat)]
     if flat.size >= LEAST_VALUES and not flat.all():
         forms.append(_thin(flat))
+    if flat.size >= LEAST_VALUES:
+        values, places = np.unique(flat, return_inverse=True)
+        if 2 * values.size <= np.ptp(flat):
+            forms.append(_listed(values, places))
     return min(forms, key=len)  # the first of equals
 
 
@@ -72,6 +79,8 @@ def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int
         raise WorkloadError(f"payload ends at byte {payload.size}, {count} numbers were to come")
     if payload[place] == SPARSE:
         return _decode_sparse(payload, place + 1, count)
+    if payload[place] == LISTED:
+        return _decode_listed(payload, place + 1, count)
     return _decode_plain(payload, place, count)
 
 
@@ -108,6 +117,25 @@ def _decode_sparse(payload: np.ndarray, place: int, count: int) -> tuple[np.ndar
     values = signs.astype(np.int64)
     values[values != 0] *= magnitudes + MIDDLE
     return values, place
+
+
+def _listed(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    head = np.array([LISTED], np.uint8)
+    return np.concatenate([head, pack_number(values.size), _plain(values), _plain(places)])
+
+
+def _decode_listed(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    size, place = unpack_number(payload, place)
+    if not 1 <= size <= count:
+        raise WorkloadError(f"payload lists {size} values of {count} numbers")
+    values, place = _decode_plain(payload, place, size)
+    places, place = _decode_plain(payload, place, count)
+    if places.size and not 0 <= places.min() <= places.max() < size:
+        raise WorkloadError(
+            f"payload has places {places.min()}..{places.max()} in a list of {size} values"
+        )
+    found: np.ndarray = values[places]
+    return found, place
 
 
 def _pack(flat: np.ndarray) -> np.ndarray:

@@ -121,10 +121,9 @@ def _combinations(written: Written) -> Iterator[dict[str, Any]]:
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without those that have no meaning for the method."""
     from escalate.app.compress import options_of
-    from escalate.options import ONLY_ESCALATE
+    from escalate.options import MEANINGLESS
 
-    method = options.get("method", "escalate")
-    without = ONLY_ESCALATE if method == "prune" else ("scope",)
+    without = MEANINGLESS.get(options.get("method", "escalate"), ())
     kept = {key: value for key, value in options.items() if key not in without}
     options_of(kept)
     return kept
