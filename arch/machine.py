@@ -163,6 +163,7 @@ MACHINES: Mapping[str, str] = {
     "sparten": "arch.sparten.model",
     "eyeriss_v2": "arch.eyeriss_v2.model",
     "bit_tactical": "arch.bit_tactical.model",
+    "crossbar": "arch.crossbar.model",
 }
 
 

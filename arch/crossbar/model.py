@@ -1,0 +1,144 @@
+"""The crossbar machine: tiles, passes and counts put together for one layer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from arch.crossbar.area import area
+from arch.crossbar.charges import events, prices, traffic
+from arch.crossbar.digits import driven
+from arch.crossbar.layout import layout
+from arch.crossbar.plan import Plan, plan, steps
+from arch.crossbar.spec import PRESETS, CrossbarSpec
+from arch.crossbar.tally import causes, tally
+from arch.dense import operands
+from arch.energy import EnergyTable
+from arch.errors import OperandError
+from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.pairs import effectual_pairs
+from arch.spec import MachineSpec, own_spec
+from arch.undecomposed import Work, fed, layer_run
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+def _extras(planned: Plan, spec: CrossbarSpec) -> dict[str, Any]:
+    found, each = planned.layout, spec.crossbars_per_tile
+    return {
+        "crossbars": found.tiles * each,
+        "crossbars_unpruned": found.possible * each,
+        "passes": len(planned.passes),
+        "copies": min(part.copies for part in planned.passes),
+        "resident": not any(part.rows_per_step for part in planned.passes),
+    }
+
+
+def work(tensors: LayerTensors, weights: np.ndarray, pairs: int, spec: CrossbarSpec) -> Work:
+    """Everything but the DRAM's times.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    weights : integers -128..127, shape (K, C/groups, R, S)
+    pairs : effectual pairs of the layer
+    spec : CrossbarSpec
+
+    Raises
+    ------
+    OperandError
+        If the ADCs do not suffice, or a buffer is too small.
+    """
+    layer = tensors.layer
+    planned = plan(layout(layer, weights, spec), spec, tensors.images)
+    counts = tally(planned, spec, driven(layer, tensors.activations, spec))
+    done, spent = steps(planned, spec), causes(planned, spec)
+    written = sum(spent[name] for name in ("program", "program_wait"))
+    return Work(
+        done,
+        spec.crossbars,
+        spent,
+        multiplies=counts.products,
+        effectual_ops=pairs,
+        traffic=traffic(done, counts, spec),
+        events=events(done, counts, spec),
+        pipeline_cycles=_writing(planned, spec) if written else 0,
+        extras=_extras(planned, spec),
+    )
+
+
+def _writing(planned: Plan, spec: CrossbarSpec) -> int:
+    """Cycles in which cells are written."""
+    found = planned.layout
+    rows = sum(int(found.rows[part.tiles].max()) for part in planned.passes if part.rows_per_step)
+    return rows * spec.write_cycles
+
+
+class Crossbar:
+    """Memristor crossbars that multiply where the weights are stored."""
+
+    name: ClassVar[str] = "crossbar"
+    summary: ClassVar[str] = "memristor crossbars, bit slices, differential signs, shared ADCs"
+    source: ClassVar[str] = (
+        "Yuan et al., ISLPED 2019, arXiv 1908.11691 (crossbars, cells, signs); converters of "
+        "ISAAC, ISCA 2016; passes, copies, buffers and DRAM ours"
+    )
+    spec_type: ClassVar[type[MachineSpec]] = CrossbarSpec
+    presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
+    eats_shapes: ClassVar[bool] = False
+    eats_basis: ClassVar[bool] = False
+
+    def run(
+        self,
+        tensors: LayerTensors,
+        spec: MachineSpec,
+        around: Neighbours = ALONE,
+        kept: Kept | None = None,
+    ) -> LayerRun:
+        """Simulate one layer on real integers, decomposed weights as dense ones.
+
+        ``around`` changes nothing: the input is one plane, and no output stays on chip.
+
+        Raises
+        ------
+        OperandError
+            If dense weights leave 8 bits, psums leave ``psum_bits``, the sum of a column can
+            leave ``adc_bits``, or a buffer is too small.
+        """
+        chosen, memory = own_spec(self.name, spec, CrossbarSpec), kept or Kept()
+        weights, found = operands(
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+        )
+        layer, pixels = tensors.layer, tensors.activations
+        pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
+        done = work(tensors, weights, pairs, chosen)
+        return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
+
+    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
+        """Refuse: which tiles there are depends on the weights.
+
+        Raises
+        ------
+        OperandError
+            Always.
+
+        Examples
+        --------
+        >>> MACHINE.run_shape(ConvLayer("fc", C=4, K=4, H=1, W=1), PRESETS["iso"])
+        Traceback (most recent call last):
+        arch.errors.OperandError: fc: crossbar needs tensors, its tiles depend on the weights
+        """
+        raise OperandError(f"{layer.name}: crossbar needs tensors, its tiles depend on the weights")
+
+    def prices(self, spec: MachineSpec) -> EnergyTable:
+        """Energy of each (component, action) the machine counts."""
+        return prices(own_spec(self.name, spec, CrossbarSpec))
+
+    def resources(self, spec: MachineSpec) -> Resources:
+        """Products in a cycle stand for multipliers; one shift-and-add for each ADC."""
+        chosen = own_spec(self.name, spec, CrossbarSpec)
+        adders = chosen.crossbars * chosen.adcs_per_crossbar
+        return Resources(chosen.multipliers, adders, chosen.sram_bytes, area(chosen))
+
+
+MACHINE = Crossbar()

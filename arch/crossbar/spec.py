@@ -1,0 +1,247 @@
+"""The fields of the memristor crossbar machine and its presets.
+
+The layer matrix has a row for each tap (c, r, s) of a group and a column for each filter.  It is
+cut into tiles of ``crossbar_rows`` x ``crossbar_columns``.  A tile takes one crossbar for each
+slice of ``cell_bits`` bits of the magnitude and each sign: Yuan et al. (ISLPED 2019) keep an 8-bit
+positive and an 8-bit negative array, each in two crossbars of 4-bit cells.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from arch.spec import MachineSpec
+
+KIB = 1024
+WORD_BITS = 8  # of an activation, and of the magnitude of a weight (up to 128)
+SIGNS = 2
+NS_PER_S = 1_000_000_000
+
+
+class CrossbarSpec(MachineSpec):
+    """Crossbars of memristors with DACs on their rows and ADCs shared by their columns.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        For fields out of range, too few crossbars for a tile, and conductances out of order.
+
+    Examples
+    --------
+    >>> spec = CrossbarSpec()
+    >>> spec.slices, spec.crossbars_per_tile, spec.beats, spec.beat_cycles(64)
+    (2, 4, 8, 80)
+    >>> spec.capacity, spec.multipliers
+    (160, 1024)
+    """
+
+    crossbars: PositiveInt = Field(
+        640, description="Assumption: crossbars on the chip; iso: 1024 products in a cycle"
+    )
+    crossbar_rows: PositiveInt = Field(128, description="rows of a crossbar")
+    crossbar_columns: PositiveInt = Field(
+        64, description="columns of a crossbar, its reference column left out"
+    )
+    cell_bits: int = Field(4, ge=1, le=8, description="bits of a cell")
+    dac_bits: int = Field(
+        1, ge=1, le=8, description="bits of an activation that a row is fed with at once"
+    )
+    adc_bits: int = Field(
+        10,
+        ge=1,
+        le=10,
+        description="Assumption: bits of an ADC; every sum of a column must fit, or it is refused",
+    )
+    adcs_per_crossbar: PositiveInt = Field(
+        1, description="ADCs that share the columns of a crossbar"
+    )
+    adc_hz: PositiveInt = Field(
+        1_200_000_000, description="conversions of an ADC (ISAAC), conversions/s"
+    )
+    rows_at_once: PositiveInt = Field(
+        64, description="Assumption: rows of a crossbar that are driven together; 64 suit 10 bits"
+    )
+    read_ns: PositiveInt = Field(100, description="one reading of a crossbar (ISAAC), ns")
+    read_volts: float = Field(
+        0.2, gt=0, allow_inf_nan=False, description="Assumption: of the largest digit on a row, V"
+    )
+    conductance_min_us: float = Field(
+        0.1, gt=0, allow_inf_nan=False, description="of level 0, which is not zero; 10 MOhm, uS"
+    )
+    conductance_max_us: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="of the highest level; 1 MOhm, uS"
+    )
+    write_ns: PositiveInt = Field(
+        1000, description="Assumption: writing and verifying a row of cells, ns"
+    )
+    write_pj: float = Field(
+        10.0, ge=0, allow_inf_nan=False, description="Assumption: writing and verifying a cell, pJ"
+    )
+    cell_f2: float = Field(
+        4.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Assumption: area of a cell, squares of the node's length",
+    )
+    skip: Literal["structured", "tiles", "none"] = Field(
+        "structured",
+        description="what takes no crossbar: structured, rows and columns without a weight and "
+        "then tiles without one; tiles, those alone; none",
+    )
+    programming: Literal["counted", "beforehand"] = Field(
+        "counted",
+        description="Assumption: whether a layer that fits is written for each run or was before; "
+        "beforehand holds where the crossbars of all layers are there together",
+    )
+    copies: Literal["fill", "one"] = Field(
+        "fill",
+        description="Assumption: crossbars left over hold copies that take turns at the outputs, "
+        "or stay empty",
+    )
+    input_bytes: int = Field(
+        384 * KIB, ge=2, description="input buffer, two halves; Assumption: the iso split, B"
+    )
+    weight_bytes: int = Field(
+        64 * KIB,
+        ge=2,
+        description="buffer of weights to be written, two halves; Assumption: the iso split, B",
+    )
+    output_bytes: int = Field(
+        128 * KIB, ge=2, description="output buffer, two halves; Assumption: the iso split, B"
+    )
+    operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input or output word")
+    psum_bits: int = Field(32, ge=8, le=32, description="Assumption: width of a psum, bits")
+    bank_bytes: int = Field(
+        16 * KIB, ge=1, description="Assumption: buffers are made of banks of this size, B"
+    )
+    port_bytes: int = Field(32, ge=1, le=64, description="Assumption: width of a bank's port, B")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.crossbars < self.crossbars_per_tile:
+            raise ValueError(
+                f"crossbars is {self.crossbars}, wanted at least the {self.crossbars_per_tile} "
+                f"of one tile with cell_bits = {self.cell_bits}"
+            )
+        if self.conductance_max_us <= self.conductance_min_us:
+            raise ValueError(
+                f"conductance_max_us is {self.conductance_max_us}, wanted more than "
+                f"conductance_min_us = {self.conductance_min_us}"
+            )
+        return self
+
+    @property
+    def slices(self) -> int:
+        """Crossbars that hold the bits of one magnitude."""
+        return -(-WORD_BITS // self.cell_bits)
+
+    @property
+    def crossbars_per_tile(self) -> int:
+        """Crossbars of one tile: slices times signs."""
+        return SIGNS * self.slices
+
+    @property
+    def capacity(self) -> int:
+        """Tiles that the chip holds."""
+        return self.crossbars // self.crossbars_per_tile
+
+    @property
+    def beats(self) -> int:
+        """Digits in which an activation is fed."""
+        return -(-WORD_BITS // self.dac_bits)
+
+    @property
+    def top_digit(self) -> int:
+        """The largest digit."""
+        return int((1 << self.dac_bits) - 1)
+
+    @property
+    def top_level(self) -> int:
+        """The highest level of a cell."""
+        return int((1 << self.cell_bits) - 1)
+
+    @property
+    def top_code(self) -> int:
+        """The largest sum of a column that an ADC tells."""
+        return int((1 << self.adc_bits) - 1)
+
+    @property
+    def adc_suffices(self) -> bool:
+        """Whether the sum of any column fits, whatever the weights.
+
+        Rows at once x largest digit x highest level, not above 2^``adc_bits`` - 1.  The current of
+        level 0 is not part of it: that of the reference column is subtracted before.
+
+        Examples
+        --------
+        >>> CrossbarSpec().adc_suffices, CrossbarSpec(rows_at_once=128).adc_suffices
+        (True, False)
+        """
+        rows = min(self.rows_at_once, self.crossbar_rows)
+        return rows * self.top_digit * self.top_level <= self.top_code
+
+    @property
+    def read_cycles(self) -> int:
+        """Cycles of one reading, rounded up."""
+        return -(-self.read_ns * self.clock_hz // NS_PER_S)
+
+    @property
+    def write_cycles(self) -> int:
+        """Cycles in which a row of cells is written, rounded up."""
+        return -(-self.write_ns * self.clock_hz // NS_PER_S)
+
+    def beat_cycles(self, columns: int) -> int:
+        """Cycles of one beat: columns of the beat before are converted while cells are read."""
+        each = -(-columns // self.adcs_per_crossbar)
+        return max(self.read_cycles, -(-each * self.clock_hz // self.adc_hz))
+
+    @property
+    def multipliers(self) -> int:
+        """Most products of words in a cycle, rounded up; the machine has no multiplier."""
+        rows = min(self.rows_at_once, self.crossbar_rows)
+        products = self.capacity * rows * self.crossbar_columns
+        return -(-products // (self.beats * self.beat_cycles(self.crossbar_columns)))
+
+    @property
+    def psum_bytes(self) -> int:
+        """Bytes of a psum in a buffer and in DRAM."""
+        return -(-self.psum_bits // 8)
+
+    @property
+    def sram_bytes(self) -> int:
+        """All three buffers."""
+        return self.input_bytes + self.weight_bytes + self.output_bytes
+
+
+ISO = CrossbarSpec()
+
+# ``iso``: 800 MHz, 45 nm, DRAM and the 589,824 B of SRAM of the other iso machines; so many
+# crossbars that 1024 products of 8-bit words are made in a cycle at most: 160 tiles x 64 rows x 64
+# columns every 8 x 80 cycles.  Weights are written for every layer, time and energy counted.
+#
+# ``published``: Yuan et al. (ISLPED 2019): crossbars of 128 x 64 cells of 4 bits, 0.1 to 1 uS,
+# periphery at 45 nm, every layer on crossbars of its own, written once.  Assumption: 8192
+# crossbars, enough for the dense convolutions of their VGG-16; converters, clock and buffers, which
+# the paper does not tell, as in ``iso``.
+#
+# ``small``: their crossbars for LeNet-5 and ConvNet, 32 x 32, so few that layers are written in
+# passes, and small buffers.
+PRESETS: Mapping[str, CrossbarSpec] = MappingProxyType(
+    {
+        "iso": ISO,
+        "published": CrossbarSpec(crossbars=8192, programming="beforehand", copies="one"),
+        "small": CrossbarSpec(
+            crossbars=64,
+            crossbar_rows=32,
+            crossbar_columns=32,
+            rows_at_once=32,
+            adc_bits=9,
+            input_bytes=32 * KIB,
+            weight_bytes=8 * KIB,
+            output_bytes=8 * KIB,
+            bank_bytes=2 * KIB,
+        ),
+    }
+)

@@ -1,0 +1,70 @@
+"""Does the fast machine do what the slow one does?  Every integer, exactly."""
+
+import numpy as np
+from hypothesis import given, settings
+
+from arch.crossbar.model import MACHINE, work
+from arch.errors import OperandError
+from arch.pairs import effectual_pairs
+from tests.arch.crossbar.cases import specs, tensors
+from tests.reference.crossbar import Machine
+from workloads.convolve import convolve
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
+
+
+def check(given_tensors, spec):
+    """All of one layer: psums, steps, causes, traffic and events."""
+    weights = given_tensors.dense_weights()
+    pairs = effectual_pairs(given_tensors.layer, given_tensors.activations, weights)
+    fast = work(given_tensors, weights, pairs, spec)
+    machine = Machine(given_tensors, spec)
+    slow = machine.run()
+    np.testing.assert_array_equal(slow.psums, convolve(given_tensors))
+    assert fast.steps.lengths.tolist() == slow.lengths
+    for side, wanted in ((fast.steps.loads, slow.loads), (fast.steps.stores, slow.stores)):
+        assert {name: part.tolist() for name, part in side.items()} == wanted
+    assert {key: count for key, count in fast.causes.items() if count} == dict(+slow.causes)
+    assert {key: size for key, size in fast.traffic.items() if size} == dict(+slow.traffic)
+    assert {key: count for key, count in fast.events.items() if count} == dict(+slow.events)
+    assert fast.multiplies == slow.multiplies
+    assert sum(fast.causes.values()) == spec.crossbars * sum(slow.lengths)
+    each = spec.crossbars_per_tile
+    assert fast.extras["crossbars"] == each * len(machine.tiles)
+    assert fast.extras["crossbars_unpruned"] == each * machine.possible
+    assert slow.largest <= spec.top_code
+    run = MACHINE.run(given_tensors, spec)
+    np.testing.assert_array_equal(run.psums, slow.psums)
+
+
+@settings(max_examples=120, deadline=None)
+@given(tensors(), specs())
+def test_layers_equal_the_slow_machine(given_tensors, spec):
+    try:
+        MACHINE.run(given_tensors, spec)
+    except OperandError:
+        return  # too small a buffer, see test_model.py
+    check(given_tensors, spec)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tensors(), specs(input_bytes=1 << 16, weight_bytes=1 << 16, output_bytes=1 << 16))
+def test_layers_that_fit_equal_the_slow_machine(given_tensors, spec):
+    check(given_tensors, spec)
+
+
+def test_a_column_of_tiles_cut_into_passes():
+    """Twelve strips on three tiles: psums wait in DRAM three times."""
+    layer = ConvLayer("fc", C=12, K=3, H=1, W=1)
+    rng = np.random.default_rng(2)
+    given_tensors = LayerTensors(
+        layer,
+        rng.integers(0, 256, (2, 12, 1, 1)).astype(np.uint8),
+        rng.integers(1, 128, layer.weight_shape).astype(np.int8),
+    )
+    fields = {"crossbars": 12, "crossbar_rows": 1, "crossbar_columns": 2, "write_ns": 10}
+    spec = MACHINE.presets["iso"].model_copy(update=fields)
+    check(given_tensors, spec)
+    result = MACHINE.run(given_tensors, spec).result
+    assert result.extras["passes"] == 8
+    assert result.counters.traffic_bytes("glb", tensor="psum", direction="write") > 0
