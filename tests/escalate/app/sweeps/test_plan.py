@@ -182,7 +182,7 @@ def test_compressions_with_defaults_alone_are_one_model(tmp_path):
     "text", ["synthetic = { weights = [] }", "points = 1000000000000", "count = 0", "seed = []"]
 )
 def test_nothing_and_too_much_are_refused(tmp_path, text):
-    with pytest.raises(SweepError, match="s.toml:2: "):
+    with pytest.raises(SweepError, match=r"s\.toml:2: "):
         plan_of(tmp_path, f"networks = 'digits_cnn'\n{text}\n")
 
 
