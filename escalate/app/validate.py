@@ -13,7 +13,7 @@ from escalate.version import VERSION
 if TYPE_CHECKING:
     import pandas as pd
 
-JUDGED = ("systolic", "eyeriss", "scnn", "sparten", "eyeriss_v2", "bit_tactical")
+JUDGED = ("systolic", "eyeriss", "scnn", "sparten", "eyeriss_v2", "bit_tactical", "crossbar")
 FILES = ("validation.csv", "validation.parquet", "validation.html")
 Watch = Callable[[str, int, int], None]
 

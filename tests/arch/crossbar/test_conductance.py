@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arch.crossbar.conductance import analog_psums, codes, conductances, levels, psum_error
-from arch.crossbar.layout import check_columns
+from arch.crossbar.layout import check_columns, phase_starts
 from arch.crossbar.spec import CrossbarSpec
 from arch.errors import OperandError
 from tests.arch.crossbar.cases import specs
@@ -57,6 +57,11 @@ def test_adcs_suffice_up_to_the_last_code_and_not_beyond():
     with pytest.raises(OperandError, match="a: a column of a crossbar can sum to 18, adc_bits = 4"):
         check_columns("a", np.array([[3]] * 6), six)
     check_columns("a", np.array([[3]] * 3 + [[-3]] * 3), six)  # signs are arrays of their own
+
+
+def test_rows_driven_together_end_with_the_crossbar():
+    spec = CrossbarSpec(crossbar_rows=5, rows_at_once=3)
+    assert phase_starts(12, spec).tolist() == [0, 3, 5, 8, 10]
 
 
 def test_level_zero_conducts():
