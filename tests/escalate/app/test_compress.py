@@ -130,7 +130,10 @@ def test_refused_options():
         "basis": (0, "--basis 0: input should be greater than or equal to 1"),
         "density": (1.5, r"--density 1.5: input should be less than or equal to 1"),
         "epochs": (-1, "--epochs -1: input should be greater than or equal to 0"),
-        "method": ("zip", "--method zip: input should be 'escalate', 'prune' or 'int8'"),
+        "method": (
+            "zip",
+            "--method zip: input should be 'escalate', 'prune', 'int8' or 'rate_distortion'",
+        ),
     }
     for name, (value, message) in cases.items():
         with pytest.raises(DecompositionError, match=message):
