@@ -25,8 +25,8 @@ def compress(
             "--method",
             metavar="NAME",
             show_default=False,
-            help="escalate (default), prune for 8-bit weights most of which are 0, or int8 for 8 "
-            "bits only.",
+            help="escalate (default), prune for 8-bit weights most of which are 0, rate_distortion "
+            "for ones that share few values, or int8 for 8 bits only.",
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -93,6 +93,24 @@ def compress(
             metavar="T",
             show_default=False,
             help="Instead of --density: coefficients up to T x the channel's largest become 0.",
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            metavar="KIND",
+            show_default=False,
+            help="Of rate_distortion: kl (default), gradient, hessian, gradient_hessian, baseline.",
+        ),
+    ] = None,
+    clusters: Annotated[
+        int | None,
+        typer.Option(
+            "--clusters",
+            metavar="K",
+            show_default=False,
+            help="Of rate_distortion: values that a layer's weights share, 2..255; 16 by default.",
         ),
     ] = None,
     scales: Annotated[
@@ -247,6 +265,8 @@ def compress(
         "density": density,
         "scope": scope,
         "threshold": threshold,
+        "objective": objective,
+        "clusters": clusters,
         "scales": scales,
         "weighting": weighting,
         "epochs": epochs,

@@ -121,6 +121,16 @@ def test_pruning_and_published_densities(refused, compressed, tmp_path):
     assert "'weights=hahn': wanted coefficients=D" in refused(*seeded, "weights=hahn")
 
 
+def test_clustering(refused, tmp_path):
+    start = ("compress", "digits_cnn", "--out", tmp_path / "out", "--limit", 16)
+    clustered = (*start, "--method", "rate_distortion")
+    assert "--clusters 1: input should be greater" in refused(*clustered, "--clusters", 1)
+    assert "--objective mine: input should be 'b" in refused(*clustered, "--objective", "mine")
+    assert "epochs has no meaning for method rate" in refused(*clustered, "--epochs", 2)
+    assert "clusters has no meaning for method escalate" in refused(*start, "--clusters", 4)
+    assert "smallest number of clusters makes" in refused(*clustered, "--ratio", 500)
+
+
 class Boom:
     def __reduce__(self):
         return (pytest.fail, ("the checkpoint ran code",))
