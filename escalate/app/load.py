@@ -4,7 +4,9 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -170,10 +172,11 @@ def _folder(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point]
 
 def _swept(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point], list[str]]:
     found, left_out, others = [], [], 0
-    for path in sorted((folder / POINTS).iterdir()):
-        if path.suffix != SUFFIX or path.name.startswith("."):
-            continue
-        about, table = read_point(path, rows=rows)
+    names = sorted((folder / POINTS).iterdir())
+    paths = [path for path in names if path.suffix == SUFFIX and not path.name.startswith(".")]
+    with ThreadPoolExecutor() as pool:  # decoding needs no interpreter
+        read = list(pool.map(partial(read_point, rows=rows), paths))
+    for path, (about, table) in zip(paths, read, strict=True):
         if isinstance(about, str):
             left_out.append(f"{path}: {about}")
         elif not every_version and not _current(about):
