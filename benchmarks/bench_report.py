@@ -9,6 +9,7 @@ from pathlib import Path
 from timing import report
 
 from arch.spec import override
+from escalate.app.code import code_digest
 from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.load import load
 from escalate.app.machines import choose
@@ -35,7 +36,8 @@ def fill(folder: Path) -> int:
         spec = override(choice.spec, {"dram_bandwidth_bytes_per_s": 10**9 * (n % 16 + 1)})
         spec = override(spec, {"dram_latency_ns": n // 16})
         key = hashlib.sha256(str(n).encode()).hexdigest()
-        point = Point(key, ("resnet18",), source, feed, replace(choice, spec=spec))
+        changed = replace(choice, spec=spec)
+        point = Point(key, code_digest(), ("resnet18",), source, feed, changed)
         store.write(point, replace(run, spec=spec))
     report("writing a point", (time.perf_counter() - started) / count, points=count)
     return count * len(run.results)

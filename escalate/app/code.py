@@ -32,7 +32,7 @@ def _class_digest(kind: type) -> str:
         return code_digest()
     file = Path(inspect.getfile(kind))
     foreign = file.parent if "." in kind.__module__ or file.name == "__init__.py" else file
-    return _digest([*(_folder(name) for name in PACKAGES), foreign])
+    return code_digest() + _digest([foreign])
 
 
 def _folder(package: str) -> Path:
@@ -48,7 +48,7 @@ def _digest(roots: list[Path]) -> str:
         files = [root]
         if root.is_dir():
             found = (each for each in root.rglob("*") if each.suffix in SUFFIXES)
-            files = sorted(each for each in found if NOT_COUNTED not in each.parts)
+            files = sorted(e for e in found if NOT_COUNTED not in e.relative_to(root).parts)
         for path in files:
             sha.update(str(path.relative_to(root.parent)).encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()[:DIGITS]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from escalate.app.sweeps.file import Written, read
 from escalate.app.sweeps.plan import Plan, plan
 from escalate.app.sweeps.points import Batch, Point, batches
 from escalate.app.sweeps.run import run_batches
-from escalate.app.sweeps.store import MODELS, POINTS, SUFFIX, Store
+from escalate.app.sweeps.store import MODELS, Store, point_path
 from escalate.app.sweeps.work import Done
 
 MOST_IN_BATCH = 25
@@ -70,7 +70,7 @@ class Sweep:
         """What the points take in one process that a results folder does not hold yet."""
         groups: dict[Any, list[Point]] = {}
         for each in self.found.points:
-            if (out / POINTS / f"{each.key}{SUFFIX}").is_file():
+            if point_path(out, each.key).is_file():
                 continue
             key = (each.texts, each.feed, each.choice.machine.name)
             groups.setdefault(key, []).append(each)
@@ -156,7 +156,7 @@ def make_models(wanted: Sweep, out: Path, watch: ModelWatch | None = None) -> Sw
     Store(out)
     folders = [make(each, out / MODELS, watch) for each in wanted.compressions]
     made = [(os.fspath(folder),) for folder in folders]
-    return replace(wanted, found=plan(wanted.written, made))
+    return Sweep(wanted.written, (), plan(wanted.written, made))
 
 
 def run_sweep(
@@ -175,7 +175,6 @@ def run_sweep(
         wanted = make_models(wanted, out)
     found = wanted.found
     store = Store(out)
-    torn = [f"{store.path(p.key)}: {why}" for p in found.points if (why := store.torn(p.key))]
     store.keep_file(wanted.written.text)
     done = 0
 
@@ -200,4 +199,4 @@ def run_sweep(
             f"{out}: {len(total.computed)} points computed and {len(total.there)} there, of "
             f"{len(found.points)}"
         )
-    return Swept(out, len(found.points), total.computed, total.there, total.refused, tuple(torn))
+    return Swept(out, len(found.points), total.computed, total.there, total.refused, total.torn)

@@ -18,10 +18,6 @@ from escalate.app.sweeps.file import Complaints, Written
 if TYPE_CHECKING:
     from escalate.retrain import EpochReport
 
-DATA = ("size", "mean", "std", "limit", "held_out")  # fields of Data, beside its name
-FIXED = ("network", "checkpoint", "data", "device", *DATA)
-
-
 Side = Annotated[int, Field(ge=1)]
 
 
@@ -41,6 +37,8 @@ class Fixed(BaseModel):
     held_out: Side | None = None
 
 
+FIXED = tuple(Fixed.model_fields)
+DATA = FIXED[FIXED.index("size") :]  # fields of Data, beside its name
 LISTS = ("keep_int8", "size", "mean", "std")  # whose value is a list by itself
 NAMED = 8  # digits of the hash in a model's name
 Watch = Callable[[str, "EpochReport | None"], None]
@@ -98,10 +96,16 @@ def _check_fixed(written: Written, table: Mapping[str, Any], wrong: Complaints) 
 
 def _check_file(written: Written, key: str, word: Any, wrong: Complaints) -> None:
     """A file that is named must be there before anything runs."""
-    file = str(word).rpartition(":")[0] if ".py:" in str(word) else str(word or "")
-    named = key == "checkpoint" or file.endswith((".py", ".onnx"))
-    if file and named and not Path(file).is_file():
+    file = _file(word)
+    named = key == "checkpoint" or file.suffix in (".py", ".onnx")
+    if word and named and not file.is_file():
         wrong.add(written.line("compress", key), f"compress.{key} = {word!r}: no such file")
+
+
+def _file(word: Any) -> Path:
+    """The file that a network or checkpoint would be, without the name of a factory in it."""
+    text = str(word or "")
+    return Path(text.rpartition(":")[0] if ".py:" in text else text)
 
 
 def _combinations(written: Written) -> Iterator[dict[str, Any]]:
@@ -137,8 +141,7 @@ def _named(fixed: Mapping[str, Any], options: Mapping[str, Any]) -> Compression:
 
 def _files(fixed: Mapping[str, Any]) -> list[str]:
     """Digests of the files that a model is made from."""
-    words = [str(fixed.get(key, "")) for key in ("network", "checkpoint")]
-    paths = [Path(word.rpartition(":")[0] if ".py:" in word else word) for word in words]
+    paths = [_file(fixed.get(key)) for key in ("network", "checkpoint")]
     return [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from escalate.app.prices import priced
 from escalate.app.sources import ModelSource, ShapeSource, Source, TensorSource, fed_form, resolve
 from escalate.app.sweeps.axes import Axis, Range, Sample, as_axis, combine
 from escalate.app.sweeps.file import SYNTHETIC, Complaints, SweepFile, Written
-from escalate.app.sweeps.points import Memory, Point, point
+from escalate.app.sweeps.points import Point, point, tensors
 from workloads.synthetic import DENSITIES, Synthetic, synthetic_layers
 
 Texts = tuple[str, ...]
@@ -64,7 +64,8 @@ class _Planner:
 
     def __init__(self, written: Written, models: Sequence[Texts]) -> None:
         self.written, self.sweep = written, written.sweep
-        self.wrong, self.memory = Complaints(), Memory()
+        self.wrong = Complaints()
+        self.identify = cache(tensors)  # models and images are read once for all points
         self.sources = {**self._sources(), **self._made(models)}
         self.machines = self._machines()
         self._check_fields()
@@ -226,7 +227,7 @@ class _Planner:
         changed = replace(choice, spec=spec)
         return self.wrong.attempt(
             self.written.line("networks" if isinstance(source, ShapeSource) else "sources"),
-            lambda: point(words, source, _checked(source, feed, changed), changed, self.memory),
+            lambda: point(words, source, _checked(source, feed, changed), changed, self.identify),
         )
 
 

@@ -14,27 +14,7 @@ from escalate.app.sources import MANIFEST, ModelSource, ShapeSource, Source, Ten
 from escalate.version import VERSION
 
 FORMAT = "escalate point 2"
-
-
-class Memory:
-    """What was worked out for one sweep, by function and arguments; read afresh for the next.
-
-    Examples
-    --------
-    >>> memory = Memory()
-    >>> memory(max, 1, 2), memory(max, 1, 2)
-    (2, 2)
-    """
-
-    def __init__(self) -> None:
-        self._found: dict[Any, Any] = {}
-
-    def __call__(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """What ``make`` returns for these arguments."""
-        key = (make, *(id(a) if isinstance(a, TensorSource) else a for a in arguments))
-        if key not in self._found:
-            self._found[key] = make(*arguments)
-        return self._found[key]
+Identify = Callable[[Source, Feed, str], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +40,9 @@ class Point:
 
 
 def point(
-    texts: Sequence[str], source: Source, feed: Feed, choice: Choice, memory: Memory
+    texts: Sequence[str], source: Source, feed: Feed, choice: Choice, identify: Identify
 ) -> Point:
-    """A point with its name; ``memory`` holds what was read for others of the same sweep.
+    """A point with its name; ``identify`` is ``tensors``, or remembers what that returned.
 
     Raises
     ------
@@ -75,7 +55,7 @@ def point(
         "version": VERSION,
         "code": code,
         "source": list(texts),
-        "tensors": memory(_tensors, source, feed, choice.machine.name),
+        "tensors": identify(source, feed, choice.machine.name),
         "machine": choice.machine.name,
         "preset": choice.preset,
         "spec": choice.spec.model_dump(mode="json"),
@@ -91,7 +71,7 @@ def _sha(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _tensors(source: Source, feed: Feed, machine: str) -> Any:
+def tensors(source: Source, feed: Feed, machine: str) -> Any:
     """What tells the tensors of one source and feed from all others."""
     if isinstance(source, ModelSource):
         return _of_model(source, feed.images, feed.count, machine)

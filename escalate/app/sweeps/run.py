@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from functools import partial
 
 from escalate.app.simulate import most_threads
 from escalate.app.sweeps.axes import SweepError
@@ -48,17 +48,16 @@ def run_batches(
     ValueError, OSError
         As for ``run_batch``; what is finished stays.
     """
+    once: Callable[[str, Sequence[Batch], int | None], Iterator[Done]] = _here
     if scheduler is not None:
-        passes: Any = _on_cluster
-    elif workers == 1:
-        passes = _here
-    else:
-        passes = _in_processes
+        once = partial(_on_cluster, scheduler)
+    elif workers > 1:
+        once = partial(_in_processes, workers)
     total = Done()
     left = list(batches)
     while left:
         busy: list[str] = []
-        for done in passes(folder, left, workers, scheduler, kernel_threads):
+        for done in once(folder, left, kernel_threads):
             busy += done.busy
             total = _added(total, done)
             if watch is not None:
@@ -80,17 +79,17 @@ def _added(total: Done, more: Done) -> Done:
         total.there + more.there,
         (),
         total.refused + more.refused,
+        total.torn + more.torn,
     )
 
 
-def _here(folder: str, batches: Sequence[Batch], *rest: Any) -> Iterator[Done]:
-    kernel_threads = rest[-1]
+def _here(folder: str, batches: Sequence[Batch], kernel_threads: int | None) -> Iterator[Done]:
     for batch in batches:
         yield run_batch(folder, batch, kernel_threads)
 
 
 def _in_processes(
-    folder: str, batches: Sequence[Batch], workers: int, _: Any, kernel_threads: int | None
+    workers: int, folder: str, batches: Sequence[Batch], kernel_threads: int | None
 ) -> Iterator[Done]:
     """This process and others, started afresh so that no thread is copied; dead ones replaced."""
     each = kernel_threads or max(1, most_threads() // workers)
@@ -123,7 +122,7 @@ def _in_processes(
 
 
 def _on_cluster(
-    folder: str, batches: Sequence[Batch], _: int, scheduler: str, kernel_threads: int | None
+    scheduler: str, folder: str, batches: Sequence[Batch], kernel_threads: int | None
 ) -> Iterator[Done]:
     """Workers of a Dask cluster; the scheduler gives the work of one that dies to another."""
     try:

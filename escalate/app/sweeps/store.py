@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
-from escalate.app.code import machine_digest
 from escalate.app.results import ResultsError, finite
 from escalate.app.sweeps.points import FORMAT, Point
 from escalate.version import VERSION
@@ -59,18 +58,18 @@ class Store:
 
     def path(self, key: str) -> Path:
         """Where the point of that name lies."""
-        return self.folder / POINTS / f"{key}{SUFFIX}"
+        return point_path(self.folder, key)
 
-    def has(self, key: str) -> bool:
-        """Whether the point is finished; a torn file is not."""
-        path = self.path(key)
-        return path.is_file() and isinstance(read_point(path, rows=True)[0], dict)
+    def problem(self, key: str) -> str | None:
+        """Why the point's file is no finished point: empty where there is none; None if it is one.
 
-    def torn(self, key: str) -> str | None:
-        """Why a file under the point's name cannot be read; None if it can or is not there."""
+        All of it is read: a file may be torn anywhere.
+        """
         path = self.path(key)
-        found = read_point(path, rows=True)[0] if path.is_file() else None
-        return found if isinstance(found, str) else None
+        if not path.is_file():
+            return ""
+        found, _ = read_point(path, rows=True)
+        return f"{path}: {found}" if isinstance(found, str) else None
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[bool]:
@@ -129,6 +128,11 @@ class Store:
                     path.unlink(missing_ok=True)
 
 
+def point_path(folder: Path, key: str) -> Path:
+    """Where a results folder has, or would have, the point of that name."""
+    return folder / POINTS / f"{key}{SUFFIX}"
+
+
 def _lock(path: Path) -> int | None:
     """A handle that holds the lock of a file, or None if another process does.
 
@@ -183,7 +187,7 @@ def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":
         "format": FORMAT,
         "key": point.key,
         "version": VERSION,
-        "code": machine_digest(point.choice.machine),
+        "code": point.code,
         "source": " ".join(point.texts),
         "machine": point.choice.machine.name,
         "preset": point.choice.preset,
@@ -195,6 +199,7 @@ def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":
     else:
         about |= {"network": outcome.network, "provenance": dict(outcome.provenance)}
         about["totals"] = finite(totals(outcome))
+        # the preset by its plain name: what was changed in it stands in columns of its own
         own = {**identity(outcome), "preset": point.choice.preset}
         rows = [{**own, **row} for row in layer_rows(outcome)]
     columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -4,11 +4,10 @@ import contextlib
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from arch.errors import OperandError, SpecError
-from arch.simulate import NetworkRun
 from escalate.app.code import machine_digest
 from escalate.app.simulate import Simulation, threads, try_choices
 from escalate.app.sweeps.axes import SweepError
@@ -22,13 +21,15 @@ ONE_AT_A_TIME = threading.Lock()  # processes over points, threads over tiles: n
 class Done:
     """What became of the points of a batch, by key.
 
-    ``busy`` are those that another process was computing.
+    ``busy`` are those that another process was computing; ``torn`` tells of files that stood under
+    the names of points and could not be read, which were computed again.
     """
 
     computed: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    torn: tuple[str, ...] = ()
 
 
 def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
@@ -54,18 +55,24 @@ def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
                 f"{each.choice.machine.name} than the sweep; wanted the same version everywhere"
             )
     store = Store(Path(folder))
-    there, busy, mine = [], [], []
+    there, busy, torn = [], [], []
+    mine: list[Point] = []
     with ONE_AT_A_TIME, contextlib.ExitStack() as locks:
         for each in batch.points:
             if not locks.enter_context(store.locked(each.key)):
                 busy.append(each.key)
-            elif store.has(each.key):
+                continue
+            problem = store.problem(each.key)
+            if problem is None:
                 there.append(each.key)
-            else:
-                mine.append(each)
+                continue
+            mine.append(each)
+            if problem:
+                torn.append(problem)
         with threads(kernel_threads):
             refused = _simulate(store, mine) if mine else []
-    return Done(tuple(each.key for each in mine), tuple(there), tuple(busy), tuple(refused))
+    computed = tuple(each.key for each in mine)
+    return Done(computed, tuple(there), tuple(busy), tuple(refused), tuple(torn))
 
 
 def _simulate(store: Store, points: Sequence[Point]) -> list[tuple[str, str]]:
@@ -81,13 +88,8 @@ def _simulate(store: Store, points: Sequence[Point]) -> list[tuple[str, str]]:
     refused = []
     for each, outcome in zip(points, found, strict=True):
         if isinstance(outcome, Simulation):
-            store.write(each, _renamed(outcome.run, each))
+            store.write(each, outcome.run)
         else:
             refused.append((each.key, str(outcome)))
             store.write(each, str(outcome))
     return refused
-
-
-def _renamed(run: NetworkRun, point: Point) -> NetworkRun:
-    """The run under its preset's plain name: what was changed stands in columns of its own."""
-    return replace(run, preset=point.choice.preset)

@@ -68,7 +68,7 @@ def test_points_of_another_version_are_counted_and_left_out(small, results, monk
 
 
 def test_an_edit_of_the_program_makes_points_stale(small, results, monkeypatch):
-    for name in ("load", "sweeps.store", "sweeps.points", "sweeps.work"):
+    for name in ("load", "sweeps.points", "sweeps.work"):
         monkeypatch.setattr(f"escalate.app.{name}.machine_digest", lambda machine: "edited")
     assert len(sweep(small, out=results).computed) == 9
     with pytest.warns(LeftOut, match="9 points of other versions or code"):
