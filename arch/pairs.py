@@ -22,15 +22,34 @@ def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     >>> tap_counts(layer, np.array([[[[1, 0, 2]]]], np.uint8)).tolist()
     [[[1, 2, 1]]]
     """
+    return tap_sums(layer, padded(layer, activations != 0))
+
+
+def padded(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
+    """The input planes (N, C, H, W) with their zeros around them."""
     top, bottom, left, right = layer.padding
-    padded = np.pad(activations != 0, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    return np.pad(activations, ((0, 0), (0, 0), (top, bottom), (left, right)))
+
+
+def tap_sums(layer: ConvLayer, planes: np.ndarray) -> np.ndarray:
+    """What each tap of each input channel meets over all outputs and images, added up.
+
+    Parameters
+    ----------
+    layer : ConvLayer
+    planes : bool or integers of the padded input, shape (N, C, ...)
+
+    Returns
+    -------
+    int64, shape (C, R, S)
+    """
     counts = np.empty((layer.C, layer.R, layer.S), np.int64)
     for r in range(layer.R):
         for s in range(layer.S):
             y, x = r * layer.dilation, s * layer.dilation
             rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
             columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            counts[:, r, s] = np.count_nonzero(padded[:, :, rows, columns], axis=(0, 2, 3))
+            counts[:, r, s] = planes[:, :, rows, columns].sum(axis=(0, 2, 3))
     return counts
 
 

@@ -140,7 +140,7 @@ def _check_labels(labels: np.ndarray | None, count: int, classes: int) -> None:
 
 def _chunk(module: GraphModule, *, whole: bool) -> int:
     """Images whose tensors, unfolded inputs and gradients fit into ``MOST_VALUES``."""
-    layers = [node.layer for node in module.graph.convs if node.layer is not None]
+    layers = module.graph.layers
     sizes = [math.prod(layer.weight_shape) for layer in layers]
     unfolded = [layer.C * layer.R * layer.S * layer.P * layer.Q for layer in layers]
     each = 2 * sum(math.prod(node.shape) for node in module.graph.nodes)

@@ -12,11 +12,12 @@ COSTS = ("latency_s", "energy_j")
 
 
 def front(costs: np.ndarray) -> np.ndarray:
-    """The points that no other point beats: none is as cheap in both costs and cheaper in one.
+    """The points that no other point beats: none is as cheap in all costs and cheaper in one.
 
     Parameters
     ----------
-    costs : float, shape (points, 2), less is better; a row with a NaN is on no front
+    costs : float, shape (points, costs), less is better; a row with a NaN is on no front.  Two
+        costs take a sort, others a comparison of all points with each other
 
     Returns
     -------
@@ -27,9 +28,14 @@ def front(costs: np.ndarray) -> np.ndarray:
     >>> front(np.array([[1, 4], [2, 2], [3, 3], [4, 1]])).tolist()
     [True, True, False, True]
     """
-    first, second = costs[:, 0], costs[:, 1]
     found = np.zeros(len(costs), bool)
     known = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    if costs.shape[1] != 2:
+        for at in known:
+            same, others = costs[at], costs[known]
+            found[at] = not ((others <= same).all(axis=1) & (others < same).any(axis=1)).any()
+        return found
+    first, second = costs[:, 0], costs[:, 1]
     order = known[np.lexsort((second[known], first[known]))]
     best, best_first = np.inf, np.nan
     for at in order:

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.errors import ReportError
+from reports.pareto import COSTS
+from reports.pareto import front as unbeaten
 from reports.quantity import AXIS
+from reports.ratios import geometric_mean
 from reports.sweep_ratios import with_ratios
 
 if TYPE_CHECKING:
@@ -70,15 +73,13 @@ def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
 
 
 def _geometric_mean(values: "pd.Series") -> float:
-    if not (values > 0).all():
-        return math.nan
-    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+    return geometric_mean(values) if (values > 0).all() else math.nan
 
 
 def pareto_front(
     points: "pd.DataFrame",
     *,
-    least: Sequence[str] = ("latency_s", "energy_j"),
+    least: Sequence[str] = COSTS,
     most: Sequence[str] = (),
 ) -> "pd.DataFrame":
     """The points that no other beats in everything.
@@ -102,13 +103,9 @@ def pareto_front(
     """
     names = [*least, *most]
     _known(points, names)
-    kept = points.dropna(subset=names)
     signs = [1.0] * len(least) + [-1.0] * len(most)
-    values = kept[names].to_numpy(float) * signs
-    front = [
-        not ((values <= mine).all(axis=1) & (values < mine).any(axis=1)).any() for mine in values
-    ]
-    return kept[front].sort_values(names, ascending=[True] * len(least) + [False] * len(most))
+    kept = points[unbeaten(points[names].to_numpy(float) * signs)]
+    return kept.sort_values(names, ascending=[True] * len(least) + [False] * len(most))
 
 
 def best_under(

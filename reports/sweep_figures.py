@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.axis_plot import axis_lines
 from reports.explorer import cell, numbers_where_possible
+from reports.pareto import COSTS
 from reports.quantity import AXIS, heading, unit_of
 from reports.ratios import geometric_mean
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from markupsafe import Markup
 
-COSTS = ("latency_s", "energy_j")
 MOST_PLACES = 16  # an axis with more values, as random sampling gives, has the large figure only
 
 

@@ -226,11 +226,27 @@ def labels(runs: Sequence[NetworkRun]) -> list[str]:
     return unique
 
 
-def _origin_columns(run: NetworkRun) -> Row:
+def origin_columns(spec: Mapping[str, Any], provenance: Mapping[str, Any]) -> Row:
+    """The machine's fields and what made a row, as JSON."""
     return {
-        "spec_json": json.dumps(run.spec.model_dump(mode="json"), sort_keys=True),
-        "provenance_json": json.dumps(dict(run.provenance), sort_keys=True, default=str),
+        "spec_json": json.dumps(spec, sort_keys=True),
+        "provenance_json": json.dumps(provenance, sort_keys=True, default=str),
     }
+
+
+def _origin_columns(run: NetworkRun) -> Row:
+    return origin_columns(run.spec.model_dump(mode="json"), dict(run.provenance))
+
+
+def counted(name: str) -> bool:
+    """Whether a column is a count or an energy: 0, not unknown, of a machine without it.
+
+    Examples
+    --------
+    >>> counted("dram_basis_read_bytes"), counted("energy_dram_j"), counted("mode")
+    (True, True, False)
+    """
+    return name.endswith(("_cycles", "_bytes", "_j"))
 
 
 def _frame(rows: list[Row]) -> "pd.DataFrame":
@@ -238,7 +254,7 @@ def _frame(rows: list[Row]) -> "pd.DataFrame":
     import pandas as pd
 
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    counts = [name for name in columns if re.search(r"_(cycles|bytes|j)$", name)]
+    counts = [name for name in columns if counted(name)]
     filled = [{**dict.fromkeys(counts, 0), **row} for row in rows]
     return pd.DataFrame(filled, columns=columns)
 

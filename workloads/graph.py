@@ -92,6 +92,11 @@ class Graph:
         return tuple(node for node in self.nodes if node.op == "conv")
 
     @property
+    def layers(self) -> tuple[ConvLayer, ...]:
+        """The convolutions' shapes, in execution order."""
+        return tuple(node.layer for node in self.nodes if node.layer is not None)
+
+    @property
     def output(self) -> Node:
         """The last node."""
         return self.nodes[-1]

@@ -4,6 +4,7 @@ import numpy as np
 
 from arch.crossbar.layout import SIGNED_OFFSET
 from arch.crossbar.spec import CrossbarSpec
+from arch.pairs import padded, tap_sums
 from workloads.layer import ConvLayer
 
 
@@ -53,15 +54,5 @@ def driven(layer: ConvLayer, activations: np.ndarray, spec: CrossbarSpec) -> np.
     >>> driven(layer, np.array([[[[1, 0, 3]]]], np.uint8), CrossbarSpec()).tolist()
     [[[1, 3, 2]]]
     """
-    top, bottom, left, right = layer.padding
-    padded = np.pad(activations, ((0, 0), (0, 0), (top, bottom), (left, right)))
     table = np.count_nonzero(split(np.arange(256), spec), axis=0)
-    filled = table[fed(padded)]
-    counts = np.empty((layer.C, layer.R, layer.S), np.int64)
-    for r in range(layer.R):
-        for s in range(layer.S):
-            y, x = r * layer.dilation, s * layer.dilation
-            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
-            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            counts[:, r, s] = filled[:, :, rows, columns].sum(axis=(0, 2, 3))
-    return counts
+    return tap_sums(layer, table[fed(padded(layer, activations))])

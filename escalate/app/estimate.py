@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from escalate.app.feed import Feed
 from escalate.app.fleet import as_fed
 from escalate.app.machines import Choice
 from escalate.app.sources import INT8, ModelSource, ShapeSource, Source, TensorSource, fed_form
+from workloads.execute import layer_tensors
 from workloads.layer import ConvLayer
 from workloads.synthetic import synthetic_layer
 from workloads.tensors import LayerTensors
@@ -67,13 +69,14 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
     """
     rates: dict[str, tuple[float, float]] = {}
     timed, seconds = 0, 0.0
+    layers_of = cache(shapes)  # a model is read once, however many jobs it has
     for job in jobs:
         name = job.choices[0].machine.name
         if name not in rates:
-            rates[name], count = _rates(job)
+            rates[name], count = _rates(job, layers_of(job.source))
             timed += count
         first, further = rates[name]
-        macs = sum(layer.macs for layer in shapes(job.source)) * job.feed.count
+        macs = sum(layer.macs for layer in layers_of(job.source)) * job.feed.count
         seconds += macs * (first + further * (len(job.choices) - 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
     return Estimate(seconds, peak, timed)
@@ -86,20 +89,20 @@ def jobs_of(source: Source, choices: Sequence[Choice], feed: Feed) -> list[Job]:
     return [Job(source, feed, some) for some in own.values()]
 
 
-def shapes(source: Source) -> list[ConvLayer]:
+def shapes(source: Source) -> tuple[ConvLayer, ...]:
     """The layers of a source, by shape."""
     if isinstance(source, ModelSource):
         from escalate.model_file import load
 
-        return [node.layer for node in load(source.folder).graph.convs if node.layer is not None]
+        return load(source.folder).graph.layers
     if isinstance(source, TensorSource):
-        return [each.layer for each in source.layers]
-    return list(source.layers)
+        return tuple(each.layer for each in source.layers)
+    return source.layers
 
 
-def _rates(job: Job) -> tuple[tuple[float, float], int]:
+def _rates(job: Job, shapes: Sequence[ConvLayer]) -> tuple[tuple[float, float], int]:
     """Seconds per MAC of a first simulation and of another on the same tensors; layers timed."""
-    layers = sorted(shapes(job.source), key=lambda layer: layer.macs)
+    layers = sorted(shapes, key=lambda layer: layer.macs)
     chosen = {layer.name: layer for layer in (layers[len(layers) // 2], layers[-1])}
     first = further = 0.0
     for name in chosen:
@@ -143,17 +146,10 @@ def _tensors(job: Job, name: str, choice: Choice) -> LayerTensors:
 def _of_model(source: ModelSource, name: str, count: int, choice: Choice) -> LayerTensors:
     """A model's own weights, and random activations."""
     model, _ = source.model_for(choice.machine.name)
-    layer = next(n.layer for n in model.graph.convs if n.name == name and n.layer is not None)
+    node = model.graph[name]
+    assert node.layer is not None
     random = np.random.default_rng(0)
-    pixels = random.integers(1, 128, (count, layer.C, layer.H, layer.W), np.uint8)
-    pixels[random.random(pixels.shape) >= DENSITY] = 0
-    own = model.layers[name]
-    return LayerTensors(
-        layer,
-        pixels,
-        weights=own.weights,
-        basis=own.basis,
-        coefficients=own.coefficients,
-        alpha=own.alpha,
-        two_sided=own.two_sided,
-    )
+    shape = (count, node.layer.C, node.layer.H, node.layer.W)
+    pixels = random.integers(1, 128, shape, np.uint8)
+    pixels[random.random(shape) >= DENSITY] = 0
+    return layer_tensors(model, node, {node.inputs[0]: pixels})

@@ -56,12 +56,11 @@ def _model(source: ModelSource) -> Shown:
     from escalate.model_file import load
 
     model = load(source.folder)
-    layers = tuple(node.layer for node in model.graph.convs if node.layer is not None)
     weights = {
         name: each.weights for name, each in model.layers.items() if each.weights is not None
     }
     densities = {name: {"Weights": _density(array)} for name, array in weights.items()}
-    return Shown(source.name, "as stored", str(source.folder), layers, {}, densities)
+    return Shown(source.name, "as stored", str(source.folder), model.graph.layers, {}, densities)
 
 
 def _density(values: np.ndarray) -> float:

@@ -24,14 +24,13 @@ from escalate.app.sweeps.store import POINTS, SUFFIX, read_point
 from escalate.version import VERSION
 from reports.axes import axis_columns
 from reports.quantity import AXIS
-from reports.table import layer_frame, totals
+from reports.table import counted, layer_frame, origin_columns, totals
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Level = Literal["layers", "points"]
 FRONT = ("point", "network", "source", "machine", "preset")
-FP32_BYTES = 4
 SHORT = 12  # digits of a point's hash that tables show
 FED = ("coefficients", "activations", "weights", "kind", "basis", "seed", "images")
 
@@ -154,10 +153,9 @@ def _layers(points: Sequence[_Point], front: Sequence[Mapping[str, Any]]) -> pd.
 def _zeros(frame: pd.DataFrame) -> pd.DataFrame:
     """A count or an energy that a machine does not have is 0; counts stay whole numbers."""
     for name in frame.columns[frame.isna().any()]:
-        if name.endswith(("_cycles", "_bytes")):
-            frame[name] = frame[name].fillna(0).astype("int64")
-        elif name.endswith("_j"):
-            frame[name] = frame[name].fillna(0.0)
+        if counted(name):
+            filled = frame[name].fillna(0)
+            frame[name] = filled if name.endswith("_j") else filled.astype("int64")
     return frame
 
 
@@ -233,27 +231,26 @@ def _model(about: Mapping[str, Any]) -> dict[str, float]:
     story = provenance.get("model")
     if not isinstance(story, Mapping):
         return {}
+    from escalate.footprint import compression_ratio
+
     found = {"stored_bytes": provenance.get("stored_bytes")}
     form = provenance["tensors"] if provenance["tensors"] == INT8 else COMPRESSED
     accuracy = story.get("accuracy")
     found["accuracy"] = accuracy.get(form) if isinstance(accuracy, Mapping) else None
     parameters = story.get("original_parameters")
     if parameters and found["stored_bytes"]:
-        found["compression_ratio"] = FP32_BYTES * parameters / found["stored_bytes"]
+        found["compression_ratio"] = compression_ratio(parameters, found["stored_bytes"])
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _origin(about: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "spec_json": json.dumps(about["spec"], sort_keys=True),
-        "provenance_json": json.dumps(about["provenance"], sort_keys=True),
-    }
+def _origin(about: Mapping[str, Any]) -> dict[str, Any]:
+    return origin_columns(about["spec"], about["provenance"])
 
 
 def _fed(about: Mapping[str, Any]) -> dict[str, Any]:
     """What a point's tensors were made of, as far as it is a single value."""
     provenance = about.get("provenance") or {}
-    recipe = about.get("synthetic") or provenance.get("synthetic") or {}
+    recipe = provenance.get("synthetic") or {}
     model = provenance.get("model")
     options = model.get("options", {}) if isinstance(model, Mapping) else {}
     found = {**options, **{name: recipe.get(name) for name in FED if name in recipe}}

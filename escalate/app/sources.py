@@ -138,8 +138,7 @@ def _onnx_shapes(path: Path) -> ShapeSource:
     if module.shape is None:
         raise SourceError(f"{path}: leaves the size of its input open, wanted numbers")
     graph = capture(module, torch.zeros(1, *module.shape), path.stem).graph
-    layers = tuple(node.layer for node in graph.convs if node.layer is not None)
-    return ShapeSource(path.stem, unconnected(path.stem, layers, str(path)))
+    return ShapeSource(path.stem, unconnected(path.stem, graph.layers, str(path)))
 
 
 def _about(folder: Path) -> dict[str, object]:

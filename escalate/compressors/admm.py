@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from escalate.errors import DecompositionError
+from escalate.pruning import strongest
 
 MOST_ITERATIONS = 100  # of alternating least squares; it ends by itself long before
 
 
 def _kept(norms: np.ndarray, keep: int, what: str) -> np.ndarray:
-    """The ``keep`` largest, ties by place: bool of the same shape."""
+    """The ``keep`` largest, of equals the first: bool of the same shape."""
     if not 0 <= keep <= norms.size:
         raise DecompositionError(f"{keep} {what} are to stay, wanted 0..{norms.size}")
     if not np.isfinite(norms).all():
         raise DecompositionError(f"{what} hold a value that is not finite")
-    chosen = np.zeros(norms.size, bool)
-    chosen[np.argsort(-norms.ravel(), kind="stable")[:keep]] = True
-    return chosen.reshape(norms.shape)
+    (mask,) = strongest([norms], keep)
+    return mask
 
 
 def _matrix(matrix: np.ndarray) -> np.ndarray:

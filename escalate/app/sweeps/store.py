@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from arch.simulate import NetworkRun
 from escalate.app.results import ResultsError, finite
 from escalate.app.sweeps.points import FORMAT, Point
 from escalate.version import VERSION
-from reports.table import identity, layer_rows, totals
+from reports.table import counted, identity, layer_rows, totals
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,12 +203,7 @@ def _table(point: Point, outcome: NetworkRun | str) -> "pa.Table":
         own = {**identity(outcome), "preset": point.choice.preset}
         rows = [{**own, **row} for row in layer_rows(outcome)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    filled = _missing(columns)
-    arrays = {name: pa.array([row.get(name, filled.get(name)) for row in rows]) for name in columns}
+    none = {name: 0 for name in columns if counted(name)}
+    arrays = {name: pa.array([row.get(name, none.get(name)) for row in rows]) for name in columns}
     text = json.dumps(about, sort_keys=True, default=str)
     return pa.table(arrays).replace_schema_metadata({ABOUT: text.encode()})
-
-
-def _missing(columns: list[str]) -> Mapping[str, int]:
-    """A count or an energy that a layer does not have is 0."""
-    return {name: 0 for name in columns if name.endswith(("_cycles", "_bytes", "_j"))}

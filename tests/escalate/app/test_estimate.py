@@ -36,7 +36,7 @@ def test_two_layers_of_one_job_per_machine_are_simulated(monkeypatch):
 
 
 def test_twice_the_work_is_estimated_to_take_twice_as_long(monkeypatch):
-    monkeypatch.setattr("escalate.app.estimate._rates", lambda job: ((2e-9, 1e-9), 2))
+    monkeypatch.setattr("escalate.app.estimate._rates", lambda job, layers: ((2e-9, 1e-9), 2))
     source = resolve(["resnet20_cifar10"])
     macs = sum(layer.macs for layer in shapes(source))
     one = jobs_of(source, choose_all(["systolic"]), Feed())
