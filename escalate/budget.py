@@ -9,10 +9,11 @@ left of the room is filled with smaller steps, to points beside the hulls.
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
-from escalate.convolutions import TernaryConvolution
+from escalate.convolutions import QuantizedConvolution
 from escalate.curves import Curves, Form, Point
 from escalate.errors import DecompositionError
 from escalate.modules import GraphModule
+from escalate.pruning import drop_weights
 
 NEAR = 200  # a choice within this part of the budget is near enough to stop at
 
@@ -138,10 +139,11 @@ def fitted(
 
 
 def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int = 20) -> int:
-    """Drop the weakest coefficients of a module in training until its model fits.
+    """Drop the weakest coefficients or weights of a module in training until its model fits.
 
-    Training moves coefficients and bits about, and with them the stored bytes, by a percent or
-    two.  Every ternary layer loses the same share of its coefficients, for good.
+    Training moves them and their bits about, and with them the stored bytes, by a percent or two.
+    Every layer that can be thinned loses the same share of what it keeps, for good; see
+    ``QuantizedConvolution.thin``.
 
     Parameters
     ----------
@@ -157,15 +159,16 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
     Raises
     ------
     DecompositionError
-        If the model does not come to fit, because what is not ternary takes the room.
+        If the model does not come to fit, because what cannot be thinned takes the room.
     """
-    ternary = [c for c in module.modules() if isinstance(c, TernaryConvolution)]
+    convolutions = [c for c in module.modules() if isinstance(c, QuantizedConvolution)]
     taken = size()
     for _ in range(rounds):
         if taken <= budget:
             return taken
-        for convolution in ternary:
+        for convolution in convolutions:
             convolution.thin(budget / taken * (1 - 1 / (4 * NEAR)))
+        drop_weights(module)
         taken = size()
     if taken > budget:
         raise DecompositionError(

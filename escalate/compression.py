@@ -15,24 +15,20 @@ from escalate.budget import fitted, trim
 from escalate.calibrate import calibrate
 from escalate.compressors import rate_distortion
 from escalate.compressors.distortion import Cost
-from escalate.convolutions import (
-    DecomposedConvolution,
-    Int8Convolution,
-    QuantizedConvolution,
-    TernaryConvolution,
-)
 from escalate.curves import Curves, Form, sensitivity
 from escalate.errors import DataError
 from escalate.footprint import FLOAT_BYTES
+from escalate.forms import convolutions_of
 from escalate.images import ImageSettings, check_images
+from escalate.knob import knob_of, largest
 from escalate.lower import lower
 from escalate.match import match_statistics
+from escalate.method import METHODS
 from escalate.modules import GraphModule, float_module
 from escalate.moments import input_moments
 from escalate.network import FloatNetwork
 from escalate.options import CompressOptions
-from escalate.plan import basis_sizes, sparse_layers
-from escalate.pruning import PrunedConvolution, drop_weights
+from escalate.pruning import drop_weights
 from escalate.removal import remove_idle, removed
 from escalate.retrain import Lesson, Progress, retrain
 from escalate.version import VERSION
@@ -60,9 +56,9 @@ def compress(
 ) -> IntegerModel:
     """Compress a network and turn it into integers.
 
-    Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; ``prune``:
-    prune in place of the first two; ``rate_distortion``: cluster in place of them, retrain nothing;
-    ``int8``: quantize, calibrate, lower.
+    Decompose, ternarize, match, calibrate, retrain, lower, remove what does nothing; other methods
+    do what is theirs in place of the first two, and some retrain nothing; ``int8``: quantize,
+    calibrate, lower.
 
     Parameters
     ----------
@@ -101,22 +97,15 @@ def compress(
         )
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
-    budget = None
     some = pixels[: options.calibration_images]
-    if options.method == "rate_distortion":
-        return clustered(
-            network,
-            options,
-            quantizer,
-            some,
-            None if labels is None else labels[: len(some)],
-            original,
-            lambda chosen: _provenance(chosen, pixels, labels, source) | {"asked": asked},
-        )
-    if options.ratio is not None and options.method == "escalate":
+    known = None if labels is None else labels[: len(some)]
+    costs = weight_costs(network, options, quantizer, some, known, original, len(pixels))
+    budget = None
+    if options.ratio is not None:
         budget = byte_budget(network, options.ratio)
-        options = within_ratio(network, options, quantizer, some, original)
-    module = quantized(network, options, quantizer, some, original)
+        rule = within_ratio if options.method == "escalate" else within_search
+        options = rule(network, options, quantizer, some, original, costs)
+    module = quantized(network, options, quantizer, some, original, costs)
     about = _provenance(options, pixels, labels, source) | {"asked": asked}
     finished = partial(integers_of, module, quantizer, options, about)
 
@@ -135,6 +124,8 @@ def compress(
             measure=None if size is None else lambda _: size(finished()),
             fit=None if budget is None else fit,
         )
+    elif budget is not None and METHODS[options.method].trained:
+        fit(module)
     return finished()
 
 
@@ -169,6 +160,7 @@ def within_ratio(
     image: ImageQuantizer,
     pixels: np.ndarray,
     original: GraphModule,
+    costs: Mapping[str, Cost] | None = None,
     curves: Curves | None = None,
 ) -> CompressOptions:
     """The options in which ``ratio`` is replaced by a form for every layer.
@@ -180,6 +172,7 @@ def within_ratio(
     image : ImageQuantizer
     pixels : uint8, shape (N, C, H, W), to measure the layers' curves on
     original : the same network in floats, on the device to compute on
+    costs : not used, the curves say it all
     curves : the curves, if they are known already
 
     Raises
@@ -225,51 +218,66 @@ def with_forms(
     return CompressOptions(**{**options.model_dump(), **fields})
 
 
-def clustered(
+def within_search(
+    network: FloatNetwork,
+    options: CompressOptions,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    original: GraphModule,
+    costs: Mapping[str, Cost],
+) -> CompressOptions:
+    """The options in which ``ratio`` is replaced by what makes the largest model within it.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompressOptions with a ratio
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W), to match and calibrate with
+    original : the same network in floats, on the device to compute on
+    costs : what it costs to move each weight, where the method asks for it
+
+    Raises
+    ------
+    DecompositionError
+        If not even the smallest model is that small.
+    """
+    assert options.ratio is not None
+    knob = knob_of(options)
+    fields = {**options.model_dump(), "ratio": None}
+    if knob is None:
+        return CompressOptions(**fields)
+
+    def made(number: int) -> tuple[int, CompressOptions]:
+        chosen = CompressOptions(**{**fields, knob.field: knob.value(number)})
+        module = quantized(network, chosen, image, pixels, original, costs)
+        return model_file.packed_size(integers_of(module, image, chosen, {})), chosen
+
+    return largest(made, byte_budget(network, options.ratio), knob.low, knob.high, knob.what)
+
+
+def weight_costs(
     network: FloatNetwork,
     options: CompressOptions,
     image: ImageQuantizer,
     pixels: np.ndarray,
     labels: np.ndarray | None,
     original: GraphModule,
-    about: Callable[[CompressOptions], dict[str, object]],
-) -> IntegerModel:
-    """The network with clustered weights, the largest within ``ratio`` where one is given.
+    images: int,
+) -> dict[str, Cost]:
+    """What it costs to move each weight, for the methods that ask; nothing for the others.
 
     Parameters
     ----------
-    network : FloatNetwork
-    options : CompressOptions of ``rate_distortion``
-    image : ImageQuantizer
-    pixels : uint8, shape (N, C, H, W), to measure sensitivities, match and calibrate with
-    labels : integers, shape (N,), where the objective needs them
-    original : the same network in floats, on the device to compute on
-    about : provenance of a model that was made with these options
-
-    Raises
-    ------
-    DecompositionError
-        If no number of clusters, or no density, is that small.
+    network, options, image, pixels, original : as for ``within_search``
+    labels : integers, shape (N,), where they are needed
+    images : N of the posterior's precision, images that the network stands for
     """
-    given = rate_distortion.costs(original, image, pixels, labels, options.clustering, options.seed)
-
-    def made(chosen: CompressOptions) -> IntegerModel:
-        module = quantized(network, chosen, image, pixels, original, given)
-        return integers_of(module, image, chosen, about(chosen))
-
-    if options.ratio is None:
-        return made(options)
-    pruned = options.clusters is not None
-
-    def sized(number: int) -> tuple[int, IntegerModel]:
-        knob = {"density": number / rate_distortion.SHARES} if pruned else {"clusters": number}
-        found = made(CompressOptions(**{**options.model_dump(), "ratio": None, **knob}))
-        return model_file.packed_size(found), found
-
-    low, high = (1, rate_distortion.SHARES) if pruned else (2, rate_distortion.MOST_CLUSTERS)
-    what = "density" if pruned else "number of clusters"
-    budget = byte_budget(network, options.ratio)
-    return rate_distortion.largest(sized, budget, low, high, what)
+    if options.method == "rate_distortion":
+        return rate_distortion.costs(
+            original, image, pixels, labels, options.clustering, options.seed
+        )
+    return {}
 
 
 def codings(model: IntegerModel, storage: str) -> dict[str, str]:
@@ -310,54 +318,6 @@ def quantized(
     if options.method != "int8":
         match_statistics(module, original, image, pixels)
     return module.with_ranges(calibrate(module, image, pixels, options.calibration))
-
-
-def convolutions_of(
-    network: FloatNetwork,
-    options: CompressOptions,
-    importances: Mapping[str, np.ndarray],
-    costs: Mapping[str, Cost],
-) -> dict[str, QuantizedConvolution]:
-    """The form that the options give each convolution.
-
-    Parameters
-    ----------
-    network : FloatNetwork
-    options : CompressOptions
-    importances : second moments of the input channels (C,) by layer; none for unweighted errors
-    costs : what it costs to move each weight, by layer, where they are clustered
-    """
-    sparse = sparse_layers(network.graph, options)
-    sizes = basis_sizes(network, options) if options.method == "escalate" else {}
-    found: dict[str, QuantizedConvolution] = {}
-    for node in network.graph.convs:
-        assert node.layer is not None
-        arrays = (node.layer, network.weights[node.name], network.biases[node.name])
-        bits, importance = options.bits_of(node.name), importances.get(node.name)
-        if node.name not in sparse:
-            found[node.name] = Int8Convolution(*arrays, bits)
-            continue
-        if options.method == "prune":
-            found[node.name] = PrunedConvolution(
-                *arrays, options.pruning(node.name), bits, importance=importance
-            )
-            continue
-        if options.method == "rate_distortion":
-            density, clusters = options.clustered(node.name)
-            found[node.name] = rate_distortion.compressed_layer(
-                *arrays, costs[node.name], density=density, clusters=clusters
-            )
-            continue
-        kind = DecomposedConvolution if node.name in sizes else TernaryConvolution
-        found[node.name] = kind(
-            *arrays,
-            options.survival(node.name),
-            sizes.get(node.name, 1),
-            granularity=options.scales,
-            importance=importance,
-            ease=options.first_ease,
-        )
-    return found
 
 
 def _provenance(

@@ -113,6 +113,19 @@ class QuantizedConvolution(Convolution):
         """Which coefficients or weights are not 0, bool (K, ...); None where none are dropped."""
         return None
 
+    def penalty(self) -> torch.Tensor | None:
+        """What retraining adds to the loss, a scalar; None for nothing."""
+        return None
+
+    def advance(self, done: float) -> None:
+        """Move on while retraining, of which the share ``done``, 0..1, lies behind.
+
+        Called several times in every epoch and at its end.
+        """
+
+    def thin(self, share: float) -> None:
+        """Keep only ``share`` of what is kept now, the strongest, where anything is dropped."""
+
 
 class Int8Convolution(QuantizedConvolution):
     """Weights of at most eight bits, one scale per output channel, for layers kept out of ternary.

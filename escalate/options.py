@@ -14,50 +14,22 @@ from escalate.compressors.rate_distortion import (
     NEED_LABELS,
     Objective,
 )
+from escalate.method import METHODS, Name, meaningless
 from escalate.pruning import Pruning, Scope
 from escalate.retrain import RetrainOptions
 from escalate.scales import Granularity
 from escalate.survival import Survival
 
 DEFAULT_BASIS, DEFAULT_DENSITY = 6, 0.3
-ONLY_ESCALATE = (
-    "basis",
-    "error",
-    "ratio",
-    "mixed",
-    "threshold",
-    "scales",
-    "l1",
-    "updates",
-    "storage",
-)
-ONLY_RETRAINING = (
-    "epochs",
-    "learning_rate",
-    "batch",
-    "distillation",
-    "optimizer",
-    "ramp",
-    "augment",
-    "precision",
-)
-ONLY_CLUSTERING = ("objective", "clusters")
-TRAINING_FREE = ("rate_distortion",)
-MEANINGLESS: Mapping[str, tuple[str, ...]] = {
-    "escalate": ("scope", *ONLY_CLUSTERING),
-    "int8": ("scope", *ONLY_CLUSTERING),
-    "prune": (*ONLY_ESCALATE, *ONLY_CLUSTERING),
-    "rate_distortion": (
-        *(name for name in ONLY_ESCALATE if name != "ratio"),
-        "scope",
-        "weighting",
-        *ONLY_RETRAINING,
-    ),
-}
+DEFAULT_STAGE = 0.5  # of the epochs, that wpc and admm take before masks stay
+STAGED = ("wpc", "admm")
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Bits = Annotated[int, Field(ge=2, le=8)]
 Clusters = Annotated[int, Field(ge=2, le=MOST_CLUSTERS)]
+Positive = Annotated[float, Field(gt=0)]
+Structure = Literal["rows", "columns", "tiles"]
+Uncertainty = Literal["fisher", "labels", "constant"]
 
 
 class CompressOptions(BaseModel):
@@ -67,9 +39,11 @@ class CompressOptions(BaseModel):
     ----------
     method : ``escalate`` (ternary coefficients of an 8-bit basis), ``prune`` (8-bit weights per
         output channel, all but the strongest 0), ``rate_distortion`` (8-bit weights that share few
-        values, not retrained), or ``int8`` (8-bit weights, calibrated, not retrained; only the
-        calibration fields matter then).  A method refuses what has no meaning for it:
-        ``MEANINGLESS``; of retraining ``rate_distortion`` takes ``epochs = 0`` alone
+        values, not retrained), ``wpc`` (ternary weights of which whole groups are 0), ``vbq``
+        (8-bit weights coded by how uncertain they are, not retrained), ``admm`` (rows, columns or
+        tiles of weights on few levels, as crossbars hold them), or ``int8`` (8-bit weights,
+        calibrated, not retrained).  A method refuses what has no meaning for it, see
+        ``escalate.method``; those that do not retrain take ``epochs = 0`` alone
     basis : M, one number for all decomposed layers (a layer with fewer taps R*S takes all of its
         taps), or a table naming each decomposed layer with R*S > 1
     error : instead of ``basis``: per layer the smallest M whose squared error is at most this share
@@ -77,7 +51,9 @@ class CompressOptions(BaseModel):
     ratio : instead of ``basis``, ``error``, ``density`` and ``threshold``: how many times smaller
         than FP32 the whole model is to be on disk; every layer's form follows by equal slope of
         the layers' curves, see ``escalate.budget``; of ``rate_distortion`` the most clusters
-        that fit, or, where ``clusters`` are given, the highest density
+        that fit, or, where ``clusters`` are given, the highest density; of ``prune`` and ``admm``
+        the highest density; of ``vbq`` the lowest ``rate_penalty``; ``wpc`` drops its weakest
+        groups until it fits
     mixed : whether ``ratio`` may also leave layers at 8 bits and fewer instead of ternary; the
         Basis-First machine runs those in its slower bypass mode
     density, threshold : which coefficients survive, see ``escalate.survival``; at most one of the
@@ -91,6 +67,22 @@ class CompressOptions(BaseModel):
         ``escalate.compressors.rate_distortion``
     clusters : how many values the weights of each layer share, 16 by default, 0 for dropped weights
         not counted; one number or a table naming each clustered layer
+    group : of ``wpc``: (channels, filters), input channels and filters of a group, which spans all
+        taps of a kernel; (16, 1) by default
+    penalty : of ``wpc``: lambda, price of a group's norm, 1e-3 by default
+    clip : of ``wpc``: a, share of the layer's mean norm above which a group pays no more, 0.25 by
+        default
+    detached : of ``wpc``: whether that mean is taken for a constant (default), or has gradients of
+        its own, as scripts that descend from the paper have it
+    rate_penalty : of ``vbq``: lambda, price of a bit in nats, 1 by default
+    uncertainty : of ``vbq``: where the weights' variances come from: ``fisher`` (default; needs no
+        labels), ``labels``, the empirical Fisher information, or ``constant``, one for all
+    variances : of ``vbq``: instead of ``uncertainty`` an .npz file of variances by layer
+    structure : of ``admm``: what stays or goes as a whole, ``columns`` (one tap of all filters, by
+        default), ``rows`` (filters), or ``tiles`` of a crossbar
+    tile : of ``admm``: (taps, filters), rows and columns of a crossbar, (128, 64) by default
+    level_bits : of ``admm``: levels have so many bits with their sign, 4 by default
+    rho : of ``admm``: weight of the distance to what is wanted, 1e-3 by default
     scales : which scales the coefficients have, see ``escalate.scales``
     weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
         or ``inputs``, the second moments of each layer's input channels on the calibration images
@@ -122,7 +114,7 @@ class CompressOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["escalate", "prune", "int8", "rate_distortion"] = "escalate"
+    method: Name = "escalate"
     basis: Count | Mapping[str, Count] | None = None
     error: Annotated[float, Field(ge=0, lt=1)] | None = None
     ratio: Annotated[float, Field(gt=1)] | None = None
@@ -132,6 +124,17 @@ class CompressOptions(BaseModel):
     scope: Scope | None = None
     objective: Objective | None = None
     clusters: Clusters | Mapping[str, Clusters] | None = None
+    group: tuple[Count, Count] | None = None
+    penalty: Annotated[float, Field(ge=0)] | None = None
+    clip: Positive | None = None
+    detached: bool | None = None
+    rate_penalty: Positive | None = None
+    uncertainty: Uncertainty | None = None
+    variances: str | None = None
+    structure: Structure | None = None
+    tile: tuple[Count, Count] | None = None
+    level_bits: Annotated[int, Field(ge=2, le=7)] | None = None
+    rho: Positive | None = None
     scales: Granularity = "separable"
     weighting: Literal["none", "inputs"] = "none"
     epochs: Annotated[int, Field(ge=0)] = 8
@@ -155,19 +158,21 @@ class CompressOptions(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _untrained(cls, fields: Any) -> Any:
-        """A method that never trains has no epochs unless some are asked for, which is refused."""
-        if isinstance(fields, Mapping) and fields.get("method") in TRAINING_FREE:
+    def _by_method(cls, fields: Any) -> Any:
+        """Defaults that differ by method."""
+        if not isinstance(fields, Mapping) or fields.get("method", "escalate") not in METHODS:
+            return fields
+        name = fields.get("method", "escalate")
+        if not METHODS[name].trained:
             return {"epochs": 0, **fields}
-        return fields
+        return {"ramp": DEFAULT_STAGE, **fields} if name in STAGED else fields
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        pairs = [("density", "threshold"), ("basis", "error")]
+        pairs = [("density", "threshold"), ("basis", "error"), ("uncertainty", "variances")]
         if self.method == "rate_distortion" and self.ratio is not None:
             pairs += [("density", "clusters")]
-        else:
-            pairs += [("ratio", name) for name in ("basis", "error", "density", "threshold")]
+        pairs += [("ratio", name) for name in METHODS[self.method].replaced]
         for left, right in pairs:
             if getattr(self, left) is not None and getattr(self, right) is not None:
                 beside = " beside ratio" if right == "clusters" else ""
@@ -176,10 +181,8 @@ class CompressOptions(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
-        for name in MEANINGLESS[self.method]:
-            plain = type(self).model_fields[name].default
-            if self.method in TRAINING_FREE and name == "epochs":
-                plain = 0
+        for name in meaningless(self.method):
+            plain = 0 if name == "epochs" else type(self).model_fields[name].default
             if getattr(self, name) != plain:
                 raise ValueError(f"{name} has no meaning for method {self.method}")
         if self.scope is not None and isinstance(self.density, Mapping):
@@ -189,12 +192,12 @@ class CompressOptions(BaseModel):
     @property
     def retrained(self) -> bool:
         """Whether anything is trained."""
-        return self.method != "int8" and self.epochs > 0
+        return METHODS[self.method].trained and self.epochs > 0
 
     @property
     def needs_labels(self) -> bool:
         """Whether labels are needed even where nothing is retrained."""
-        return self.objective in NEED_LABELS
+        return self.objective in NEED_LABELS or self.uncertainty == "labels"
 
     @property
     def clustering(self) -> Objective:
@@ -204,7 +207,8 @@ class CompressOptions(BaseModel):
     @property
     def first_ease(self) -> float:
         """How far the rules are from their full force before retraining, 1 or 0."""
-        return 1.0 if self.ramp > 0 and self.retrained else 0.0
+        eased = self.ramp > 0 and self.retrained and self.method not in STAGED
+        return 1.0 if eased else 0.0
 
     def pruning(self, layer: str) -> Pruning:
         """The rule for a layer's 8-bit weights."""

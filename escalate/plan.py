@@ -1,4 +1,4 @@
-"""plan: each convolution's form: 8 bits, pruned, clustered, ternary, or that with a basis of M."""
+"""plan: each convolution's form: 8 bits, what the method makes of it, or a basis of M."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,10 @@ import numpy as np
 
 from escalate.decompose import dropped_energy
 from escalate.errors import DecompositionError
+from escalate.method import METHODS
 from escalate.network import FloatNetwork
 from escalate.options import DEFAULT_BASIS, CompressOptions
 from workloads.graph import Graph
-
-KINDS = {
-    "escalate": "ternary layer",
-    "prune": "pruned layer",
-    "rate_distortion": "clustered layer",
-}
 
 
 def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
@@ -40,7 +35,7 @@ def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
 
 
 def sparse_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
-    """Convolutions that are not kept, in execution order: ternary, pruned or clustered ones.
+    """Convolutions that are not kept, in execution order: those that the method changes.
 
     Raises
     ------
@@ -51,9 +46,13 @@ def sparse_layers(graph: Graph, options: CompressOptions) -> tuple[str, ...]:
     names = tuple(node.name for node in graph.convs if node.name not in kept)
     pruned = options.method == "prune"
     if options.method != "int8" and isinstance(options.density, Mapping):
-        _complete(graph, options.density, names, "the density table", KINDS[options.method])
+        _complete(
+            graph, options.density, names, "the density table", METHODS[options.method].layers
+        )
     if isinstance(options.clusters, Mapping):
-        _complete(graph, options.clusters, names, "the clusters table", KINDS[options.method])
+        _complete(
+            graph, options.clusters, names, "the clusters table", METHODS[options.method].layers
+        )
     if isinstance(options.weight_bits, Mapping):
         whole = [*sorted(kept), *(names if pruned else ())]
         _known(graph, options.weight_bits, whole, "weight_bits", "layer at 8 bits")

@@ -128,6 +128,7 @@ class PrunedConvolution(Int8Convolution):
     """
 
     mask: torch.Tensor
+    share: torch.Tensor  # of the rule's density, below 1 where a budget asks for fewer
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class PrunedConvolution(Int8Convolution):
         self.rule = rule
         self._reach = None if importance is None else np.sqrt(per_weight(layer, importance))
         self.register_buffer("mask", torch.ones(weights.shape, dtype=torch.bool))
+        self.register_buffer("share", torch.ones((), dtype=torch.float64))
 
     def latent(self) -> torch.Tensor:
         """The floats of the survivors, 0 elsewhere."""
@@ -151,6 +153,10 @@ class PrunedConvolution(Int8Convolution):
     def survivors(self) -> torch.Tensor:
         """Weights that are not 0; a survivor may be rounded to 0, so at most those of the mask."""
         return self.weight().detach() != 0
+
+    def thin(self, share: float) -> None:
+        """Lower the density; ``drop_weights`` acts on it."""
+        self.share.mul_(share)
 
     def magnitudes(self) -> np.ndarray:
         """What weights compete by, float64 of the weights' shape."""
@@ -178,7 +184,8 @@ def _drop(convolutions: Sequence[PrunedConvolution], ease: float) -> None:
     """Drop weights of layers that compete with each other."""
     masks = [each.mask.cpu().numpy() for each in convolutions]
     total, left = sum(mask.size for mask in masks), sum(int(mask.sum()) for mask in masks)
-    count = max(1, round(eased_density(convolutions[0].rule.density, ease) * total))
+    wanted = convolutions[0].rule.density * float(convolutions[0].share)
+    count = max(1, round(eased_density(wanted, ease) * total))
     if count >= left:
         return
     # What was dropped is weaker than a survivor that is 0.

@@ -231,7 +231,7 @@ def _epoch(
     for step in range(steps):
         done = (epoch * steps + step) / (options.epochs * steps)
         if step in renewals:
-            renew_survivors(module, _ease(options, done))
+            _advance(module, options, done)
             silence_idle(module)
         for group in optimizer.param_groups:  # half a cosine, from the peak to nothing
             group["lr"] = group["peak"] * 0.5 * (1.0 + math.cos(math.pi * done))
@@ -245,8 +245,16 @@ def _epoch(
         images = image_tensor(lesson.image, pixels)
         loss, hits = _step(module, optimizer, images, wanted, options, teacher, shares)
         total, right = total + loss * len(chosen) / count, right + hits
-    renew_survivors(module, _ease(options, (epoch + 1) / options.epochs))
+    _advance(module, options, (epoch + 1) / options.epochs)
     return total, right
+
+
+def _advance(module: GraphModule, options: RetrainOptions, done: float) -> None:
+    """Apply what every layer has of rules, as they stand when ``done`` of the steps are behind."""
+    renew_survivors(module, _ease(options, done))
+    for convolution in module.modules():
+        if isinstance(convolution, QuantizedConvolution):
+            convolution.advance(done)
 
 
 def _ease(options: RetrainOptions, done: float) -> float:
@@ -358,6 +366,10 @@ def _step(
         loss = loss + options.distillation * _distance(logits, example)
     if options.l1 > 0:
         loss = loss + options.l1 * _mean_magnitude(module)
+    for convolution in module.modules():
+        if isinstance(convolution, QuantizedConvolution):
+            penalty = convolution.penalty()
+            loss = loss if penalty is None else loss + penalty
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

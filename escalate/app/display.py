@@ -5,15 +5,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from escalate.method import METHODS
 from reports.quantity import heading, quantity
 
 if TYPE_CHECKING:
     from escalate.app.compress import Compressed
-
-NAMES = {
-    "prune": "pruned, 8 bit",
-    "rate_distortion": "clustered, 8 bit",
-}  # what the compressed form is called, by method
 
 
 def html_table(
@@ -47,7 +43,7 @@ def form_rows(made: "Compressed") -> list[dict[str, Any]]:
     forms = (
         ("original, FP32", made.original),
         ("8 bit", made.int8),
-        (NAMES.get(made.method, "compressed"), made.compressed),
+        (METHODS[made.method].form, made.compressed),
     )
     return [
         {

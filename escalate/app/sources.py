@@ -1,6 +1,6 @@
 """sources: what SOURCE stands for: a compressed folder, own tensors, or a network's shapes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from arch.machine import machine as known_machine
 from escalate.app import networks
 from escalate.errors import FrontEndError
+from escalate.method import METHODS
 from workloads.layer import ConvLayer
 from workloads.network import Network, unconnected
 
@@ -17,12 +18,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
-COMPRESSED, PRUNED, CLUSTERED = "compressed", "pruned", "clustered"
-EIGHT_BIT: Mapping[object, str] = {  # kinds, by method
-    "prune": PRUNED,
-    "rate_distortion": CLUSTERED,
-    "int8": INT8,
-}
+COMPRESSED, PRUNED = METHODS["escalate"].kind, METHODS["prune"].kind
 
 
 class SourceError(FrontEndError):
@@ -149,7 +145,8 @@ def _about(folder: Path) -> dict[str, object]:
 
 def kind_of(folder: Path) -> str:
     """What the folder's own model is, by the method that made it."""
-    return EIGHT_BIT.get(_about(folder).get("method"), COMPRESSED)
+    method = METHODS.get(str(_about(folder).get("method")))
+    return COMPRESSED if method is None else method.kind
 
 
 def network_of(folder: Path) -> str | None:

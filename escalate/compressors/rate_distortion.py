@@ -8,14 +8,13 @@ batch norms give every channel a size of its own; costs are multiplied by its sq
 objective stays the same number.  Scales of channels are stored in requantizers either way.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from escalate.compressors.distortion import Cost, cluster, survivors
 from escalate.compressors.settled import SettledConvolution
-from escalate.errors import DecompositionError
 from escalate.fisher import Asked, Kind, fisher
 from escalate.modules import GraphModule
 from workloads.integer import ImageQuantizer
@@ -31,8 +30,6 @@ SQUARE: Mapping[str, Kind] = {
 NEED_LABELS = ("gradient", "gradient_hessian")
 DEFAULT_OBJECTIVE: Objective = "kl"
 DEFAULT_CLUSTERS, MOST_CLUSTERS = 16, 255
-SHARES = 1000  # steps of a density that a budget chooses
-Found = TypeVar("Found")
 
 
 def costs(
@@ -102,41 +99,3 @@ def compressed_layer(
     found: np.ndarray = np.zeros(weights.shape)
     found[mask] = cluster(even[mask], priced.of(mask), clusters).weights
     return SettledConvolution(layer, found, bias, scales)
-
-
-def largest(
-    made: Callable[[int], tuple[int, Found]], budget: int, low: int, high: int, what: str
-) -> Found:
-    """What is made of the largest number in low..high whose size is within the budget.
-
-    Sizes are taken to rise with the number; where they do not, what is returned fits all the same.
-
-    Parameters
-    ----------
-    made : size in bytes, and what is made
-    budget : bytes
-    what : for the message
-
-    Raises
-    ------
-    DecompositionError
-        If not even the lowest fits.
-
-    Examples
-    --------
-    >>> largest(lambda n: (10 * n, f"{n} clusters"), 47, 2, 255, "clusters")
-    '4 clusters'
-    """
-    size, best = made(low)
-    if size > budget:
-        raise DecompositionError(
-            f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
-        )
-    while low < high:
-        middle = (low + high + 1) // 2
-        size, found = made(middle)
-        if size <= budget:
-            low, best = middle, found
-        else:
-            high = middle - 1
-    return best

@@ -19,7 +19,7 @@ from escalate.errors import CheckpointError, DecompositionError
 from escalate.footprint import footprint, sizes
 from escalate.integer import predict
 from escalate.modules import GraphModule, float_module
-from escalate.options import ONLY_ESCALATE, CompressOptions
+from escalate.options import CompressOptions
 from escalate.plan import kept_layers, sparse_layers
 from escalate.pruning import PrunedConvolution, Pruning, drop_weights, strengths, strongest
 from escalate.retrain import Lesson, RetrainOptions, accuracy, density, retrain, silence_idle
@@ -421,7 +421,7 @@ def test_tables_that_do_not_fit_are_refused(network, fields, message):
     [
         ({"basis": 3}, "basis has no meaning for method prune"),
         ({"error": 0.1}, "error has no meaning"),
-        ({"ratio": 9.0}, "ratio has no meaning"),
+        ({"ratio": 9.0, "density": 0.5}, "ratio and density are both given"),
         ({"mixed": True}, "mixed has no meaning"),
         ({"threshold": 0.1}, "threshold has no meaning"),
         ({"scales": "layer"}, "scales has no meaning"),
@@ -436,10 +436,6 @@ def test_tables_that_do_not_fit_are_refused(network, fields, message):
 def test_options_without_meaning_are_refused(fields, message):
     with pytest.raises(ValidationError, match=message):
         CompressOptions(method="prune", **fields)
-
-
-def test_every_option_of_escalate_alone_is_tried_above():
-    assert len(ONLY_ESCALATE) == 9
 
 
 def test_a_scope_without_pruning_is_refused():

@@ -125,9 +125,10 @@ def _combinations(written: Written) -> Iterator[dict[str, Any]]:
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without those that have no meaning for the method."""
     from escalate.app.compress import options_of
-    from escalate.options import MEANINGLESS
+    from escalate.method import METHODS, meaningless
 
-    without = MEANINGLESS.get(options.get("method", "escalate"), ())
+    method = options.get("method", "escalate")
+    without = meaningless(method) if method in METHODS else ()
     kept = {key: value for key, value in options.items() if key not in without}
     options_of(kept)
     return kept

@@ -132,7 +132,7 @@ def test_refused_options():
         "epochs": (-1, "--epochs -1: input should be greater than or equal to 0"),
         "method": (
             "zip",
-            "--method zip: input should be 'escalate', 'prune', 'int8' or 'rate_distortion'",
+            "--method zip: input should be 'escalate', 'prune', 'int8'",
         ),
     }
     for name, (value, message) in cases.items():

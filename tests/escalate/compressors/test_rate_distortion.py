@@ -12,14 +12,16 @@ from torch.nn import functional
 from escalate import model_file
 from escalate.compression import byte_budget, compress
 from escalate.compressors.distortion import Cost, cluster, survivors
-from escalate.compressors.rate_distortion import compressed_layer, costs, largest
+from escalate.compressors.rate_distortion import compressed_layer, costs
 from escalate.compressors.settled import SettledConvolution
 from escalate.errors import DataError, DecompositionError
 from escalate.footprint import footprint, sizes
 from escalate.images import ImageSettings, image_tensor
 from escalate.integer import predict
+from escalate.knob import largest
+from escalate.method import meaningless
 from escalate.modules import float_module
-from escalate.options import MEANINGLESS, CompressOptions
+from escalate.options import CompressOptions
 from escalate.retrain import Lesson, RetrainOptions, retrain
 from tests.escalate.small_networks import (
     SETTINGS,
@@ -222,7 +224,7 @@ def test_options_without_meaning_are_refused(fields, message):
 @pytest.mark.parametrize("fields", [{"clusters": 4}, {"objective": "kl"}])
 def test_other_methods_refuse_what_is_of_clusters(method, fields):
     (name,) = fields
-    assert name in MEANINGLESS[method]
+    assert name in meaningless(method)
     with pytest.raises(ValidationError, match=f"{name} has no meaning for method {method}"):
         CompressOptions(method=method, **fields)
 

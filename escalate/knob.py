@@ -1,0 +1,85 @@
+"""knob: the one number of a method that a byte budget settles, found by bisection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from escalate.compressors.rate_distortion import MOST_CLUSTERS
+from escalate.errors import DecompositionError
+
+if TYPE_CHECKING:
+    from escalate.options import CompressOptions
+
+SHARES = 1000  # steps of a density
+OCTAVE = 16  # steps of a rate penalty that halves
+LEAST_PENALTY, MOST_PENALTY = -12, 20  # its powers of two
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A number low..high, whose model grows with it, and the option that follows from it."""
+
+    field: str
+    what: str
+    low: int
+    high: int
+    value: Callable[[int], float | int]
+
+
+def _share(number: int) -> float:
+    return number / SHARES
+
+
+def _penalty(number: int) -> float:
+    return float(2.0 ** (MOST_PENALTY - number / OCTAVE))
+
+
+DENSITY = Knob("density", "density", 1, SHARES, _share)
+CLUSTERS = Knob("clusters", "number of clusters", 2, MOST_CLUSTERS, int)
+PENALTY = Knob("rate_penalty", "rate", 0, OCTAVE * (MOST_PENALTY - LEAST_PENALTY), _penalty)
+
+
+def knob_of(options: "CompressOptions") -> Knob | None:
+    """What a budget settles before anything is trained; None where training settles it all."""
+    if options.method == "rate_distortion":
+        return CLUSTERS if options.clusters is None else DENSITY
+    return {"prune": DENSITY, "admm": DENSITY, "vbq": PENALTY}.get(options.method)
+
+
+def largest(
+    made: Callable[[int], tuple[int, Found]], budget: int, low: int, high: int, what: str
+) -> Found:
+    """What is made of the largest number in low..high whose size is within the budget.
+
+    Sizes are taken to rise with the number; where they do not, what is returned fits all the same.
+
+    Parameters
+    ----------
+    made : size in bytes, and what is made
+    budget : bytes
+    what : for the message
+
+    Raises
+    ------
+    DecompositionError
+        If not even the lowest fits.
+
+    Examples
+    --------
+    >>> largest(lambda n: (10 * n, f"{n} clusters"), 47, 2, 255, "clusters")
+    '4 clusters'
+    """
+    size, best = made(low)
+    if size > budget:
+        raise DecompositionError(
+            f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
+        )
+    while low < high:
+        middle = (low + high + 1) // 2
+        size, found = made(middle)
+        if size <= budget:
+            low, best = middle, found
+        else:
+            high = middle - 1
+    return best
