@@ -189,8 +189,7 @@ def within_ratio(
 
     def measure(forms: Mapping[str, Form]) -> int:
         chosen = with_forms(network.graph, options, forms)
-        module = quantized(network, chosen, image, some, original)
-        return model_file.packed_size(integers_of(module, image, chosen, {}))
+        return finished_size(network, chosen, image, some, original)
 
     points = fitted(curves, byte_budget(network, options.ratio), measure)
     return with_forms(network.graph, options, {name: each.form for name, each in points.items()})
@@ -250,10 +249,26 @@ def within_search(
 
     def made(number: int) -> tuple[int, CompressOptions]:
         chosen = CompressOptions(**{**fields, knob.field: knob.value(number)})
-        module = quantized(network, chosen, image, pixels, original, costs)
-        return model_file.packed_size(integers_of(module, image, chosen, {})), chosen
+        return finished_size(network, chosen, image, pixels, original, costs), chosen
 
     return largest(made, byte_budget(network, options.ratio), knob.low, knob.high, knob.what)
+
+
+def finished_size(
+    network: FloatNetwork,
+    options: CompressOptions,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    original: GraphModule,
+    costs: Mapping[str, Cost] | None = None,
+) -> int:
+    """Stored bytes of the model that options make, every rule in full force, nothing retrained.
+
+    Parameters are those of ``quantized``.
+    """
+    chosen = options.model_copy(update={"epochs": 0})
+    module = quantized(network, chosen, image, pixels, original, costs)
+    return model_file.packed_size(integers_of(module, image, chosen, {}))
 
 
 def weight_costs(

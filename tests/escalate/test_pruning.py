@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from escalate import model_file
 from escalate.calibrate import calibrate
-from escalate.compression import compress, quantized
+from escalate.compression import byte_budget, compress, quantized
 from escalate.convolutions import Int8Convolution
 from escalate.errors import CheckpointError, DecompositionError
 from escalate.footprint import footprint, sizes
@@ -447,3 +447,21 @@ def test_a_scope_without_pruning_is_refused():
 def test_a_density_out_of_range_is_refused(share):
     with pytest.raises(DecompositionError, match=r"density is .*, wanted a number in \(0, 1\]"):
         Pruning(share)
+
+
+@pytest.mark.parametrize("ramp", [0.0, 0.5])
+def test_a_budget_is_met_before_and_after_retraining(ramp):
+    network = with_random_weights(tiny(), seed=4)
+    full = compress(
+        network, CompressOptions(method="prune", epochs=0), PIXELS, LABELS, TINY_SETTINGS
+    )
+    ratio = 4 * network.original_parameters / (model_file.packed_size(full) + 0.5)
+    fields = {"method": "prune", "ratio": ratio, "ramp": ramp, "batch": 32, "distillation": 0.0}
+    for epochs in (0, 2):
+        options = CompressOptions(**fields, epochs=epochs)
+        model = compress(network, options, PIXELS, LABELS, TINY_SETTINGS)
+        size = model_file.packed_size(model)
+        assert 0.9 * byte_budget(network, ratio) <= size <= byte_budget(network, ratio)
+        chosen = model.provenance["options"]
+        assert "ratio" not in chosen
+        assert 0.2 < chosen["density"] < 0.4  # near the 0.3 that made the budget
