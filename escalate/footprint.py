@@ -10,6 +10,7 @@ from escalate.errors import CheckpointError
 from escalate.quantize import QuantizedBasis
 from workloads import formats
 from workloads.formats import numbers
+from workloads.formats.blocks import best_cut
 from workloads.formats.entropy import size_bits
 from workloads.integer import IntegerModel
 from workloads.weights import LayerWeights
@@ -33,7 +34,8 @@ class LayerFootprint:
     coefficient_bytes : coefficients as stored, or the 8-bit weights
     basis_bytes : basis, and alpha where there is one
     requantizer_bytes : multipliers and biases
-    ideal_bits : lower bound for the coefficients or weights: entropy times their number
+    ideal_bits : lower bound for the coefficients or weights: entropy times their number, whole
+        blocks of zeros apart where that is less
     effective_bits : per basis kernel, the bits that its largest element needs, sign included
     """
 
@@ -92,7 +94,7 @@ def layer_footprint(
             numbers.encode(weights.weights).size,
             0,
             requantizer_bytes,
-            _entropy(weights.weights),
+            best_cut(weights.weights)[1],
         )
     sizes = {each: formats.get(each).encode(weights.coefficients).size for each in formats.FORMATS}
     side = [array for array in (weights.basis, weights.alpha) if array is not None]
@@ -111,13 +113,6 @@ def layer_footprint(
         sizes,
         () if basis is None else QuantizedBasis(basis, 1.0).effective_bits,
     )
-
-
-def _entropy(values: np.ndarray) -> float:
-    """Empirical entropy times the number of values, in bits."""
-    counts = np.unique(values, return_counts=True)[1]
-    shares = counts / values.size
-    return float(-(counts * np.log2(shares)).sum())
 
 
 def footprint(model: IntegerModel) -> tuple[LayerFootprint, ...]:

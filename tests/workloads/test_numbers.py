@@ -1,4 +1,4 @@
-"""Numbers of any kind: decoded exactly, in the smallest of four forms; damage is refused."""
+"""Numbers of any kind: decoded exactly, in the smallest of five forms; damage is refused."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 """Whole numbers of any kind (weights, basis kernels, multipliers, biases) in the fewest bytes.
 
-Four forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
+Five forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
 shift, then the numbers divided by 2^shift in two's complement of that width, bit 0 first; zeros up
 to a whole byte.  Entropy coded: the byte 255, then in groups of seven bits the negated smallest
 number, the number of symbols, how often each occurs, and the number of words; then the words of
@@ -11,7 +11,10 @@ of the non-zeros less 65 as packed or entropy coded numbers; 65 lets those of 8-
 seven bits.  One table for both signs makes it smaller than the entropy code of the whole.  Listed,
 for numbers that take few of the values between their extremes: the byte 253, in groups of seven
 bits how many these are, the values, rising, packed or entropy coded, and the numbers' places among
-them likewise.
+them likewise.  In blocks, for numbers of which whole blocks are 0 (structured pruning, see
+``workloads.formats.blocks``): the byte 252, in groups of seven bits twice the length of a line,
+odd where lines are columns, and the size of a block; for each block 1 or 0, packed or entropy
+coded; then the numbers of the blocks that hold any, in one of the other forms.
 """
 
 import constriction
@@ -28,9 +31,10 @@ from workloads.formats.bits import (
     unpack_number,
     unpack_words,
 )
+from workloads.formats.blocks import Cut, best_cut
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-CODED, SPARSE, LISTED = 255, 254, 253
+CODED, SPARSE, LISTED, BLOCKS = 255, 254, 253, 252
 MIDDLE = 65  # what is taken off the magnitudes of sparse numbers
 WIDEST = 32
 MOST_SYMBOLS = 1 << 16
@@ -51,6 +55,15 @@ def encode(values: np.ndarray) -> np.ndarray:
     [2, 2, 9]
     """
     flat = np.ascontiguousarray(values).reshape(-1).astype(np.int64)
+    whole = _encode_flat(flat)
+    if flat.size < LEAST_VALUES or flat.all():
+        return whole
+    cut, _ = best_cut(values)
+    return whole if cut is None else min(whole, _in_blocks(flat, cut), key=len)
+
+
+def _encode_flat(flat: np.ndarray) -> np.ndarray:
+    """In the smallest of the forms that know no blocks."""
     forms = [_plain(flat)]
     if flat.size >= LEAST_VALUES and not flat.all():
         forms.append(_thin(flat))
@@ -77,9 +90,15 @@ def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int
     """
     if place >= payload.size:
         raise WorkloadError(f"payload ends at byte {payload.size}, {count} numbers were to come")
-    if payload[place] == SPARSE:
+    if payload[place] == BLOCKS:
+        return _decode_blocks(payload, place + 1, count)
+    return _decode_flat(payload, place, count)
+
+
+def _decode_flat(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    if place < payload.size and payload[place] == SPARSE:
         return _decode_sparse(payload, place + 1, count)
-    if payload[place] == LISTED:
+    if place < payload.size and payload[place] == LISTED:
         return _decode_listed(payload, place + 1, count)
     return _decode_plain(payload, place, count)
 
@@ -136,6 +155,31 @@ def _decode_listed(payload: np.ndarray, place: int, count: int) -> tuple[np.ndar
         )
     found: np.ndarray = values[places]
     return found, place
+
+
+def _in_blocks(flat: np.ndarray, cut: Cut) -> np.ndarray:
+    alive = cut.alive(flat)
+    numbers = cut.lines(flat)[cut.inside(alive)]
+    head = [np.array([BLOCKS], np.uint8), pack_number(2 * cut.length + cut.across)]
+    mask = _plain(alive.ravel().astype(np.int64))
+    return np.concatenate([*head, pack_number(cut.size), mask, _encode_flat(numbers)])
+
+
+def _decode_blocks(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    length, place = unpack_number(payload, place)
+    size, place = unpack_number(payload, place)
+    cut = Cut(length >> 1, size, across=bool(length & 1))
+    if not 1 <= cut.length <= count or count % cut.length or not 1 <= size <= cut.length:
+        raise WorkloadError(
+            f"payload has lines of {cut.length} numbers in blocks of {size}, {count} in all"
+        )
+    lines, blocks = count // cut.length, -(-cut.length // size)
+    mask, place = _decode_plain(payload, place, lines * blocks)
+    if not ((mask == 0) | (mask == 1)).all():
+        raise WorkloadError(f"payload says {mask.max()} of a block, wanted 0 or 1")
+    alive = mask.astype(bool).reshape(lines, blocks)
+    numbers, place = _decode_flat(payload, place, int(cut.inside(alive).sum()))
+    return cut.scatter(numbers, alive), place
 
 
 def _pack(flat: np.ndarray) -> np.ndarray:
