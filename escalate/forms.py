@@ -7,6 +7,7 @@ import numpy as np
 
 from escalate.compressors import rate_distortion
 from escalate.compressors.distortion import Cost
+from escalate.compressors.groups import GroupedConvolution
 from escalate.convolutions import (
     DecomposedConvolution,
     Int8Convolution,
@@ -79,10 +80,15 @@ def _clustered(given: Given) -> QuantizedConvolution:
     )
 
 
+def _grouped(given: Given) -> QuantizedConvolution:
+    return GroupedConvolution(*given.arrays, *given.options.groups, detached=given.options.detaches)
+
+
 FORMS: Mapping[str, Callable[[Given], QuantizedConvolution]] = {
     "escalate": _ternary,
     "prune": _pruned,
     "rate_distortion": _clustered,
+    "wpc": _grouped,
 }
 
 

@@ -21,6 +21,7 @@ from escalate.scales import Granularity
 from escalate.survival import Survival
 
 DEFAULT_BASIS, DEFAULT_DENSITY = 6, 0.3
+DEFAULT_GROUP, DEFAULT_PENALTY, DEFAULT_CLIP = (16, 1), 1e-3, 0.25
 DEFAULT_STAGE = 0.5  # of the epochs, that wpc and admm take before masks stay
 STAGED = ("wpc", "admm")
 Count = Annotated[int, Field(ge=1)]
@@ -223,6 +224,17 @@ class CompressOptions(BaseModel):
             shares[layer] if isinstance(shares, Mapping) else shares,
             counts[layer] if isinstance(counts, Mapping) else counts,
         )
+
+    @property
+    def groups(self) -> tuple[tuple[int, int], float, float]:
+        """Group, penalty and clip of ternary groups."""
+        penalty = DEFAULT_PENALTY if self.penalty is None else self.penalty
+        return self.group or DEFAULT_GROUP, penalty, self.clip or DEFAULT_CLIP
+
+    @property
+    def detaches(self) -> bool:
+        """Whether the mean norm of a layer is a constant."""
+        return self.detached is not False
 
     def survival(self, layer: str) -> Survival:
         """The rule for a layer's coefficients."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from escalate.convolutions import Int8Convolution, per_weight
+from escalate.convolutions import Int8Convolution, QuantizedConvolution, per_weight
 from escalate.errors import DecompositionError
 from escalate.survival import eased_density
 from workloads.layer import ConvLayer
@@ -111,7 +111,31 @@ def strongest(values: Sequence[np.ndarray], count: int) -> list[np.ndarray]:
     return [part.reshape(array.shape) for part, array in parts]
 
 
-class PrunedConvolution(Int8Convolution):
+class Masked(QuantizedConvolution):
+    """A convolution of which ``drop_weights`` drops parts, for good.
+
+    A subclass sets ``rule``, makes the mask, and says in ``magnitudes`` what parts compete by.
+    """
+
+    rule: Pruning
+    mask: torch.Tensor  # bool, a part each
+    share: torch.Tensor  # of the rule's density, below 1 where a budget asks for fewer
+
+    def make_mask(self, shape: tuple[int, ...]) -> None:
+        """Let everything through."""
+        self.register_buffer("mask", torch.ones(shape, dtype=torch.bool))
+        self.register_buffer("share", torch.ones((), dtype=torch.float64))
+
+    def thin(self, share: float) -> None:
+        """Lower the density; ``drop_weights`` acts on it."""
+        self.share.mul_(share)
+
+    def magnitudes(self) -> np.ndarray:
+        """What parts compete by, float64 >= 0 of the mask's shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no magnitudes")
+
+
+class PrunedConvolution(Masked, Int8Convolution):
     """Weights of at most eight bits of which a mask lets only some through; see ``drop_weights``.
 
     The gradient passes straight through the rounding to the survivors, and not to the others.
@@ -127,9 +151,6 @@ class PrunedConvolution(Int8Convolution):
         the magnitudes (as in Wanda, arXiv 2306.11695); None for 1
     """
 
-    mask: torch.Tensor
-    share: torch.Tensor  # of the rule's density, below 1 where a budget asks for fewer
-
     def __init__(
         self,
         layer: ConvLayer,
@@ -143,8 +164,7 @@ class PrunedConvolution(Int8Convolution):
         super().__init__(layer, weights, bias, bits)
         self.rule = rule
         self._reach = None if importance is None else np.sqrt(per_weight(layer, importance))
-        self.register_buffer("mask", torch.ones(weights.shape, dtype=torch.bool))
-        self.register_buffer("share", torch.ones((), dtype=torch.float64))
+        self.make_mask(weights.shape)
 
     def latent(self) -> torch.Tensor:
         """The floats of the survivors, 0 elsewhere."""
@@ -154,10 +174,6 @@ class PrunedConvolution(Int8Convolution):
         """Weights that are not 0; a survivor may be rounded to 0, so at most those of the mask."""
         return self.weight().detach() != 0
 
-    def thin(self, share: float) -> None:
-        """Lower the density; ``drop_weights`` acts on it."""
-        self.share.mul_(share)
-
     def magnitudes(self) -> np.ndarray:
         """What weights compete by, float64 of the weights' shape."""
         found: np.ndarray = np.abs(self.latent().detach().cpu().numpy().astype(np.float64))
@@ -165,14 +181,14 @@ class PrunedConvolution(Int8Convolution):
 
 
 def drop_weights(module: nn.Module, ease: float = 0.0) -> None:
-    """Drop the weakest weights of all pruned convolutions, down to the density of their rules.
+    """Drop the weakest parts of all masked convolutions, down to the density of their rules.
 
     Parameters
     ----------
     module : changed in place; layers compete in the order in which it holds them
     ease : how far the rules are from their full force, see ``survival.eased_density``
     """
-    found = [each for each in module.modules() if isinstance(each, PrunedConvolution)]
+    found = [each for each in module.modules() if isinstance(each, Masked)]
     groups = [[each] for each in found if each.rule.scope == "layer"]
     groups.append([each for each in found if each.rule.scope == "global"])
     for group in groups:
@@ -180,8 +196,8 @@ def drop_weights(module: nn.Module, ease: float = 0.0) -> None:
             _drop(group, ease)
 
 
-def _drop(convolutions: Sequence[PrunedConvolution], ease: float) -> None:
-    """Drop weights of layers that compete with each other."""
+def _drop(convolutions: Sequence[Masked], ease: float) -> None:
+    """Drop parts of layers that compete with each other."""
     masks = [each.mask.cpu().numpy() for each in convolutions]
     total, left = sum(mask.size for mask in masks), sum(int(mask.sum()) for mask in masks)
     wanted = convolutions[0].rule.density * float(convolutions[0].share)

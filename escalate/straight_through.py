@@ -6,6 +6,7 @@ Rules (Assumption: ours, the usual straight-through estimators):
 function          forward                      gradient passed to the first argument
 ================= ============================ =======================================
 ``ternary``       sign(x) where |x| > t, or 0  unchanged, everywhere
+``ternary_from``  sign(x) where |x| >= t, or 0 unchanged where |x| < 1, 0 beyond
 ``round_to_step`` step * round(x / step)       unchanged, everywhere
 ``fake_quantize`` the same, clamped            unchanged inside the clamp, 0 outside
 ``two_sided``     p where x > t, -n where      times p where x > t, n where x < -t, 1
@@ -13,8 +14,10 @@ function          forward                      gradient passed to the first argu
                                                n minus the sum over the second
 ================= ============================ =======================================
 
-The last is trained ternary quantization (arXiv 1612.01064).  Its gradient of n is the derivative
-of -n, which the copy in PyTorch that is often used has with the wrong sign.
+The second is that of the scripts behind weight penalty clipping, see
+``escalate.compressors.groups``.  The last is trained ternary quantization (arXiv 1612.01064).  Its
+gradient of n is the derivative of -n, which the copy in PyTorch that is often used has with the
+wrong sign.
 """
 
 from typing import Any
@@ -32,6 +35,18 @@ class _Ternary(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradient, None
+
+
+class _TernaryFrom(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, latent: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(latent)
+        return torch.where(latent.abs() >= least, latent.sign(), torch.zeros_like(latent))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (latent,) = ctx.saved_tensors
+        return torch.where(latent.abs() < 1, gradient, torch.zeros_like(gradient)), None
 
 
 class _RoundToStep(torch.autograd.Function):
@@ -96,6 +111,18 @@ def ternary(latent: torch.Tensor, thresholds: torch.Tensor) -> torch.Tensor:
     [1.0, 0.0, -1.0]
     """
     signs: torch.Tensor = _Ternary.apply(latent, thresholds)
+    return signs
+
+
+def ternary_from(latent: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Signs of what is at least ``least`` > 0 (broadcast) in magnitude, 0 elsewhere.
+
+    Examples
+    --------
+    >>> ternary_from(torch.tensor([0.5, -0.1, -0.2]), torch.tensor(0.2)).tolist()
+    [1.0, 0.0, -1.0]
+    """
+    signs: torch.Tensor = _TernaryFrom.apply(latent, least)
     return signs
 
 
