@@ -245,6 +245,26 @@ def test_published_and_dense_have_the_same_peak():
     assert dense.places == ()
 
 
+def test_a_group_of_zeros_takes_no_cycle_of_its_pe():
+    """64 PEs of a filter each: cycles are those of the filter with most groups, times windows."""
+    layer = ConvLayer("a", C=64, K=64, H=6, W=5, R=3, S=3, padding=(1, 1, 1, 1))
+    random = np.random.default_rng(0)
+    alive = random.random((64, 4)) < 0.6
+    alive[:, 0] |= ~alive.any(axis=1)  # no filter is empty
+    weights = random.integers(1, 3, layer.weight_shape) * random.choice([-1, 1], layer.weight_shape)
+    weights *= np.repeat(alive, 16, axis=1)[:, :, None, None]
+    pixels = random.integers(0, 2, (1, 64, 6, 5)).astype(np.uint8)
+    given_tensors = LayerTensors(layer, pixels, weights.astype(np.int8))
+    spec = PRESETS["groups"]
+    made = steps_left(given_tensors.weights, layer, spec)
+    assert made.counts.sum() == 9 * alive.sum()
+    counters = MACHINE.run(given_tensors, spec).result.counters
+    assert counters.compute_cycles == 9 * alive.sum(axis=1).max() * layer.P * layer.Q
+    whole = LayerTensors(layer, pixels, np.ones(layer.weight_shape, np.int8))
+    dense = MACHINE.run(whole, spec).result.counters
+    assert dense.compute_cycles == 9 * 4 * layer.P * layer.Q
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_price_every_event(name):
     counters = MACHINE.run(random_tensors(CONV), PRESETS[name]).result.counters
