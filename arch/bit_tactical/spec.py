@@ -189,11 +189,11 @@ ISO = BitTacticalSpec()
 # ``dense``: ``published`` without front end, bit-parallel: the dense data-parallel machine that
 # the published one is compared with (DaDianNao-like, the same peak).
 #
-# ``groups``: ``iso`` with a PE per tile, made for weights of which whole groups of 16 input channels
-# of a filter are 0 (``--method wpc``): 64 tiles of one filter and 16 lanes that multiply words, and
-# a look-ahead of nine steps, the taps of a 3x3 kernel, so that an empty group takes no cycle unless
-# ten empty steps and more follow each other.  Lanes do not look aside.  Assumption: ours; the paper
-# that prunes by PE (Yang, He, Fan, AAAI 2020) could not be read.
+# ``groups``: ``iso`` with a PE per tile, made for weights of which whole groups of 16 input
+# channels of a filter are 0 (``--method wpc``): 64 tiles of one filter and 16 lanes that multiply
+# words, and a look-ahead of nine steps, the taps of a 3x3 kernel, so that an empty group takes no
+# cycle unless ten empty steps and more follow each other.  Lanes do not look aside.  Assumption:
+# ours; the paper that prunes by PE (Yang, He, Fan, AAAI 2020) could not be read.
 #
 # ``tiny``: ``iso`` with memories so small that it waits for the DRAM.
 PUBLISHED = BitTacticalSpec(

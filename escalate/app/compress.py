@@ -190,6 +190,34 @@ def options_in(path: str | Path) -> dict[str, Any]:
     return fields
 
 
+def options_set(texts: Sequence[str]) -> dict[str, Any]:
+    """The fields of ``FIELD=VALUE`` words, values as in TOML; a word without quotes is a text.
+
+    Raises
+    ------
+    DecompositionError
+        If a word is none, or names a field that does not exist or was named before.
+
+    Examples
+    --------
+    >>> options_set(["clip=0.7", "group=[8, 1]", "structure=rows"])
+    {'clip': 0.7, 'group': [8, 1], 'structure': 'rows'}
+    """
+    fields: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in CompressOptions.model_fields or name in fields:
+            known = ", ".join(CompressOptions.model_fields)
+            raise DecompositionError(
+                f"--set {text}: wanted FIELD=VALUE, each field once, of {known}"
+            )
+        try:
+            fields[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            fields[name] = value
+    return fields
+
+
 def options_of(values: Mapping[str, Any]) -> CompressOptions:
     """Options, those given as None left at their defaults.
 

@@ -26,7 +26,8 @@ def compress(
             metavar="NAME",
             show_default=False,
             help="escalate (default), prune for 8-bit weights most of which are 0, rate_distortion "
-            "for ones that share few values, or int8 for 8 bits only.",
+            "for ones that share few values, vbq for ones coded by how uncertain they are, wpc for "
+            "ternary ones in groups, admm for levels of crossbars, or int8 for 8 bits only.",
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -217,6 +218,15 @@ def compress(
             help="best (default), two_bit, bitmap, two_level, run_length or entropy.",
         ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            show_default=False,
+            help="Any other field of --config, value as in TOML; may be repeated.",
+        ),
+    ] = None,
     seed: options.TrainingSeed = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a retraining that was killed.")
@@ -246,10 +256,12 @@ def compress(
       escalate compress mine.onnx --data my-images --ratio 20 --held-out 500
 
       escalate compress mine.onnx --data my-images --method prune --density 0.2 --out mine-pruned
+
+      escalate compress mine.onnx --data my-images --method wpc --set "group=[8, 1]" --ratio 30
     """
     import torch
 
-    from escalate.app.compress import Data, options_in, options_of
+    from escalate.app.compress import Data, options_in, options_of, options_set
     from escalate.app.compress import compress as run
 
     if threads is not None:
@@ -283,6 +295,7 @@ def compress(
     }
     fields = {} if config is None else options_in(config)
     fields |= {name: value for name, value in given.items() if value is not None}
+    fields |= options_set(settings or ())
     with terminal.epoch_progress(options_of(fields).epochs) as progress:
         made = run(
             network,

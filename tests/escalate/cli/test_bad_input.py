@@ -131,6 +131,21 @@ def test_clustering(refused, tmp_path):
     assert "smallest number of clusters makes" in refused(*clustered, "--ratio", 500)
 
 
+def test_groups_levels_and_rates(refused, tmp_path):
+    start = ("compress", "digits_cnn", "--out", tmp_path / "out", "--limit", 16, "--method")
+    wpc = (*start, "wpc", "--epochs", 0)
+    assert "--set clip: wanted FIELD=VALUE, each field once, of method" in refused(
+        *wpc, "--set", "clip"
+    )
+    assert "--set ghost=1: wanted FIELD=VALUE" in refused(*wpc, "--set", "ghost=1")
+    assert "--clip 0: input should be greater than 0" in refused(*wpc, "--set", "clip=0")
+    assert "--group [16]: " in refused(*wpc, "--set", "group=[16]")
+    words = refused(*wpc, "--set", "group=[5, 1]")
+    assert "groups of 5 input channels do not divide its 32; wanted a divisor, or" in words
+    assert "rho has no meaning for method wpc" in refused(*wpc, "--set", "rho=1.0")
+    assert "budget: the model in training takes" in refused(*wpc, "--ratio", 900)
+
+
 class Boom:
     def __reduce__(self):
         return (pytest.fail, ("the checkpoint ran code",))
