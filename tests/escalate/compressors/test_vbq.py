@@ -133,7 +133,7 @@ def test_of_equals_the_shortest_then_the_lowest():
 
 def test_more_uncertainty_never_takes_more_bits():
     sigma = np.logspace(-8, 2, 200)
-    lengths = quantize(np.full(200, 0.7), sigma, Gaussian(1.0), 0.1, passes=1).lengths
+    lengths = quantize(np.full(200, 0.8), sigma, Gaussian(1.0), 0.1, passes=1).lengths
     assert (np.diff(lengths) <= 0).all()
     assert lengths[0] >= 9
     assert lengths[-1] == 0
