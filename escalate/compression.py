@@ -13,7 +13,7 @@ import torch
 from escalate import model_file
 from escalate.budget import fitted, trim
 from escalate.calibrate import calibrate
-from escalate.compressors import rate_distortion
+from escalate.compressors import rate_distortion, variational
 from escalate.compressors.distortion import Cost
 from escalate.curves import Curves, Form, sensitivity
 from escalate.errors import DataError
@@ -94,6 +94,8 @@ def compress(
         raise DataError(
             f"{source or 'images'}: objective {options.objective} needs labels; give them, "
             "or objective = kl"
+            if options.objective is not None
+            else f"{source or 'images'}: uncertainty = labels needs labels; give them, or fisher"
         )
     quantizer = image.quantizer(pixels)
     original = float_module(network).to(device)
@@ -291,6 +293,14 @@ def weight_costs(
     if options.method == "rate_distortion":
         return rate_distortion.costs(
             original, image, pixels, labels, options.clustering, options.seed
+        )
+    if options.method == "vbq" and options.variances is not None:
+        shapes = {name: weights.shape for name, weights in network.weights.items()}
+        return variational.given_precisions(options.variances, shapes)
+    if options.method == "vbq":
+        kind = options.uncertainty or "fisher"
+        return variational.precisions(
+            network, original, image, pixels, labels, kind=kind, images=images, seed=options.seed
         )
     return {}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from escalate.compressors import rate_distortion
+from escalate.compressors import rate_distortion, variational
 from escalate.compressors.distortion import Cost
 from escalate.compressors.groups import GroupedConvolution
 from escalate.convolutions import (
@@ -84,11 +84,18 @@ def _grouped(given: Given) -> QuantizedConvolution:
     return GroupedConvolution(*given.arrays, *given.options.groups, detached=given.options.detaches)
 
 
+def _variational(given: Given) -> QuantizedConvolution:
+    assert given.cost is not None
+    penalty = given.options.rate_penalty or variational.DEFAULT_PENALTY
+    return variational.variational_layer(*given.arrays, given.cost, penalty)
+
+
 FORMS: Mapping[str, Callable[[Given], QuantizedConvolution]] = {
     "escalate": _ternary,
     "prune": _pruned,
     "rate_distortion": _clustered,
     "wpc": _grouped,
+    "vbq": _variational,
 }
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from escalate.compressors.settled import channel_sizes
 from escalate.convolutions import LayerIntegers, QuantizedConvolution
 from escalate.errors import DecompositionError
 from escalate.pruning import Masked, Pruning
@@ -117,12 +118,12 @@ class GroupedConvolution(Masked, QuantizedConvolution):
                 )
         self.group, self.price, self.clip, self.detached = group, penalty, clip, detached
         self.rule = Pruning(1.0, "global")
-        power = np.sqrt((weights.astype(np.float64) ** 2).mean(axis=(1, 2, 3)))
-        scales = np.where(power > 0, power, 1.0)
+        scales = channel_sizes(weights)
         usual = np.sqrt(2 / (C * layer.R * layer.S))
         latent = weights / scales[:, None, None, None] * usual
         self.latent = nn.Parameter(torch.tensor(latent.astype(np.float32)))
         self.gains = nn.Parameter(torch.tensor((scales / usual).astype(np.float32)))
+        power = scales * weights.any(axis=(1, 2, 3))
         reach = power / (power.mean() or 1.0)
         shape = (K // group[1], C // group[0])
         by_group = np.sqrt((reach.reshape(shape[0], group[1]) ** 2).mean(axis=1))

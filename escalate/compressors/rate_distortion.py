@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 
 from escalate.compressors.distortion import Cost, cluster, survivors
-from escalate.compressors.settled import SettledConvolution
-from escalate.fisher import Asked, Kind, fisher
+from escalate.compressors.settled import SettledConvolution, channel_sizes
+from escalate.fisher import Asked, Kind
+from escalate.fisher_cache import cached_fisher
 from escalate.modules import GraphModule
 from workloads.integer import ImageQuantizer
 from workloads.layer import ConvLayer
@@ -63,10 +64,10 @@ def costs(
     none = {name: np.zeros(shape) for name, shape in shapes.items()}
     if objective == "baseline":
         return {name: Cost(np.ones(shape), none[name]) for name, shape in shapes.items()}
-    square = fisher(original, image, pixels, Asked(SQUARE[objective], seed=seed), labels)
+    square = cached_fisher(original, image, pixels, Asked(SQUARE[objective], seed=seed), labels)
     fourth = none
     if objective == "gradient_hessian":
-        fourth = fisher(original, image, pixels, Asked("curvature", seed=seed))
+        fourth = cached_fisher(original, image, pixels, Asked("curvature", seed=seed))
     return {name: Cost(square[name], fourth[name]) for name in shapes}
 
 
@@ -90,8 +91,7 @@ def compressed_layer(
     density : r, share of the weights that stay, 0..1
     clusters : k, values that these take, 0 for the others not counted
     """
-    power = (weights.astype(np.float64) ** 2).mean(axis=(1, 2, 3))
-    scales = np.sqrt(np.where(power > 0, power, 1.0))
+    scales = channel_sizes(weights)
     by = scales[:, None, None, None]
     even = weights / by
     priced = Cost(cost.square * by**2, cost.fourth * by**4)

@@ -10,6 +10,18 @@ from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
 
 
+def channel_sizes(weights: np.ndarray) -> np.ndarray:
+    """Root mean square of every output channel, 1 where all of it is 0; float64, shape (K,).
+
+    Examples
+    --------
+    >>> channel_sizes(np.array([[[[3.0, -3.0]]], [[[0.0, 0.0]]]])).tolist()
+    [3.0, 1.0]
+    """
+    power = (weights.astype(np.float64) ** 2).mean(axis=(1, 2, 3))
+    return np.sqrt(np.where(power > 0, power, 1.0))
+
+
 class SettledConvolution(QuantizedConvolution):
     """Weights of a few values: weight[k] = scales[k] * codes[k], nothing of it trained.
 
