@@ -249,11 +249,17 @@ def within_search(
     if knob is None:
         return CompressOptions(**fields)
 
-    def made(number: int) -> tuple[int, CompressOptions]:
-        chosen = CompressOptions(**{**fields, knob.field: knob.value(number)})
-        return finished_size(network, chosen, image, pixels, original, costs), chosen
+    def chosen(number: int) -> CompressOptions:
+        return CompressOptions(**{**fields, knob.field: knob.value(number)})
 
-    return largest(made, byte_budget(network, options.ratio), knob.low, knob.high, knob.what)
+    def size(number: int, images: int | None) -> int:
+        return finished_size(network, chosen(number), image, pixels[:images], original, costs)
+
+    budget = byte_budget(network, options.ratio)
+    number = largest(lambda each: size(each, MEASURED_IMAGES), budget, knob)
+    while number > knob.low and size(number, None) > budget:  # by a few bytes, if at all
+        number -= 1
+    return chosen(number)
 
 
 def finished_size(

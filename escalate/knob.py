@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from escalate.compressors.rate_distortion import MOST_CLUSTERS
 from escalate.errors import DecompositionError
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 SHARES = 1000  # steps of a density
 OCTAVE = 16  # steps of a rate penalty that halves
 LEAST_PENALTY, MOST_PENALTY = -12, 20  # its powers of two
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,16 @@ def knob_of(options: "CompressOptions") -> Knob | None:
     return {"prune": DENSITY, "admm": DENSITY, "vbq": PENALTY}.get(options.method)
 
 
-def largest(
-    made: Callable[[int], tuple[int, Found]], budget: int, low: int, high: int, what: str
-) -> Found:
-    """What is made of the largest number in low..high whose size is within the budget.
+def largest(size: Callable[[int], int], budget: int, knob: Knob) -> int:
+    """The largest number of a knob whose model is within the budget, by bisection.
 
     Sizes are taken to rise with the number; where they do not, what is returned fits all the same.
 
     Parameters
     ----------
-    made : size in bytes, and what is made
+    size : bytes of the model that a number makes
     budget : bytes
-    what : for the message
+    knob : Knob
 
     Raises
     ------
@@ -67,19 +64,19 @@ def largest(
 
     Examples
     --------
-    >>> largest(lambda n: (10 * n, f"{n} clusters"), 47, 2, 255, "clusters")
-    '4 clusters'
+    >>> largest(lambda number: 10 * number, 47, CLUSTERS)
+    4
     """
-    size, best = made(low)
-    if size > budget:
+    low, high = knob.low, knob.high
+    least = size(low)
+    if least > budget:
         raise DecompositionError(
-            f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
+            f"budget: the smallest {knob.what} makes {least} bytes, wanted at most {budget}"
         )
     while low < high:
         middle = (low + high + 1) // 2
-        size, found = made(middle)
-        if size <= budget:
-            low, best = middle, found
+        if size(middle) <= budget:
+            low = middle
         else:
             high = middle - 1
-    return best
+    return low
