@@ -37,6 +37,7 @@ from workloads.graph import Graph
 from workloads.integer import ImageQuantizer, IntegerModel
 
 CURVE_IMAGES = 256  # Assumption: enough to tell the layers' curves apart
+GROWTH = 50  # Assumption: in retraining layers of few bits grow by one part in so many at most
 MEASURED_IMAGES = 64  # enough to size a model, whose bytes hardly depend on them
 
 
@@ -193,7 +194,12 @@ def within_ratio(
         chosen = with_forms(network.graph, options, forms)
         return finished_size(network, chosen, image, some, original)
 
-    points = fitted(curves, byte_budget(network, options.ratio), measure)
+    budget = byte_budget(network, options.ratio)
+    points = fitted(curves, budget, measure)
+    thinned = sum(point.bytes for point in points.values() if not point.form.bits)
+    growth = budget // GROWTH
+    if options.retrained and thinned < 2 * growth:
+        points = fitted(curves, budget - growth, measure)
     return with_forms(network.graph, options, {name: each.form for name, each in points.items()})
 
 
