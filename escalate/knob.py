@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from escalate.options import CompressOptions
 
 SHARES = 1000  # steps of a density
-OCTAVE = 16  # steps of a rate penalty that halves
-LEAST_PENALTY, MOST_PENALTY = -12, 20  # its powers of two
+OCTAVE = 128  # steps of a rate penalty that halves; one moves a size by half a percent at most
+LEAST_PENALTY, MOST_PENALTY = -16, 6  # its powers of two: beyond them weights stay, or all are 0
 
 
 @dataclass(frozen=True, slots=True)
