@@ -10,7 +10,7 @@ import numpy as np
 
 from escalate.compressors.array_file import Multiples, Points, check_array, pack
 from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import LONGEST, choose, code_points
+from escalate.compressors.vbq import LONGEST, choose, code_points, distortion
 from escalate.errors import DecompositionError
 from escalate.knob import largest
 
@@ -91,6 +91,17 @@ def to_multiples(arrays: Arrays, step: float) -> dict[str, Multiples]:
     }
 
 
+def coarsest(arrays: Arrays) -> float:
+    """A step whose only multiple in reach of the values is 0.
+
+    Examples
+    --------
+    >>> coarsest({"x": np.array([3.0, -4.0])})
+    16.0
+    """
+    return 4 * max(float(np.abs(array).max()) for array in arrays.values())
+
+
 def fit_points(
     arrays: Arrays,
     deviations: Deviations,
@@ -106,7 +117,7 @@ def fit_points(
         If the smallest file there is has more; says how many.
     """
     dear = max(
-        float(np.max(0.5 * (array.astype(np.float64) / deviations[name]) ** 2))
+        float(distortion(array, deviations[name], np.zeros(())).max())
         for name, array in arrays.items()
     )
 
@@ -127,7 +138,7 @@ def fit_multiples(arrays: Arrays, budget: int) -> tuple[float, dict[str, Multipl
     DecompositionError
         If the smallest file there is has more; says how many.
     """
-    widest = 4 * max(float(np.abs(array).max()) for array in arrays.values())
+    widest = coarsest(arrays)
 
     def made(number: int) -> tuple[int, tuple[float, dict[str, Multiples], bytes]]:
         step = widest * 2.0 ** (-number / OCTAVE)
