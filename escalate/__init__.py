@@ -1,9 +1,9 @@
 """escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
 
-``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare``, ``sweep``, ``diff``
-and ``validate`` are the commands of the same names, ``load`` reads what they wrote; they are loaded
-when first used, so that importing this package costs nothing.  What to ask of a frame of results:
-:mod:`reports.study`.
+``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare``, ``sweep``, ``diff``,
+``validate``, ``encode`` and ``decode`` are the commands of the same names, ``load`` reads what they
+wrote; they are loaded when first used, so that importing this package costs nothing.  What to ask
+of a frame of results: :mod:`reports.study`.
 """
 
 from importlib import import_module
@@ -14,7 +14,9 @@ from escalate.version import VERSION as __version__
 if TYPE_CHECKING:
     from escalate.app.compare import compare
     from escalate.app.compress import compress
+    from escalate.app.decode import decode
     from escalate.app.diff import diff
+    from escalate.app.encode import encode
     from escalate.app.load import load
     from escalate.app.pareto import pareto
     from escalate.app.sensitivity import sensitivity
@@ -26,7 +28,9 @@ __all__ = [
     "__version__",
     "compare",
     "compress",
+    "decode",
     "diff",
+    "encode",
     "load",
     "pareto",
     "sensitivity",

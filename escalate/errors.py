@@ -19,3 +19,7 @@ class DecompositionError(FrontEndError):
 
 class DataError(FrontEndError):
     """Images or labels that cannot be read."""
+
+
+class StreamError(FrontEndError):
+    """Coded numbers that are torn, foreign or of another version."""

@@ -1,9 +1,7 @@
 """trace: one layer of a source on one machine, cycle by cycle, as a file for a trace viewer."""
 
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +13,7 @@ from escalate.app.arguments import Paths, listed, settings_of
 from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice, choose
+from escalate.app.new_file import new_file
 from escalate.app.simulate import run_source, threads
 from escalate.app.sources import ModelSource, Source, TensorSource, resolve
 from escalate.errors import FrontEndError
@@ -170,16 +169,6 @@ def _about(trace: LayerTrace, source: Source, choice: Choice, window: tuple[int,
     }
 
 
-@contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
-    """A file written aside and put in place whole; a killed run leaves the old one or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        aside = Path(folder) / path.name
-        yield aside
-        os.replace(aside, path)
-
-
 def check_path(path: Path) -> None:
     """Refuse a file that is no trace's before any work is done.
 
@@ -213,7 +202,7 @@ def write_layer(
             f"{name}: cycles {first}..{last} are about {events:,} events, allowed are "
             f"{MOST_EVENTS:,}; try --from-cycle {first} --to-cycle {first + fitting}"
         )
-    with _new_file(path) as aside:
+    with new_file(path) as aside:
         written = write_trace(
             aside, trace, first, last, _about(trace, source, choice, (first, last))
         )
@@ -280,6 +269,7 @@ def trace(
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     out = Path(folder) / "stem.json"
     ...     done = trace("digits_cnn", layer="stem.0", machine="systolic", out=out)

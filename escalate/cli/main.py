@@ -10,8 +10,10 @@ from escalate.cli import (
     assumptions,
     compare,
     compress,
+    decode,
     demo,
     diff,
+    encode,
     footprint,
     machines,
     networks,
@@ -49,6 +51,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("compress")(compress.compress)
 app.command("footprint")(footprint.footprint)
+app.command("encode")(encode.encode)
+app.command("decode")(decode.decode)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)

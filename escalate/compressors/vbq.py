@@ -211,6 +211,19 @@ def _check(
             )
 
 
+def distortion(mu: np.ndarray, sigma: np.ndarray | float, values: np.ndarray) -> np.ndarray:
+    """(z - mu)^2 / (2 sigma^2) of values z, in nats, float64.
+
+    Examples
+    --------
+    >>> distortion(np.array([1.0, 1.0]), 0.5, np.array([1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    moves = np.asarray(values, np.float64) - mu
+    found: np.ndarray = 0.5 * (moves / sigma) ** 2
+    return found
+
+
 def length_bits(lengths: np.ndarray, longest: int) -> np.ndarray:
     """Bits of the points of each length: its own and -log2 of its share, counts smoothed by 1.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from escalate.app.encode import encode
 from escalate.app.networks import network
 from escalate.cli.main import app
 from tests.escalate.test_onnx_module import Builder
@@ -54,6 +55,8 @@ LIGHT = [
     ("footprint", "FOLDER"),
     ("score", "FOLDER", "--count", 3),
     ("verify", "FOLDER", "--count", 2),
+    ("encode", "FLOATS", "--rate-penalty", 1, "--out", "t.vbq"),
+    ("decode", "CODED"),
     ("trace", "digits_cnn", "--machine", "systolic", "--layer", "stem.0", "--out", "t.json"),
 ]
 
@@ -71,7 +74,10 @@ def keys(thing):
 @pytest.mark.parametrize("arguments", LIGHT, ids=lambda some: " ".join(map(str, some[:2])))
 def test_json_and_csv(escalate, compressed, words, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
-    arguments = [compressed if word == "FOLDER" else word for word in arguments]
+    np.save(tmp_path / "x.npy", np.array([0.5, -2.0]))
+    coded = encode(tmp_path / "x.npy", out=tmp_path / "x.vbq", rate_penalty=0.1).path
+    made = {"FOLDER": compressed, "FLOATS": tmp_path / "x.npy", "CODED": coded}
+    arguments = [made.get(word, word) for word in arguments]
     code, out, err = escalate(*arguments, "--format", "json")
     assert (code, err) == (0, "")
     thing = json.loads(out)
