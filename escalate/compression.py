@@ -262,7 +262,9 @@ def within_search(
         return finished_size(network, chosen(number), image, pixels[:images], original, costs)
 
     budget = byte_budget(network, options.ratio)
-    number = largest(lambda each: size(each, MEASURED_IMAGES), budget, knob)
+    number = largest(
+        lambda each: (size(each, MEASURED_IMAGES), each), budget, knob.low, knob.high, knob.what
+    )
     while number > knob.low and size(number, None) > budget:  # by a few bytes, if at all
         number -= 1
     return chosen(number)

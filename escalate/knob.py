@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from escalate.compressors.rate_distortion import MOST_CLUSTERS
 from escalate.errors import DecompositionError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SHARES = 1000  # steps of a density
 OCTAVE = 128  # steps of a rate penalty that halves; one moves a size by half a percent at most
 LEAST_PENALTY, MOST_PENALTY = -16, 6  # its powers of two: beyond them weights stay, or all are 0
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,18 @@ def knob_of(options: "CompressOptions") -> Knob | None:
     return {"prune": DENSITY, "admm": DENSITY, "vbq": PENALTY}.get(options.method)
 
 
-def largest(size: Callable[[int], int], budget: int, knob: Knob) -> int:
-    """The largest number of a knob whose model is within the budget, by bisection.
+def largest(
+    made: Callable[[int], tuple[int, Found]], budget: int, low: int, high: int, what: str
+) -> Found:
+    """What is made of the largest number in low..high whose size is within the budget.
 
     Sizes are taken to rise with the number; where they do not, what is returned fits all the same.
 
     Parameters
     ----------
-    size : bytes of the model that a number makes
+    made : size in bytes, and what is made
     budget : bytes
-    knob : Knob
+    what : for the message
 
     Raises
     ------
@@ -64,19 +67,19 @@ def largest(size: Callable[[int], int], budget: int, knob: Knob) -> int:
 
     Examples
     --------
-    >>> largest(lambda number: 10 * number, 47, CLUSTERS)
-    4
+    >>> largest(lambda n: (10 * n, f"{n} clusters"), 47, 2, 255, "clusters")
+    '4 clusters'
     """
-    low, high = knob.low, knob.high
-    least = size(low)
-    if least > budget:
+    size, best = made(low)
+    if size > budget:
         raise DecompositionError(
-            f"budget: the smallest {knob.what} makes {least} bytes, wanted at most {budget}"
+            f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
         )
     while low < high:
         middle = (low + high + 1) // 2
-        if size(middle) <= budget:
-            low = middle
+        size, found = made(middle)
+        if size <= budget:
+            low, best = middle, found
         else:
             high = middle - 1
-    return low
+    return best

@@ -18,7 +18,7 @@ from escalate.errors import DataError, DecompositionError
 from escalate.footprint import footprint, sizes
 from escalate.images import ImageSettings, image_tensor
 from escalate.integer import predict
-from escalate.knob import Knob, largest
+from escalate.knob import largest
 from escalate.method import meaningless
 from escalate.modules import float_module
 from escalate.options import CompressOptions
@@ -144,7 +144,7 @@ def test_a_budget_that_nothing_meets_is_refused(network):
 
 def test_the_largest_fits_where_sizes_do_not_rise():
     table = {2: 5, 3: 9, 4: 7, 5: 30, 6: 8}
-    found = largest(table.__getitem__, 8, Knob("clusters", "n", 2, 6, int))
+    found = largest(lambda n: (table[n], n), 8, 2, 6, "n")
     assert table[found] <= 8
 
 
