@@ -183,6 +183,8 @@ def _deviations(
     means: Mapping[str, np.ndarray], variances: Source | None, deviation: float | None
 ) -> dict[str, np.ndarray | float]:
     """The standard deviations of each array."""
+    if deviation is not None and not 0 < deviation < np.inf:
+        raise DecompositionError(f"--deviation {deviation}: wanted finite and above 0")
     if variances is None:
         return dict.fromkeys(means, 1.0 if deviation is None else deviation)
     if deviation is not None:
