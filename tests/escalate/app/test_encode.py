@@ -81,7 +81,7 @@ def test_the_smallest_file_has_a_uniform_one_beside_it(words, tmp_path):
         ({"stored_bytes": 0}, "size: 0, wanted finite and above 0"),
         ({"stored_bytes": 20}, "budget: the smallest file, medians only, makes"),
         ({"rate_penalty": -1.0}, "w: penalty: lambda is -1"),
-        ({"rate_penalty": 1.0, "deviation": 0.0}, r"w: deviations: one is 0\.0, wanted finite"),
+        ({"rate_penalty": 1.0, "deviation": 0.0}, r"--deviation 0\.0: wanted finite and above 0"),
         ({"rate_penalty": 1.0, "longest": 16}, "longest is 16 bits"),
         ({"rate_penalty": 1.0, "passes": 0}, "passes: 0"),
         ({"rate_penalty": 1.0, "variances": {"v": np.ones(2), "w": np.ones(2)}}, "of v, w, wanted"),
