@@ -256,7 +256,7 @@ def within_search(
         return CompressOptions(**fields)
 
     def chosen(number: int) -> CompressOptions:
-        return CompressOptions(**{**fields, knob.field: knob.value(number)})
+        return CompressOptions(**{**fields, **knob.fields(number)})
 
     def size(number: int, images: int | None) -> int:
         return finished_size(network, chosen(number), image, pixels[:images], original, costs)

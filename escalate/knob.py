@@ -1,6 +1,6 @@
 """knob: the one number of a method that a byte budget settles, found by bisection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,26 +18,32 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A number low..high, whose model grows with it, and the option that follows from it."""
+    """A number low..high, whose model grows with it, and the options that follow from it."""
 
-    field: str
     what: str
     low: int
     high: int
-    value: Callable[[int], float | int]
+    fields: Callable[[int], Mapping[str, float]]
 
 
-def _share(number: int) -> float:
-    return number / SHARES
+def _density(number: int) -> Mapping[str, float]:
+    return {"density": number / SHARES}
 
 
-def _penalty(number: int) -> float:
-    return float(2.0 ** (MOST_PENALTY - number / OCTAVE))
+def _clusters(number: int) -> Mapping[str, float]:
+    """Two values for more and more of the weights, and then more values for all of them."""
+    if number <= SHARES:
+        return {"clusters": 2, "density": number / SHARES}
+    return {"clusters": number - SHARES + 2, "density": 1.0}
 
 
-DENSITY = Knob("density", "density", 1, SHARES, _share)
-CLUSTERS = Knob("clusters", "number of clusters", 2, MOST_CLUSTERS, int)
-PENALTY = Knob("rate_penalty", "rate", 0, OCTAVE * (MOST_PENALTY - LEAST_PENALTY), _penalty)
+def _penalty(number: int) -> Mapping[str, float]:
+    return {"rate_penalty": 2.0 ** (MOST_PENALTY - number / OCTAVE)}
+
+
+DENSITY = Knob("density", 1, SHARES, _density)
+CLUSTERS = Knob("density of two clusters", 1, SHARES + MOST_CLUSTERS - 2, _clusters)
+PENALTY = Knob("rate", 0, OCTAVE * (MOST_PENALTY - LEAST_PENALTY), _penalty)
 
 
 def knob_of(options: "CompressOptions") -> Knob | None:

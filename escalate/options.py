@@ -52,7 +52,8 @@ class CompressOptions(BaseModel):
     ratio : instead of ``basis``, ``error``, ``density`` and ``threshold``: how many times smaller
         than FP32 the whole model is to be on disk; every layer's form follows by equal slope of
         the layers' curves, see ``escalate.budget``; of ``rate_distortion`` the most clusters
-        that fit, or, where ``clusters`` are given, the highest density; of ``prune`` and ``admm``
+        that fit (where not even two do, the highest density of two), or, where ``clusters`` are
+        given, the highest density; of ``prune`` and ``admm``
         the highest density; of ``vbq`` the lowest ``rate_penalty``; ``wpc`` drops its weakest
         groups until it fits
     mixed : whether ``ratio`` may also leave layers at 8 bits and fewer instead of ternary; the

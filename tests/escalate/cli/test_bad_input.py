@@ -128,7 +128,7 @@ def test_clustering(refused, tmp_path):
     assert "--objective mine: input should be 'b" in refused(*clustered, "--objective", "mine")
     assert "epochs has no meaning for method rate" in refused(*clustered, "--epochs", 2)
     assert "clusters has no meaning for method escalate" in refused(*start, "--clusters", 4)
-    assert "smallest number of clusters makes" in refused(*clustered, "--ratio", 500)
+    assert "smallest density of two clusters makes" in refused(*clustered, "--ratio", 500)
 
 
 def test_groups_levels_and_rates(refused, tmp_path):

@@ -57,7 +57,10 @@ def test_json_has_both_rows(escalate, words, tmp_path):
         (("FILE", "--bytes", 900, "--rate-penalty", 1), "wanted one of"),
         (("FILE", "--rate-penalty", "nan"), "lambda is nan, wanted finite and >= 0"),
         (("FILE", "--rate-penalty", 1, "--variances", "FILE"), "words: a variance is -"),
-        (("FILE", "--rate-penalty", 1, "--deviation", -1), "--deviation -1.0: wanted finite and above 0"),
+        (
+            ("FILE", "--rate-penalty", 1, "--deviation", -1),
+            "--deviation -1.0: wanted finite and above 0",
+        ),
         (("gone.npy", "--bytes", 900), "gone.npy: no such file"),
         ((__file__, "--bytes", 900), "not a readable .npy or .npz file"),
     ],

@@ -135,8 +135,19 @@ def test_a_budget_is_met_by_the_highest_density_that_fits(network):
     assert model_file.packed_size(more) > byte_budget(network, ratio)
 
 
+def test_a_budget_below_two_clusters_drops_weights_first(network):
+    ratio = room(network, clusters=2, density=0.6)
+    model = made(network, ratio=ratio)
+    chosen = model.provenance["options"]
+    assert chosen["clusters"] == 2
+    assert 0.5 < chosen["density"] < 0.7
+    assert model_file.packed_size(model) <= byte_budget(network, ratio)
+
+
 def test_a_budget_that_nothing_meets_is_refused(network):
-    with pytest.raises(DecompositionError, match=r"smallest number of clusters makes \d+ bytes"):
+    with pytest.raises(
+        DecompositionError, match=r"smallest density of two clusters makes \d+ bytes"
+    ):
         made(network, ratio=50)
     with pytest.raises(DecompositionError, match=r"smallest density makes \d+ bytes, wanted at"):
         made(network, ratio=50, clusters=3)
