@@ -1,9 +1,10 @@
 """latent_code: an image's latents as bytes, with tables that the decoder already has.
 
 What training latents say is the decoder's: of every channel a prior, and a table of counts of what
-is chosen at this rate, plus 1 each.  A stream holds one image: in groups of seven bits height and
-width of its map of latents and the bytes of the code of symbols; that code, channel by channel in C
-order; then plain bits, lowest first, and zeros up to a whole byte.
+is chosen at this rate, where what never was counts for a sixteenth.  A stream holds one image: in
+groups of seven bits height and width of its map of latents and the bytes of the code of symbols;
+that code, channel by channel in C order; then plain bits, lowest first, and zeros up to a whole
+byte.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ from workloads.formats import numbers
 from workloads.formats.bits import pack_bits, pack_number, unpack_bits, unpack_number
 
 KNOTS = 65  # of a channel's prior
+REACH = 0.5  # how far a prior goes beyond the latents that were seen, over their own reach
+LEAST_REACH = 1e-3  # and at least so far, of N(0, 1), for channels that are always the same
+SEEN = 16  # what was seen once counts for so much more than what was not
 TABLED = 5  # first bits of a point that have a table
 MOST_SIDE = 1 << 16  # latents of a map in each direction
 
@@ -63,7 +67,7 @@ class VariableCode:
     penalty : lambda
     grids : code points of each channel
     prices : float64, shape (C, N + 1), bits of points of each length
-    counts : int64, shape (C, S), of symbols, each 1 or more
+    counts : int64, shape (C, S), of symbols, each above 0
     """
 
     penalty: float
@@ -115,8 +119,28 @@ def _split_of(longest: int) -> Split:
 
 
 def priors(means: np.ndarray) -> tuple[Quantiles, ...]:
-    """The distribution of each channel's means, float, shape (C, n)."""
-    return tuple(Quantiles.of(channel, KNOTS) for channel in means)
+    """The distribution of each channel's means, float, shape (C, n); its ends lie farther out.
+
+    Examples
+    --------
+    >>> (prior,) = priors(np.array([[-1.0, 0.0, 3.0]]))
+    >>> prior.knots[[0, 32, 64]].tolist()
+    [-1.501, 0.0, 4.501]
+    """
+    found = []
+    for channel in means:
+        knots = Quantiles.of(channel, KNOTS).knots.copy()
+        knots[[0, -1]] = _reach(channel)
+        found.append(Quantiles(knots))
+    return tuple(found)
+
+
+def _reach(values: np.ndarray) -> np.ndarray:
+    """The least and the largest value that are provided for."""
+    ends = np.array([values.min(), values.max()])
+    beyond = REACH * (ends - np.median(values))
+    found: np.ndarray = ends + beyond + np.array([-LEAST_REACH, LEAST_REACH])
+    return found
 
 
 def variable_code(
@@ -141,7 +165,7 @@ def variable_code(
         price = length_bits(first.lengths, longest)
         points = cheapest(mean, deviation, grid, penalty * price)
         prices.append(price)
-        counts.append(np.bincount(split.symbols[points], minlength=split.size) + 1)
+        counts.append(SEEN * np.bincount(split.symbols[points], minlength=split.size) + 1)
     return VariableCode(penalty, grids, np.array(prices), np.array(counts))
 
 
@@ -152,8 +176,8 @@ class UniformCode:
     Parameters
     ----------
     step : float > 0
-    lows : int64, shape (C,), the least multiple of each channel that training images had
-    counts : of each channel the counts of multiples from ``lows`` on, int64, each 1 or more
+    lows : int64, shape (C,), the least multiple of each channel that has a table
+    counts : of each channel the counts of multiples from ``lows`` on, int64, each above 0
     """
 
     step: float
@@ -189,9 +213,12 @@ class UniformCode:
 def uniform_code(means: np.ndarray, step: float) -> UniformCode:
     """The code that training latents, float, shape (C, n), ask for at a step."""
     found = np.rint(means / step).astype(np.int64)
-    lows = found.min(axis=1)
-    counts = tuple(np.bincount(row - low) + 1 for row, low in zip(found, lows, strict=True))
-    return UniformCode(step, lows, counts)
+    ends = np.rint(np.array([_reach(channel) for channel in means]) / step).astype(np.int64)
+    counts = tuple(
+        SEEN * np.bincount(row - low, minlength=high - low + 1) + 1
+        for row, (low, high) in zip(found, ends, strict=True)
+    )
+    return UniformCode(step, ends[:, 0], counts)
 
 
 def _stream(chosen: np.ndarray, counts: Tables, plain: np.ndarray) -> bytes:

@@ -40,7 +40,7 @@ class VaeOptions:
     patches: int = 8192
     seed: int = 0
     patch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
         wanted = {
