@@ -27,7 +27,7 @@ from escalate.knob import largest
 if TYPE_CHECKING:
     import pandas as pd
 
-CSV, FIGURE = "latents.csv", "latents.svg"
+NAMES = CSV, FIGURE = "latents.csv", "latents.svg"
 PENALTIES = tuple(2.0**power for power in range(8, -6, -1))
 QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 LEARNED = 512  # training patches that tables are made from
@@ -312,7 +312,7 @@ def write_latents(found: Latents, target: Path) -> None:
             "tip": tips,
         }
     )
-    with NewFolder(target, (CSV, FIGURE)) as folder:
+    with NewFolder(target, NAMES) as folder:
         frame.to_csv(folder / CSV, index=False)
         figure = curves(
             points,

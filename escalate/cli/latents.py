@@ -42,9 +42,11 @@ def latents(
             show_default=False,
         ),
     ] = None,
-    epochs: Annotated[
-        int, typer.Option("--epochs", metavar="N", help="Of training, 8,192 patches each.")
-    ] = 30,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="Of training.")] = 30,
+    patches: Annotated[
+        int,
+        typer.Option("--patches", metavar="N", help="Squares of 32 x 32 pixels in each epoch."),
+    ] = 8192,
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="Of weights, patches and noise.")
     ] = 0,
@@ -68,6 +70,15 @@ def latents(
             "--mosaic", metavar="K", help="Each of them is K x K of the data's, side by side."
         ),
     ] = 1,
+    rate_penalties: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-penalties",
+            metavar="L[,L]",
+            help="What a bit costs, in nats: a rate each; 256, 128 .. 0.03125 by default.",
+            show_default=False,
+        ),
+    ] = None,
     threads: options.TrainingThreads = None,
     shape: options.Shape = Format.table,
 ) -> None:
@@ -85,10 +96,13 @@ def latents(
 
       escalate latents --data cifar10:cifar-10-batches-py --mosaic 8 --vae vae.safetensors --out l
     """
+    from escalate.app.latents import NAMES, PENALTIES, write_latents
     from escalate.app.latents import latents as measure
-    from escalate.app.latents import write_latents
+    from escalate.app.results import NewFolder
     from escalate.compressors.vae import VaeSizes
     from escalate.compressors.vae_training import VaeOptions
+
+    NewFolder(out, NAMES)  # refuses a folder that is not ours before any work is done
 
     def progress(epoch: int, epochs: int, loss: float) -> None:
         terminal.say(f"epoch {epoch} of {epochs}: {loss:,.0f} nats per patch")
@@ -97,12 +111,13 @@ def latents(
         found = measure(
             data,
             sizes=VaeSizes(features, channels, noise),
-            options=VaeOptions(epochs=epochs, seed=seed),
+            options=VaeOptions(epochs=epochs, patches=patches, seed=seed),
             vae=vae,
             limit=limit,
             count=count,
             mosaic=mosaic,
             threads=threads,
+            penalties=options.numbers(rate_penalties, "--rate-penalties") or PENALTIES,
             progress=progress,
             watch=watch,
         )
