@@ -1,6 +1,7 @@
 """escalate latents: from pictures to a table, a CSV file and a figure."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,6 +23,8 @@ def test_json_and_the_files(escalate, tmp_path):
     assert [row["stored_bytes"] for row in thing["rows"]] == frame["stored_bytes"].tolist()
     assert (thing["data"], thing["pictures"], thing["height"]) == ("photos", 1, 256)
     assert thing["decoder_bytes"] > 0
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
+    assert not [key for key in (*thing, *thing["rows"][0]) if f"`{key}`" not in page]
     assert [row["setting"] for row in thing["rows"][:2]] == [2, 1]
 
 
