@@ -1,9 +1,9 @@
 """escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
 
 ``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare``, ``sweep``, ``diff``,
-``validate``, ``encode``, ``decode`` and ``latents`` are the commands of the same names, ``load`` reads
-what they wrote; they are loaded when first used, so that importing this package costs nothing.
-What to ask of a frame of results: :mod:`reports.study`.
+``validate``, ``encode``, ``decode`` and ``latents`` are the commands of the same names, ``load``
+reads what they wrote; they are loaded when first used, so that importing this package costs
+nothing.  What to ask of a frame of results: :mod:`reports.study`.
 """
 
 from importlib import import_module

@@ -31,7 +31,7 @@ NAMES = CSV, FIGURE = "latents.csv", "latents.svg"
 PENALTIES = tuple(2.0**power for power in range(8, -6, -1))
 QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 LEARNED = 512  # training patches that tables are made from
-OCTAVE, OCTAVES = 32, 12  # steps that are tried, from the latents' largest down
+OCTAVE, OCTAVES = 16, 10  # steps that are tried, from the latents' largest down
 WIDE = 8  # pictures that the network sees at once
 WHITE = 255.0
 Watch = Callable[[str, int, int], None]
@@ -248,20 +248,20 @@ def _coded(job: _Job, penalties: Sequence[float], watch: Watch | None) -> list[R
     for done, penalty in enumerate(penalties):
         if watch is not None:
             watch(f"lambda {penalty:g}", done, len(penalties))
-        code = variable_code(job.known.means, job.known.deviations, learned, penalty)
+        code = variable_code(job.known.means, job.known.deviations, learned, penalty, done)
         streams = job.streams(code)
         variable.append(job.row("variable precision", penalty, code, streams))
-        steps, multiples = _uniform(job, sum(map(len, streams)))
+        steps, multiples = _uniform(job, sum(map(len, streams)), done)
         uniform.append(job.row("uniform", steps.step, steps, multiples))
     return variable + uniform
 
 
-def _uniform(job: _Job, budget: int) -> tuple[UniformCode, list[bytes]]:
+def _uniform(job: _Job, budget: int, rate: int) -> tuple[UniformCode, list[bytes]]:
     """The smallest step whose streams have no more than ``budget`` bytes."""
     widest = 4 * float(np.abs(job.known.means).max())
 
     def made(number: int) -> tuple[int, tuple[UniformCode, list[bytes]]]:
-        code = uniform_code(job.known.means, widest * 2.0 ** (-number / OCTAVE))
+        code = uniform_code(job.known.means, widest * 2.0 ** (-number / OCTAVE), rate)
         streams = job.streams(code)
         return sum(map(len, streams)), (code, streams)
 

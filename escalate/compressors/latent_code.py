@@ -1,10 +1,10 @@
 """latent_code: an image's latents as bytes, with tables that the decoder already has.
 
-What training latents say is the decoder's: of every channel a prior, and a table of counts of what
-is chosen at this rate, where what never was counts for a sixteenth.  A stream holds one image: in
-groups of seven bits height and width of its map of latents and the bytes of the code of symbols;
-that code, channel by channel in C order; then plain bits, lowest first, and zeros up to a whole
-byte.
+What training latents say is the decoder's: of every channel a prior, and for every rate a table of
+counts of what is chosen, where what never was counts for a sixteenth.  A stream holds one image: a
+byte that names the rate; in groups of seven bits height and width of its map of latents and the
+bytes of the code of symbols; that code, channel by channel in C order; then plain bits, lowest
+first, and zeros up to a whole byte.
 """
 
 from collections.abc import Sequence
@@ -68,12 +68,14 @@ class VariableCode:
     grids : code points of each channel
     prices : float64, shape (C, N + 1), bits of points of each length
     counts : int64, shape (C, S), of symbols, each above 0
+    rate : 0..255, which of the decoder's tables these are
     """
 
     penalty: float
     grids: tuple[CodePoints, ...]
     prices: np.ndarray
     counts: np.ndarray
+    rate: int = 0
 
     def choose(self, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
         """The cheapest point of each latent, given what lengths cost in the training latents."""
@@ -91,12 +93,12 @@ class VariableCode:
         split = self._split()
         found = split.symbols[chosen]
         tails, spare = split.tails[chosen].ravel(), split.spare[found].ravel()
-        return _stream(found, self.counts, _plain(tails, spare))
+        return _stream(self.rate, found, self.counts, _plain(tails, spare))
 
     def decode(self, stream: bytes) -> np.ndarray:
         """The points of a stream."""
         split = self._split()
-        found, rest = _symbols(stream, self.counts)
+        found, rest = _symbols(stream, self.rate, self.counts)
         spare = split.spare[found].ravel()
         bits = unpack_bits(rest, int(spare.sum()))
         return split.first[found] + _numbers(bits, spare).reshape(found.shape)
@@ -148,6 +150,7 @@ def variable_code(
     deviations: np.ndarray,
     priors: Sequence[Quantiles],
     penalty: float,
+    rate: int = 0,
     longest: int = LONGEST,
 ) -> VariableCode:
     """The code that training latents ask for at a penalty lambda.
@@ -156,6 +159,9 @@ def variable_code(
     ----------
     means, deviations : float, shape (C, n), of posteriors of training images
     priors : of each channel
+    penalty : lambda
+    rate : 0..255, its number among the decoder's
+    longest : N
     """
     grids = tuple(code_points(prior, longest) for prior in priors)
     split = _split_of(longest)
@@ -166,7 +172,7 @@ def variable_code(
         points = cheapest(mean, deviation, grid, penalty * price)
         prices.append(price)
         counts.append(SEEN * np.bincount(split.symbols[points], minlength=split.size) + 1)
-    return VariableCode(penalty, grids, np.array(prices), np.array(counts))
+    return VariableCode(penalty, grids, np.array(prices), np.array(counts), rate)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,11 +184,13 @@ class UniformCode:
     step : float > 0
     lows : int64, shape (C,), the least multiple of each channel that has a table
     counts : of each channel the counts of multiples from ``lows`` on, int64, each above 0
+    rate : 0..255, which of the decoder's tables these are
     """
 
     step: float
     lows: np.ndarray
     counts: tuple[np.ndarray, ...]
+    rate: int = 0
 
     def choose(self, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
         """The nearest multiple, counted from the channel's least; none outside the table."""
@@ -192,11 +200,11 @@ class UniformCode:
 
     def encode(self, chosen: np.ndarray) -> bytes:
         """Multiples as one stream."""
-        return _stream(chosen, self.counts, np.zeros(0, bool))
+        return _stream(self.rate, chosen, self.counts, np.zeros(0, bool))
 
     def decode(self, stream: bytes) -> np.ndarray:
         """The multiples of a stream."""
-        found, rest = _symbols(stream, self.counts)
+        found, rest = _symbols(stream, self.rate, self.counts)
         unpack_bits(rest, 0)
         return found
 
@@ -210,7 +218,7 @@ class UniformCode:
         return int(sum(numbers.encode(each).size for each in self.counts))
 
 
-def uniform_code(means: np.ndarray, step: float) -> UniformCode:
+def uniform_code(means: np.ndarray, step: float, rate: int = 0) -> UniformCode:
     """The code that training latents, float, shape (C, n), ask for at a step."""
     found = np.rint(means / step).astype(np.int64)
     ends = np.rint(np.array([_reach(channel) for channel in means]) / step).astype(np.int64)
@@ -218,21 +226,23 @@ def uniform_code(means: np.ndarray, step: float) -> UniformCode:
         SEEN * np.bincount(row - low, minlength=high - low + 1) + 1
         for row, (low, high) in zip(found, ends, strict=True)
     )
-    return UniformCode(step, ends[:, 0], counts)
+    return UniformCode(step, ends[:, 0], counts, rate)
 
 
-def _stream(chosen: np.ndarray, counts: Tables, plain: np.ndarray) -> bytes:
+def _stream(rate: int, chosen: np.ndarray, counts: Tables, plain: np.ndarray) -> bytes:
     """Symbols (C, H, W) under the tables of their channels, and plain bits."""
     groups = [(each.ravel(), table) for each, table in zip(chosen, counts, strict=True)]
     code = symbols.encode(groups)
     sizes = [pack_number(size) for size in (*chosen.shape[1:], code.size)]
-    return np.concatenate([*sizes, code, pack_bits(plain)]).tobytes()
+    return bytes([rate]) + np.concatenate([*sizes, code, pack_bits(plain)]).tobytes()
 
 
-def _symbols(stream: bytes, counts: Tables) -> tuple[np.ndarray, np.ndarray]:
+def _symbols(stream: bytes, rate: int, counts: Tables) -> tuple[np.ndarray, np.ndarray]:
     """The symbols (C, H, W) of a stream, and the bytes behind their code."""
     payload = np.frombuffer(stream, np.uint8)
-    height, place = unpack_number(payload, 0)
+    if stream[:1] != bytes([rate]):
+        raise StreamError(f"latents: no stream of rate {rate}")
+    height, place = unpack_number(payload, 1)
     width, place = unpack_number(payload, place)
     size, place = unpack_number(payload, place)
     if not 0 < height < MOST_SIDE or not 0 < width < MOST_SIDE or size > payload.size - place:

@@ -111,7 +111,9 @@ def test_torn_streams_are_refused(known):
     with pytest.raises((StreamError, WorkloadError)):
         code.decode(stream + b"\x00")
     with pytest.raises(StreamError, match="latents: 0 x 6 in"):
-        code.decode(b"\x00" + stream[1:])
+        code.decode(b"\x00\x00" + stream[2:])
+    with pytest.raises(StreamError, match="no stream of rate 0"):
+        code.decode(b"\x01" + stream[1:])
     uniform = uniform_code(known[0], 0.5)
     stream = uniform.encode(uniform.choose(*latents(5, 6, 6)))
     with pytest.raises(WorkloadError, match="1 bytes left for 0 bits"):
