@@ -1,9 +1,9 @@
 """escalate: from a trained network to basis, coefficients, cycles and energy, on real tensors.
 
 ``escalate.compress``, ``sensitivity``, ``pareto``, ``simulate``, ``compare``, ``sweep``, ``diff``,
-``validate``, ``encode`` and ``decode`` are the commands of the same names, ``load`` reads what they
-wrote; they are loaded when first used, so that importing this package costs nothing.  What to ask
-of a frame of results: :mod:`reports.study`.
+``validate``, ``encode``, ``decode`` and ``latents`` are the commands of the same names, ``load``
+reads what they wrote; they are loaded when first used, so that importing this package costs
+nothing.  What to ask of a frame of results: :mod:`reports.study`.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from escalate.app.decode import decode
     from escalate.app.diff import diff
     from escalate.app.encode import encode
+    from escalate.app.latents import latents
     from escalate.app.load import load
     from escalate.app.pareto import pareto
     from escalate.app.sensitivity import sensitivity
@@ -31,6 +32,7 @@ __all__ = [
     "decode",
     "diff",
     "encode",
+    "latents",
     "load",
     "pareto",
     "sensitivity",

@@ -1,4 +1,4 @@
-"""retrain_state: the checkpoint of a retraining, taken only by the run that wrote it."""
+"""retrain_state: the checkpoint of a training, taken only by the run that wrote it."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def run_identity(module: GraphModule, lesson: "Lesson", options: "RetrainOptions
 
 
 def save_state(
-    path: Path, identity: str, module: GraphModule, optimizer: torch.optim.Optimizer, epoch: int
+    path: Path, identity: str, module: torch.nn.Module, optimizer: torch.optim.Optimizer, epoch: int
 ) -> None:
     """Write beside the file and rename, so that a kill leaves the old checkpoint or the new.
 
@@ -61,7 +61,7 @@ def save_state(
 
 
 def load_state(
-    path: Path, identity: str, module: GraphModule, optimizer: torch.optim.Optimizer
+    path: Path, identity: str, module: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> int:
     """Restore module and optimizer; the number of epochs done.
 
@@ -75,7 +75,7 @@ def load_state(
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: no checkpoint of a retraining ({error})") from error
+        raise CheckpointError(f"{path}: no checkpoint of a training ({error})") from error
     if about.get("identity") != identity:
         raise CheckpointError(f"{path}: the checkpoint belongs to another run; remove it")
     prefix = "module/"

@@ -15,6 +15,7 @@ from escalate.cli import (
     diff,
     encode,
     footprint,
+    latents,
     machines,
     networks,
     orders,
@@ -53,6 +54,7 @@ app.command("compress")(compress.compress)
 app.command("footprint")(footprint.footprint)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
+app.command("latents")(latents.latents)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("pareto")(pareto.pareto)
 app.command("simulate")(simulate.simulate)

@@ -51,7 +51,7 @@ class Points:
     def values(self) -> np.ndarray:
         """The array as a decoder has it."""
         grid = code_points(Gaussian(self.deviation), self.longest)
-        return _as_dtype(grid.values, self.dtype)[self.numbers]
+        return np.asarray(_as_dtype(grid.values, self.dtype)[self.numbers])
 
     def code(self) -> np.ndarray:
         """The array as bytes, without name and shape."""
@@ -89,7 +89,7 @@ class Multiples:
 
     def values(self) -> np.ndarray:
         """The array as a decoder has it."""
-        return _as_dtype(self.numbers * self.step, self.dtype)
+        return _as_dtype(np.asarray(self.numbers * self.step), self.dtype)
 
     def code(self) -> np.ndarray:
         """The array as bytes, without name and shape."""

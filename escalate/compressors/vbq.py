@@ -165,25 +165,14 @@ def choose(
     >>> choose(np.array([1.2, 4.4]), 1.0, grid, penalty=0.0).values.tolist()
     [1.0, 4.0]
     """
-    means, sigma = np.asarray(mu, np.float64), np.asarray(sigma, np.float64)
-    _check(means, sigma, grid, penalty, passes)
-    flat, deviations = means.ravel(), np.broadcast_to(sigma, means.shape).ravel()
-    ranks = np.searchsorted(grid.values[grid.rising()], flat, side="right")
+    means, deviations = np.asarray(mu, np.float64), np.asarray(sigma, np.float64)
+    _check(means, deviations, grid, penalty, passes)
     bits = np.arange(grid.longest + 1.0)
     for _ in range(passes):
-        points = np.empty(flat.size, np.int32)
-        for start in range(0, flat.size, BLOCK):
-            part = slice(start, start + BLOCK)
-            points[part] = _cheapest(
-                flat[part], deviations[part], ranks[part], grid, penalty * bits
-            )
+        points = cheapest(means, deviations, grid, penalty * bits)
         lengths = grid.lengths(points)
         bits = length_bits(lengths, grid.longest)
-    return Chosen(
-        points.reshape(means.shape),
-        grid.values[points].reshape(means.shape),
-        lengths.reshape(means.shape),
-    )
+    return Chosen(points, np.asarray(grid.values[points]), lengths)
 
 
 def _check(
@@ -242,7 +231,32 @@ def length_bits(lengths: np.ndarray, longest: int) -> np.ndarray:
     return found
 
 
-def _cheapest(
+def cheapest(mu: np.ndarray, sigma: np.ndarray, grid: CodePoints, prices: np.ndarray) -> np.ndarray:
+    """Numbers of the points with the least distortion and price of their length; int32.
+
+    Parameters
+    ----------
+    mu, sigma : float64, as for ``quantize``
+    grid : CodePoints
+    prices : float64, shape (N + 1,), finite, in nats, of points of 0..N bits
+
+    Examples
+    --------
+    >>> from escalate.compressors.priors import Quantiles
+    >>> grid = code_points(Quantiles(np.array([0.0, 8.0])), 1)  # 4; 2 and 6
+    >>> cheapest(np.array([2.9, 2.9]), np.array([1.0, 0.5]), grid, np.array([0.0, 0.5])).tolist()
+    [0, 1]
+    """
+    flat, deviations = mu.ravel(), np.broadcast_to(sigma, mu.shape).ravel()
+    ranks = np.searchsorted(grid.values[grid.rising()], flat, side="right")
+    points = np.empty(flat.size, np.int32)
+    for start in range(0, flat.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        points[part] = _block(flat[part], deviations[part], ranks[part], grid, prices)
+    return points.reshape(mu.shape)
+
+
+def _block(
     mu: np.ndarray, sigma: np.ndarray, ranks: np.ndarray, grid: CodePoints, prices: np.ndarray
 ) -> np.ndarray:
     """Numbers of the cheapest points of vectors; ``ranks`` count the points up to each mean.

@@ -145,7 +145,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, options, seed, labels)
 def test_a_torn_checkpoint_is_refused(tmp_path, content):
     checkpoint = tmp_path / "retrain.ckpt"
     checkpoint.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"retrain\.ckpt: no checkpoint of a retraining"):
+    with pytest.raises(CheckpointError, match=r"retrain\.ckpt: no checkpoint of a training"):
         run(student(), checkpoint=checkpoint)
 
 
