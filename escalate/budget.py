@@ -171,7 +171,5 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
         drop_weights(module)
         taken = size()
     if taken > budget:
-        raise BudgetError(
-            f"budget: the model in training takes {taken} bytes, wanted {budget}"
-        )
+        raise BudgetError(f"budget: the model in training takes {taken} bytes, wanted {budget}")
     return taken
