@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from escalate.convolutions import QuantizedConvolution
 from escalate.curves import Curves, Form, Point
-from escalate.errors import DecompositionError
+from escalate.errors import BudgetError
 from escalate.modules import GraphModule
 from escalate.pruning import drop_weights
 
@@ -48,7 +48,7 @@ def allocate(curves: Mapping[str, Sequence[Point]], room: int) -> dict[str, Poin
 
     Raises
     ------
-    DecompositionError
+    BudgetError
         If even the smallest forms need more.
 
     Examples
@@ -63,7 +63,7 @@ def allocate(curves: Mapping[str, Sequence[Point]], room: int) -> dict[str, Poin
     places = dict.fromkeys(hulls, 0)
     used = sum(points[0].bytes for points in hulls.values())
     if used > room:
-        raise DecompositionError(
+        raise BudgetError(
             f"budget: the smallest forms of all layers take {used} bytes, {room} are left for them"
         )
     waiting: list[tuple[float, str]] = []
@@ -117,7 +117,7 @@ def fitted(
 
     Raises
     ------
-    DecompositionError
+    BudgetError
         If no choice fits.
     """
     best: tuple[int, dict[str, Point]] | None = None
@@ -134,7 +134,7 @@ def fitted(
         tried.add(used)
         room = max(used, room) + budget - size if size <= budget else used + budget - size
     if best is None:
-        raise DecompositionError(f"budget: no choice of forms was found within {budget} bytes")
+        raise BudgetError(f"budget: no choice of forms was found within {budget} bytes")
     return best[1]
 
 
@@ -158,7 +158,7 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
 
     Raises
     ------
-    DecompositionError
+    BudgetError
         If the model does not come to fit, because what cannot be thinned takes the room.
     """
     convolutions = [c for c in module.modules() if isinstance(c, QuantizedConvolution)]
@@ -173,7 +173,5 @@ def trim(module: GraphModule, budget: int, size: Callable[[], int], rounds: int 
         drop_weights(module)
         taken = size()
     if taken > budget:
-        raise DecompositionError(
-            f"budget: the model in training takes {taken} bytes, wanted {budget}"
-        )
+        raise BudgetError(f"budget: the model in training takes {taken} bytes, wanted {budget}")
     return taken

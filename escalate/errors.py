@@ -17,6 +17,10 @@ class DecompositionError(FrontEndError):
     """Weights or options that cannot be decomposed or quantized."""
 
 
+class BudgetError(DecompositionError):
+    """A size that a method cannot come down to on a network."""
+
+
 class DataError(FrontEndError):
     """Images or labels that cannot be read."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from escalate.compressors.rate_distortion import MOST_CLUSTERS
-from escalate.errors import DecompositionError
+from escalate.errors import BudgetError
 
 if TYPE_CHECKING:
     from escalate.options import CompressOptions
@@ -68,7 +68,7 @@ def largest(
 
     Raises
     ------
-    DecompositionError
+    BudgetError
         If not even the lowest fits.
 
     Examples
@@ -78,7 +78,7 @@ def largest(
     """
     size, best = made(low)
     if size > budget:
-        raise DecompositionError(
+        raise BudgetError(
             f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
         )
     while low < high:

@@ -66,9 +66,51 @@ SWEEP: Mapping[str, tuple[str, str]] = {
     "front": ("", "whether no point of the network is better in latency or energy at no cost"),
 }
 
+# what the rows of ``escalate pareto`` have besides: models, and machines that run them
+FRONT: Mapping[str, tuple[str, str]] = {
+    "method": ("", "how the model was made"),
+    "ratio": ("×", "how many times smaller than FP32 it was asked to be; empty without a budget"),
+    "budget_bytes": ("B", "FP32 bytes of all parameters over `ratio`"),
+    "stored_bytes": ("B", "bytes on disk: every file that decoding needs, headers included"),
+    "compression_ratio": ("×", "FP32 bytes of all parameters over `stored_bytes`"),
+    "accuracy": ("0 to 1", "share of the scored images that the integer network classifies right"),
+    "accuracy_low": ("0 to 1", "lower end of the 95 % interval of `accuracy` (Wilson)"),
+    "accuracy_high": ("0 to 1", "its upper end"),
+    "accuracy_original": ("0 to 1", "`accuracy` of the original network in floating point"),
+    "scored_images": ("images", "how many images `accuracy` is from"),
+    "agreement": ("0 to 1", "share of the scored images with the original's answer"),
+    "divergence": (
+        "nats",
+        "mean Kullback-Leibler divergence of the class probabilities from the original's, over the "
+        "first scored images",
+    ),
+    "payload_bytes": (
+        "B",
+        "encoded coefficients, weights, bases and scales, without headers and manifest",
+    ),
+    "ideal_bytes": (
+        "B",
+        "lower bound: entropy times count of coefficients and weights; bases and scales as stored",
+    ),
+    "hardware_bytes": (
+        "B",
+        "weights, coefficients and bases that the row's machine reads from DRAM, in its own format "
+        "and whole bursts, for the simulated images; what it reads twice counts twice",
+    ),
+    "on_front": (
+        "",
+        "whether no other row is as good in accuracy, `stored_bytes`, `latency_s` and `energy_j`, "
+        "and better in one",
+    ),
+    "model": ("", "folder of the model"),
+    "fed": ("", "what the machine was fed: a compressed model, or which kind of 8-bit weights"),
+    "best": ("", "whether of the machines that were asked for it has the lowest `edp_j_s`"),
+    "problem": ("", "why there is no model, or no run"),
+}
+
 
 def described(name: str) -> str | None:
-    """The entry of ``COLUMNS`` or ``SWEEP`` that a column falls under, or None.
+    """The entry of ``COLUMNS``, ``SWEEP`` or ``FRONT`` that a column falls under, or None.
 
     Examples
     --------
@@ -77,11 +119,16 @@ def described(name: str) -> str | None:
     """
     if name in COLUMNS:
         return name
-    for entry in (*COLUMNS, *SWEEP):
+    for entry in (*COLUMNS, *SWEEP, *FRONT):
         pattern = re.sub(r"<[^>]+>", "[a-z0-9_]+", entry.replace("<read or write>", "(read|write)"))
         if re.fullmatch(pattern, name):
             return entry
     return None
+
+
+def _table(entries: Mapping[str, tuple[str, str]]) -> list[str]:
+    rows = [f"| `{name}` | {unit} | {text} |" for name, (unit, text) in entries.items()]
+    return ["| column | unit | meaning |", "|---|---|---|", *rows]
 
 
 def markdown() -> str:
@@ -94,13 +141,16 @@ def markdown() -> str:
         "",
         "A count or an energy that a machine does not have is 0; a ratio of nothing is empty.",
         "",
-        "| column | unit | meaning |",
-        "|---|---|---|",
+        *_table(COLUMNS),
+        "",
+        "The points and layers of a sweep have besides:",
+        "",
+        *_table(SWEEP),
+        "",
+        "The rows of `escalate pareto` have besides:",
+        "",
+        *_table(FRONT),
     ]
-    lines += [f"| `{name}` | {unit} | {text} |" for name, (unit, text) in COLUMNS.items()]
-    lines += ["", "The points and layers of a sweep have besides:", ""]
-    lines += ["| column | unit | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {unit} | {text} |" for name, (unit, text) in SWEEP.items()]
     return "\n".join(lines) + "\n"
 
 

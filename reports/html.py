@@ -82,7 +82,7 @@ def _means(runs: Sequence[NetworkRun], baseline: str | None) -> Table | None:
     return table(mean_rows(compare_rows(runs, baseline)), ["machine", "preset", *MEANS])
 
 
-def _machines(runs: Sequence[NetworkRun]) -> Table:
+def machine_table(runs: Sequence[NetworkRun]) -> Table:
     """What each machine is made of, once, to read beside every ratio."""
     first = {(run.machine, run.preset): run for run in reversed(runs)}
     some = [run for run in runs if run is first[run.machine, run.preset]]
@@ -177,7 +177,7 @@ def svgs(runs: Sequence[NetworkRun]) -> dict[str, str]:
     return drawn(runs).files
 
 
-def _assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
+def assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
     """Every field of every machine's Spec: value, meaning, and the default it departs from."""
     sections = []
     for label, run in zip(labels(runs), runs, strict=True):
@@ -314,12 +314,12 @@ def page(
         facts=dict(facts or {}),
         synthetic="synthetic" in _origins(runs),
         summary=_summary(runs, summary, baseline),
-        machines=_machines(runs),
+        machines=machine_table(runs),
         means=_means(runs, baseline),
         baseline=_baseline_label(runs, baseline),
         headlines=_headlines(runs, baseline),
         panels={"whole": pictures.whole, "layers": pictures.layers},
         layers=_layers(runs),
-        assumptions=_assumptions(runs),
+        assumptions=assumptions(runs),
         notes=_notes(runs),
     )

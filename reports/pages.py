@@ -119,12 +119,12 @@ def rendered(template: str, *, scripts: Sequence[Script] = (), **values: Any) ->
     return environment.get_template(template).render(scripts=ours, **values)
 
 
-def write_page(path: str | Path, html: str) -> None:
-    """Write the page so that no reader ever sees half of it."""
+def write_whole(path: str | Path, text: str) -> None:
+    """Write a page, or any text, so that no reader ever sees half of it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(html)
+        file.write(text)
     os.chmod(name, 0o644)
     os.replace(name, target)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.quantity import si, tick
 from reports.svg import SENTINEL, drawn, elided
@@ -21,6 +21,7 @@ GREY = "#8a8a8a"
 VERDICTS: Mapping[str, str] = {"inside": PALETTE[2], "outside": PALETTE[3], "reported": PALETTE[0]}
 FINE_TICKS = (0.8, 0.9, 1, 1.1, 1.25)
 COARSE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+FEW_DECADES = 100  # a logarithmic axis up to this ratio has ticks between powers of ten
 FINE_UP_TO = 1.5  # ratios up to this, or down to its inverse, get the fine ticks
 KEPT: Mapping[str, str] = {"idle": GREY, "other": GREY}  # the same in every figure
 HATCHES = (None, "////", "....")  # a second and third turn through the palette
@@ -274,6 +275,24 @@ def roofline(
     return drawn(name, description, (width_px, 420), draw)
 
 
+def _series(plane: Axes, part: "pd.DataFrame", row: int, name: str) -> dict[str, str]:
+    """The points of one series and what joins them; returns the tool tips."""
+    label = elided(name, LEGEND_CHARS)
+    if "reference" in part and bool(part["reference"].all()):
+        plane.plot(part["x"], part["y"], "--", color=GREY, linewidth=1.4, label=label)
+        return {}
+    color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
+    style = ("-", "--", ":")[row // len(PALETTE) % 3]
+    plane.plot(part["x"], part["y"], style, color=color, linewidth=1.4)
+    tips: dict[str, str] = {}
+    for at, (x, y, tip) in enumerate(zip(part["x"], part["y"], part["tip"], strict=True)):
+        named = label if at == 0 else None
+        (dot,) = plane.plot(float(x), float(y), marker, color=color, markersize=5, label=named)
+        dot.set_gid(f"dot{row}-{at}")
+        tips[f"dot{row}-{at}"] = str(tip)
+    return tips
+
+
 def curves(
     points: "pd.DataFrame",
     *,
@@ -287,8 +306,8 @@ def curves(
 
     Parameters
     ----------
-    points : columns series, x, y, tip; a series is one line, or single points where ``joined``
-        is a column and False
+    points : columns series, x, y, tip; where ``reference`` is a column and True of a series, that
+        is a dashed line without points
     axes : what x and y are
     name, description : as for ``stacked_bars``
     log : whether x, y have logarithmic axes; points that are not above 0 there are left out
@@ -307,26 +326,15 @@ def curves(
                 shown = shown[shown[column] > 0]
         plane.set_xscale("log" if log[0] else "linear")
         plane.set_yscale("log" if log[1] else "linear")
-        names = list(dict.fromkeys(shown["series"]))
-        for row, series in enumerate(names):
-            part = shown[shown["series"] == series]
-            joined = "joined" not in part or bool(part["joined"].all())
-            color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
-            if joined:
-                style = ("-", "--", ":")[row // len(PALETTE) % 3]
-                plane.plot(part["x"], part["y"], style, color=color, linewidth=1.4)
-            for at, point in enumerate(part.itertuples()):
-                label = elided(str(series), LEGEND_CHARS) if at == 0 else None
-                (dot,) = plane.plot(
-                    point.x, point.y, marker, color=color, markersize=5, label=label
-                )
-                dot.set_gid(f"dot{row}-{at}")
-                tips[f"dot{row}-{at}"] = str(point.tip)
+        for row, (series, part) in enumerate(shown.groupby("series", sort=False)):
+            tips |= _series(plane, part, row, str(series))
         plane.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, "")))
         plane.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        for axis, logarithmic in zip((plane.xaxis, plane.yaxis), log, strict=True):
+        for axis, column, logarithmic in zip((plane.xaxis, plane.yaxis), "xy", log, strict=True):
             if logarithmic:
                 axis.set_minor_formatter(NullFormatter())
+                if shown[column].max() < FEW_DECADES * shown[column].min():
+                    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         plane.set_xlabel(axes[0])
         plane.set_ylabel(axes[1])
         plane.grid(which="major")

@@ -54,6 +54,7 @@ NAMES: Mapping[str, str] = {
     "memory_stall_fraction": "memory stalls",
     "sqnr_db": "SQNR",
     "front": "Pareto front",
+    "interval": "95 %",
 }
 
 

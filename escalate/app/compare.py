@@ -53,8 +53,8 @@ class Comparison:
 def several(texts: Sequence[str]) -> tuple[Source, ...]:
     """What the words stand for, one source per network.
 
-    ``.npz`` files are one source together, a pruned folder joins the compressed one of the same
-    network, and everything else is a network of its own.
+    ``.npz`` files are one source together, a folder without a basis joins the compressed one of the
+    same network, and everything else is a network of its own.
 
     Raises
     ------

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,18 +176,40 @@ def options_in(path: str | Path) -> dict[str, Any]:
     DecompositionError
         If the file cannot be read or holds a field that does not exist.
     """
+    fields = read_options(path)
+    check_fields(path, fields)
+    return fields
+
+
+def read_options(path: str | Path) -> dict[str, Any]:
+    """What a TOML file holds, whatever it is.
+
+    Raises
+    ------
+    DecompositionError
+        If the file cannot be read.
+    """
     path = Path(path)
     try:
-        fields = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise DecompositionError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DecompositionError(f"{path}: is no TOML: {error}") from None
+
+
+def check_fields(where: str | Path, fields: Iterable[str]) -> None:
+    """Refuse fields that ``CompressOptions`` does not have.
+
+    Raises
+    ------
+    DecompositionError
+        Naming the first.
+    """
     for field in fields:
         if field not in CompressOptions.model_fields:
             known = ", ".join(CompressOptions.model_fields)
-            raise DecompositionError(f"{path}: {field}: no such field, wanted one of {known}")
-    return fields
+            raise DecompositionError(f"{where}: {field}: no such field, wanted one of {known}")
 
 
 def options_set(texts: Sequence[str]) -> dict[str, Any]:

@@ -1,46 +1,77 @@
-"""pareto: one network at several sizes; accuracy, bytes, cycles and energy of the same bits."""
+"""pareto: one network by several methods at several sizes, on the machines that can run it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from escalate.app.compress import Data, compress, options_of, retraining_file
+from arch.machine import machine_names
+from arch.simulate import NetworkRun
+from escalate.app.compress import Data, Job, prepare
 from escalate.app.feed import Feed
-from escalate.app.machines import choose
-from escalate.app.results import ResultsError
-from escalate.app.simulate import run_source
-from escalate.app.sources import COMPRESSED, MANIFEST, ModelSource, SourceError, fed_form
-from escalate.errors import DecompositionError
-from escalate.footprint import compression_ratio
-from escalate.model_file import bytes_on_disk, load
+from escalate.app.fronts.models import Origin, made
+from escalate.app.fronts.points import Point, Recipe, points_of
+from escalate.app.fronts.reference import Reference
+from escalate.app.fronts.rows import (
+    Row,
+    aligned,
+    best_costs,
+    full_row,
+    machine_rows,
+    model_row,
+    with_front,
+)
+from escalate.app.fronts.stories import Story, differences, facts_of
+from escalate.app.machines import Choice, choose_all
+from escalate.app.simulate import Simulation, try_choices
+from escalate.app.sources import ModelSource, SourceError
+from escalate.compression import byte_budget
+from escalate.errors import BudgetError
+from escalate.method import METHODS
+from escalate.model_file import bytes_on_disk
 from escalate.retrain import EpochReport
-from reports.table import totals
-from workloads.integer import IntegerModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CSV, FIGURE, POINTS = "pareto.csv", "pareto.svg", "points"
-GOALS = {"accuracy": 1, "stored_bytes": -1, "cycles": -1, "energy_j": -1}
-Watch = Callable[[float, EpochReport | None], None]
+POINTS = "points"
+ALL = "all"  # stands for every machine there is
+Watch = Callable[[str, EpochReport | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pareto:
-    """One row per size, the plain 8-bit network first; rows say whether any other beats them."""
+    """Methods side by side.
+
+    Parameters
+    ----------
+    network : its name
+    images : how many were simulated
+    rows : one per method and size, the plain 8-bit network first; they say whether any other beats
+        them, and why there is no model where there is none
+    machine_rows : one per model and machine
+    notes : what there is to say
+    facts : what was compared, in words
+    models : how each model was made
+    runs : of every machine the first
+    curve : bytes and divergence of the water-filling reference
+    """
 
     network: str
-    machine: str
     images: int
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]
+    machine_rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[Mapping[str, Any], ...] = ()
+    runs: tuple[NetworkRun, ...] = ()
+    curve: tuple[tuple[float, float], ...] = ()
 
     def _repr_html_(self) -> str:
         from escalate.app.display import html_table
 
-        told = f"{self.images} images on {self.machine}"
-        return html_table(self.network, self.rows, tuple(self.rows[0]), (told,))
+        return html_table(self.network, self.rows, tuple(self.rows[0]), self.notes)
 
     def frame(self) -> "pd.DataFrame":
         """The rows as a frame; columns as in the CSV file."""
@@ -53,153 +84,136 @@ def pareto(
     network: str,
     ratios: Sequence[float],
     *,
+    methods: Sequence[str] = ("escalate",),
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     checkpoint: str | Path | None = None,
     data: "str | Data" = "digits",
     out: str | Path = "pareto",
-    machine: str = "basis_first",
+    machines: Sequence[str] = ("basis_first",),
     count: int = 1,
     device: str = "auto",
     watch: Watch | None = None,
     **options: Any,
 ) -> Pareto:
-    """Compress a network to each ratio, simulate each result, and mark the front.
+    """Compress a network by each method to each ratio, simulate each result, and mark the front.
 
-    Every size is a compressed model folder under ``out``/points, complete with its integers; one
-    that is there already, made with the same options, is not made again, and a retraining that was
-    killed goes on.
+    Every model is a folder under ``out``/points, complete with its integers; one that is there
+    already, made with the same options, is not made again, and a retraining that was killed goes
+    on.  A size that a method cannot come down to is a row that says why.  The plain 8-bit network
+    takes part, too.
+
+    Machines with a basis run the models of methods with a basis, and all machines run the others,
+    Basis-First in bypass.  A row has the costs of the machine with the lowest energy-delay product
+    among those asked for; all others stand in ``machine_rows``.
 
     Parameters
     ----------
     network, checkpoint, data, device : as for ``compress``
     ratios : how many times smaller than FP32, each above 1
+    methods : names, see ``escalate.method``
+    own : by method, further fields of ``CompressOptions`` for it alone
     out : the folder
-    machine : what the compressed models are simulated on
+    machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone
     count : images that are simulated, the first ones
-    watch : called with the ratio at its start, and after every epoch with the report
-    options : further fields of ``CompressOptions``
+    watch : called with the model's name at its start, and after every epoch with the report
+    options : further fields of ``CompressOptions``; each is left out for methods to which it means
+        nothing
 
     Raises
     ------
     ValueError
         A subclass of ours, in one line, for anything that cannot be.
     """
-    for ratio in ratios:
-        options_of({**options, "ratio": ratio})
-    if not ratios:
-        raise DecompositionError("pareto: no ratio was given")
-    choice = choose(machine)[0]
-    if fed_form(choice.machine.name) != COMPRESSED:
-        raise SourceError(
-            f"{machine}: is fed the plain 8-bit network, every size would be the same"
+    recipe = Recipe(options, own or {})
+    points = points_of(methods, ratios, recipe)
+    choices = choose_all(machine_names() if tuple(machines) == (ALL,) else machines)
+    for point in points:
+        if not _fitting(point, choices):
+            named = ", ".join(choice.machine.name for choice in choices)
+            raise SourceError(f"{point.method}: wants a machine with a basis, none of {named} is")
+    where = data if isinstance(data, Data) else Data(data)
+    seed = points[0].options.seed
+    job = prepare(network, checkpoint, where, seed, device)
+    folder = Path(out) / POINTS
+    folder.mkdir(parents=True, exist_ok=True)
+    origin = Origin(network, checkpoint, where, device)
+    contest = _Contest(origin, job, Reference(job, seed), choices, count, folder, watch)
+    for point in points:
+        contest.make(point)
+    curve = tuple(contest.reference.curve())
+    for point in points:  # after all training: kernels change how many threads torch has
+        contest.simulate(point)
+    return contest.finished(curve)
+
+
+def _fitting(point: Point, choices: Sequence[Choice]) -> list[Choice]:
+    """The machines that run a method's models as they are."""
+    basis = METHODS[point.method].basis
+    return [choice for choice in choices if choice.machine.eats_basis or not basis]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contest:
+    """What a comparison is made with, and what is known of it so far, by point."""
+
+    origin: Origin
+    job: Job
+    reference: Reference
+    choices: Sequence[Choice]
+    count: int
+    folder: Path
+    watch: Watch | None
+    rows: dict[str, Row] = field(default_factory=dict)
+    stories: dict[str, Story] = field(default_factory=dict)
+    machine_rows: list[Row] = field(default_factory=list)
+    runs: dict[Choice, NetworkRun] = field(default_factory=dict)
+
+    def _tell(self, text: str) -> None:
+        if self.watch is not None:
+            self.watch(text, None)
+
+    def make(self, point: Point) -> None:
+        """Make a model, if that can be, and look at its answers."""
+        self._tell(point.name)
+        budget = None if point.ratio is None else byte_budget(self.job.network, point.ratio)
+        folder, watch = self.folder / point.name, self.watch
+        progress = None if watch is None else partial(watch, point.name)
+        digest = str(self.job.about["network_sha256"])
+        try:
+            model = made(point, folder, self.origin, digest, progress)
+        except BudgetError as problem:
+            self.rows[point.name] = full_row(point, budget, {"problem": str(problem)})
+            return
+        found = model_row(model, bytes_on_disk(folder))
+        found["divergence"] = self.reference.divergence(model)
+        self.rows[point.name] = full_row(point, budget, found)
+        self.stories[point.name] = Story.of(point, model)
+
+    def simulate(self, point: Point) -> None:
+        """Run a model, if there is one, on every machine that it fits."""
+        if point.name not in self.stories:
+            return
+        choices = _fitting(point, self.choices)
+        self._tell(f"{point.name} on machines")
+        source = ModelSource(point.name, self.folder / point.name)
+        outcomes = try_choices(source, choices, Feed(self.job.test.name, self.count))
+        for choice, outcome in zip(choices, outcomes, strict=True):
+            if isinstance(outcome, Simulation):
+                self.runs.setdefault(choice, outcome.run)
+        rows = machine_rows(point, choices, outcomes)
+        self.rows[point.name] |= best_costs(rows)
+        self.machine_rows.extend(rows)
+
+    def finished(self, curve: tuple[tuple[float, float], ...]) -> Pareto:
+        """All rows, compared with each other."""
+        return Pareto(
+            self.job.network.graph.name,
+            self.count,
+            tuple(with_front(list(self.rows.values()))),
+            tuple(aligned(self.machine_rows)),
+            (*self.job.notes, *differences(self.stories)),
+            facts_of(self.origin, self.job, self.choices, self.count),
+            tuple(story.row for story in self.stories.values()),
+            tuple(self.runs.values()),
+            curve,
         )
-    target = Path(out)
-    (target / POINTS).mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    title = ""
-    for ratio in sorted(set(ratios)):
-        folder = target / POINTS / f"ratio-{ratio:g}"
-        if watch is not None:
-            watch(ratio, None)
-        wanted = options_of({**options, "ratio": ratio}).model_dump(mode="json", exclude_none=True)
-        model = _made(folder, wanted)
-        if model is None:
-            compress(
-                network,
-                checkpoint=checkpoint,
-                data=data,
-                out=folder,
-                resume=retraining_file(folder).exists(),
-                device=device,
-                progress=None if watch is None else partial(watch, ratio),
-                ratio=ratio,
-                **options,
-            )
-            model = load(folder)
-        title = model.graph.name
-        source = ModelSource(folder.name, folder)
-        run = run_source(source, choice, Feed(None, count)).run
-        rows.append({"ratio": ratio} | _row(folder, model) | _costs(totals(run)))
-    return Pareto(title, machine, count, tuple(front(rows)))
-
-
-def _made(folder: Path, wanted: dict[str, Any]) -> IntegerModel | None:
-    """The model that was made with these options, if there is one; refuses one of others."""
-    if not (folder / MANIFEST).is_file():
-        return None
-    model = load(folder)
-    if model.provenance.get("asked") != wanted:
-        raise ResultsError(f"{folder}: was made with other options; choose another --out")
-    return model
-
-
-def _row(folder: Path, model: IntegerModel) -> dict[str, Any]:
-    about: Any = model.provenance
-    size, parameters = bytes_on_disk(folder), about["original_parameters"]
-    return {
-        "stored_bytes": size,
-        "compression_ratio": compression_ratio(parameters, size),
-        "accuracy": about["accuracy"]["compressed"],
-        "agreement": about["accuracy"]["agreement_compressed"],
-        "accuracy_original": about["accuracy"]["original"],
-    }
-
-
-def _costs(found: Any) -> dict[str, Any]:
-    return {name: found[name] for name in ("cycles", "latency_s", "energy_j", "dram_bytes")}
-
-
-def front(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, each with ``on_front``: whether no other is as good in all goals, better in one.
-
-    Without labels agreement stands in for accuracy.
-
-    Examples
-    --------
-    >>> rows = [{"accuracy": a, "stored_bytes": b, "cycles": 1, "energy_j": 1.0}
-    ...         for a, b in ((0.9, 10), (0.8, 20), (0.7, 5))]
-    >>> [row["on_front"] for row in front(rows)]
-    [True, False, True]
-    """
-
-    def goals(row: dict[str, Any]) -> tuple[float, ...]:
-        gained = row["agreement"] if row["accuracy"] is None else row["accuracy"]
-        return (gained, *(sign * row[name] for name, sign in list(GOALS.items())[1:]))
-
-    def beats(left: dict[str, Any], right: dict[str, Any]) -> bool:
-        pairs = list(zip(goals(left), goals(right), strict=True))
-        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
-
-    return [row | {"on_front": not any(beats(other, row) for other in rows)} for row in rows]
-
-
-def write_pareto(found: Pareto, target: Path) -> None:
-    """The rows as CSV and a figure of accuracy over bytes, beside the points."""
-    import pandas as pd
-
-    from reports.plot import curves
-
-    frame = found.frame()
-    gained = "agreement" if frame["accuracy"].isna().any() else "accuracy"
-    points = pd.DataFrame(
-        {
-            "series": ["size and accuracy" for _ in found.rows],
-            "x": frame["stored_bytes"],
-            "y": 100 * frame[gained],
-            "tip": [
-                f"{row['compression_ratio']:.1f}x: {row['stored_bytes']} B, "
-                f"{100 * row[gained]:.2f} %, {row['cycles']} cycles, {row['energy_j']:.3g} J"
-                for row in found.rows
-            ],
-        }
-    )
-    figure = curves(
-        points,
-        axes=("bytes on disk", f"{gained}, %"),
-        name="pareto",
-        description=f"{gained} over bytes of {found.network}",
-        log=(True, False),
-    )
-    for name, text in ((CSV, frame.to_csv(index=False)), (FIGURE, figure)):
-        part = target / f".{name}.part"
-        part.write_text(text, "utf-8")
-        part.replace(target / name)

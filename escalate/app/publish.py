@@ -8,7 +8,7 @@ from arch.simulate import NetworkRun
 from escalate.app.load import load_both
 from escalate.app.results import FILE, NewFolder, write_runs
 from reports.html import drawn, page
-from reports.pages import write_page
+from reports.pages import write_whole
 from reports.quantity import AXIS
 from reports.sweep_page import sweep_page, sweep_svgs
 from reports.table import layer_frame, totals_frame
@@ -62,7 +62,7 @@ def write_results(
     )
     write_tables(folder, runs)
     write_figures(folder / FIGURES, pictures.files)
-    write_page(folder / PAGE, html)
+    write_whole(folder / PAGE, html)
     write_runs(folder / FILE, runs)
 
 
@@ -117,7 +117,7 @@ def publish_points(
         facts["points refused by their machine"] = f"{len(refused)}: {'; '.join(reasons)}"
     with NewFolder(target, NAMES) as folder:
         html = sweep_page(layers, points, axes=axes, title=title, baseline=baseline, facts=facts)
-        write_page(folder / PAGE, html)
+        write_whole(folder / PAGE, html)
         write_data(folder, "layers", layers.drop(columns=[*STORIES]))
         write_data(folder, "totals", points)
         write_readable(folder, "totals", points, (*FRONT, *points.attrs["axes"], *TOTALS[3:]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import nn
 
 from escalate import integer
@@ -75,6 +76,18 @@ def scores(logits: np.ndarray, original: np.ndarray, labels: np.ndarray | None) 
         float((best == original.argmax(axis=1)).mean()),
         math.inf if noise == 0 else 10 * math.log10(max(signal, 1e-300) / noise),
     )
+
+
+def divergence(logits: np.ndarray, original: np.ndarray) -> float:
+    """Mean Kullback-Leibler divergence of class probabilities from the original's, nats per image.
+
+    Examples
+    --------
+    >>> round(divergence(np.zeros((1, 2)), np.log([[0.75, 0.25]])), 4)
+    0.1308
+    """
+    ours, wanted = (log_softmax(each.astype(np.float64), axis=1) for each in (logits, original))
+    return max(0.0, float((np.exp(wanted) * (wanted - ours)).sum(axis=1).mean()))
 
 
 def interval(share: float, count: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from arch.errors import SpecError
+from arch.errors import OperandError, SpecError
 from arch.machine import LayerRun
 from arch.simulate import NetworkRun, collect
 from escalate.app.arguments import Paths, listed, path_of, settings_of
@@ -134,7 +134,13 @@ def try_choices(
     watch: Watch | None = None,
 ) -> list[Simulation | Refusal]:
     """As ``run_choices``, but a machine that refuses a layer gives its refusal, not its rows."""
-    return _run(source, choices, feed, watch, tolerant=True)
+    try:
+        return _run(source, choices, feed, watch, tolerant=True)
+    except (OperandError, SpecError) as refusal:  # no machine was left
+        if len(choices) == 1:
+            return [refusal]
+        alone = (try_choices(source, (each,), feed, watch) for each in choices)
+        return [found for some in alone for found in some]
 
 
 def _run(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
-COMPRESSED, PRUNED = METHODS["escalate"].kind, METHODS["prune"].kind
+COMPRESSED = METHODS["escalate"].kind
 
 
 class SourceError(FrontEndError):
@@ -44,18 +44,18 @@ class ModelSource:
     ----------
     name : as listed
     folder : a compressed model with plain 8 bits beside it, or one of 8-bit weights alone
-    pruned : a folder with the same network pruned, for machines without a basis
+    beside : a folder with the same network in 8-bit weights, for machines without a basis
     """
 
     name: str
     folder: Path
-    pruned: Path | None = None
+    beside: Path | None = None
 
     def model_for(self, machine: str) -> "tuple[IntegerModel, str]":
         """The model that ``machine`` is fed, and its kind.
 
         Machines with a basis are fed the ``compressed`` model.  The others are fed 8-bit weights:
-        the ``pruned`` model where there is one, else the plain ``int8`` one.  A folder whose own
+        the model ``beside`` where there is one, else the plain ``int8`` one.  A folder whose own
         model is of 8-bit weights serves all machines.
 
         Raises
@@ -83,8 +83,8 @@ class ModelSource:
 
     def fed_as(self, form: str) -> tuple[Path, str]:
         """Folder and kind of the model that is fed to machines of that form."""
-        if form == INT8 and self.pruned is not None:
-            return self.pruned, PRUNED
+        if form == INT8 and self.beside is not None:
+            return self.beside, kind_of(self.beside)
         own = kind_of(self.folder)
         if own != COMPRESSED:
             return self.folder, own
@@ -162,7 +162,7 @@ def told_form(model: "IntegerModel", kind: str) -> list[str]:
     if kind == COMPRESSED:
         found = ", ".join(sorted(set(model.codings.values()))) or "none"
         return [f"coefficients in DRAM are {found}; decoding them costs nothing"]
-    if kind == PRUNED:
+    if kind != INT8:
         arrays = [each.weights for each in model.layers.values() if each.weights is not None]
         share = sum(int((array != 0).sum()) for array in arrays) / sum(a.size for a in arrays)
         return [f"8-bit weights, {100 * share:.1f} % of them not 0, layers kept whole included"]
@@ -175,19 +175,19 @@ def _model(folder: Path) -> ModelSource:
     return ModelSource(folder.resolve().name, folder)
 
 
-def _with_pruned(models: Sequence[ModelSource]) -> ModelSource:
-    """A compressed model, and the same network pruned for the machines that are not fed it."""
-    pruned = [model for model in models if kind_of(model.folder) == PRUNED]
-    others = [model for model in models if kind_of(model.folder) == COMPRESSED]
-    if len(pruned) != 1 or len(others) != 1:
+def _paired(models: Sequence[ModelSource]) -> ModelSource:
+    """A model with a basis, and the same network without for the machines that are not fed it."""
+    kinds = [kind_of(model.folder) for model in models]
+    if len(models) != 2 or kinds.count(COMPRESSED) != 1:
+        told = ", ".join(f"{m.folder} ({kind})" for m, kind in zip(models, kinds, strict=True))
         raise SourceError(
-            f"{len(models)} model folders, {len(pruned)} of them pruned: wanted one compressed and "
-            "one pruned"
+            f"{told}: wanted one folder of method escalate, which has a basis, and one of a method "
+            "without"
         )
-    (model,), (beside,) = others, pruned
+    model, beside = models if kinds[0] == COMPRESSED else reversed(models)
     if len({network_of(each.folder) for each in models}) > 1:
         raise SourceError(f"{beside.folder}: was not made from the network of {model.folder}")
-    return replace(model, pruned=beside.folder)
+    return replace(model, beside=beside.folder)
 
 
 def resolve(texts: Sequence[str]) -> Source:
@@ -203,13 +203,13 @@ def resolve(texts: Sequence[str]) -> Source:
     if not texts:
         raise SourceError(f"SOURCE missing, {understood()}")
     if len(texts) > 1 and all(Path(text).is_dir() for text in texts):
-        return _with_pruned([_model(Path(text)) for text in texts])
+        return _paired([_model(Path(text)) for text in texts])
     if len(texts) > 1:
         for text in texts:
             if not text.endswith(".npz"):
                 raise SourceError(
                     f"{text}: several sources at once must all be .npz files, or be a compressed "
-                    "model folder and a pruned one"
+                    "model folder and one without a basis"
                 )
     first = Path(texts[0])
     if texts[0].endswith(".npz"):

@@ -84,7 +84,7 @@ def write_validation(frame: "pd.DataFrame", target: Path) -> None:
     ResultsError
         If ``target`` holds something that we did not write.
     """
-    from reports.pages import write_page
+    from reports.pages import write_whole
     from reports.validation import validation_page
 
     rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
@@ -92,4 +92,4 @@ def write_validation(frame: "pd.DataFrame", target: Path) -> None:
     with NewFolder(target, FILES) as folder:
         frame.to_csv(folder / FILES[0], index=False)
         frame.to_parquet(folder / FILES[1], index=False)
-        write_page(folder / FILES[2], validation_page(rows, facts))
+        write_whole(folder / FILES[2], validation_page(rows, facts))

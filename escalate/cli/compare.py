@@ -80,8 +80,9 @@ def compare(
     Of several networks the geometric means of the ratios stand below.
 
     Each machine is fed the form of the network made for it: the compressed model, or the plain
-    8-bit one that lies beside it. With a second folder, written by compress --method prune,
-    machines without a basis are fed that. The notes below the table say which.
+    8-bit one that lies beside it. With a second folder of the same network, written by compress
+    with another --method, machines without a basis are fed that. The notes below the table say
+    which.
 
     Examples:
 

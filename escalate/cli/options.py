@@ -21,9 +21,9 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A compressed model folder (and a pruned one, for machines without a basis), .npz "
-        "files of own tensors, a topology .csv, an .onnx file (its shapes), or the name of a "
-        "network.",
+        help="A compressed model folder (and one of another method, for machines without a "
+        "basis), .npz files of own tensors, a topology .csv, an .onnx file (its shapes), or the "
+        "name of a network.",
         show_default=False,
         autocompletion=completion.network_names,
     ),

@@ -1,27 +1,29 @@
-"""escalate pareto: accuracy, size, cycles and energy of one network at several sizes."""
+"""escalate pareto: several methods at several sizes: accuracy, bytes, cycles and energy."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import completion, options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
     from escalate.app.pareto import Pareto
 
 COLUMNS = (
-    "ratio",
+    "method",
+    "asked",
     "stored_bytes",
     "compression_ratio",
     "accuracy",
-    "agreement",
-    "cycles",
+    "interval",
+    "machine",
+    "latency_s",
     "energy_j",
     "on_front",
 )
-HEADINGS = {"compression_ratio": "reached", "ratio": "asked"}
+HEADINGS = {"compression_ratio": "reached", "on_front": "front"}
 
 
 def pareto(
@@ -30,9 +32,27 @@ def pareto(
         str,
         typer.Option("--ratios", metavar="A,B,C", help="How many times smaller than FP32."),
     ] = "10,20,40",
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            metavar="A,B,C",
+            help="Names as compress --method takes them; int8 is always there.",
+        ),
+    ] = "escalate",
     checkpoint: options.Checkpoint = None,
     data: options.DataName = "digits",
-    config: options.ConfigFile = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            show_default=False,
+            help="A .toml file with any fields of CompressOptions, left out for methods to which "
+            "they mean nothing; a table of a method's name has fields for it alone. Options given "
+            "here override it.",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -40,7 +60,15 @@ def pareto(
         ),
     ] = None,
     seed: options.TrainingSeed = None,
-    machine: options.MachineName = "basis_first",
+    machines: Annotated[
+        str,
+        typer.Option(
+            "--machines",
+            metavar="A,B,C",
+            help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
+            autocompletion=completion.machine_lists,
+        ),
+    ] = "basis_first",
     count: options.Count = 1,
     held_out: options.HeldOut = None,
     size: options.Side = None,
@@ -54,57 +82,68 @@ def pareto(
         Path, typer.Option("--out", metavar="DIR", help="The folder to write and to go on in.")
     ] = Path("pareto"),
 ) -> None:
-    """Compress a network to several sizes, simulate each, and show what every size costs.
+    """Compress a network by several methods to several sizes, simulate each, and compare.
 
-    Each row is one compressed model, a folder under DIR/points: its accuracy, its bytes on disk,
-    and the cycles and energy of the machine that multiplies these very integers. A row is on the
-    front unless another is at least as good in all four. A run that was killed goes on.
+    Each row is one compressed model, a folder DIR/points/METHOD-RATIO: its accuracy, its bytes on
+    disk, and the cycles and energy of the machine that multiplies these very integers; of several
+    machines the one of the lowest energy x delay. A row is on the front unless another is at least
+    as good in accuracy, bytes, latency and energy, and better in one. A size that a method cannot
+    come down to is a row that says so. The plain 8-bit network is always there. A run that was
+    killed goes on, and models that are there are not made again.
+
+    DIR also gets pareto.csv, machines.csv (every model on every machine), table.md, table.tex,
+    pareto.svg, distortion.svg and page.html.
 
     Examples:
 
       escalate pareto digits_cnn --checkpoint demo/network.safetensors --ratios 10,30,60
+
+      escalate pareto mine.onnx --data my-images --methods escalate,prune --machines all
+
+      escalate pareto mine.onnx --data my-images --methods prune,rate_distortion --config all.toml
     """
     import torch
 
-    from escalate.app.compress import Data, options_in, options_of
+    from escalate.app.compress import Data
+    from escalate.app.fronts.points import Recipe, recipe_in
+    from escalate.app.fronts.publish import write_pareto
     from escalate.app.pareto import pareto as run
-    from escalate.app.pareto import write_pareto
 
     if threads is not None:
         torch.set_num_threads(threads)
     terminal.say_running(network)
-    fields = {} if config is None else options_in(config)
     given = {"epochs": epochs, "seed": seed}
-    fields |= {name: value for name, value in given.items() if value is not None}
-    with terminal.sizes_progress(options_of(fields).epochs) as watch:
+    given = {name: value for name, value in given.items() if value is not None}
+    recipe = (Recipe() if config is None else recipe_in(config)).over(given)
+    with terminal.model_progress(None) as watch:
         found = run(
             network,
             options.numbers(ratios, "--ratios") or (),
+            methods=options.words(methods),
+            own=recipe.own,
             checkpoint=checkpoint,
             data=Data(data, *options.sight(size, mean, std), limit, held_out),
             out=out,
-            machine=machine,
+            machines=options.words(machines),
             count=count,
             device=device,
             watch=watch,
-            **fields,
+            **recipe.shared,
         )
     write_pareto(found, out)
     _print(found, shape, out)
 
 
 def _print(found: "Pareto", shape: Format, out: Path) -> None:
-    if shape is Format.json:
-        from escalate.app.results import dumps
+    from reports.front_page import BEST, problems, readable
 
-        head = {"network": found.network, "machine": found.machine, "images": found.images}
-        typer.echo(dumps({**head, "rows": found.rows}))
-    elif shape is Format.csv:
-        typer.echo(found.frame().to_csv(index=False), nl=False)
-    else:
-        terminal.print_table(found.rows, COLUMNS, HEADINGS)
-        images = "image" if found.images == 1 else "images"
-        typer.echo(
-            f"{found.network}: cycles and energy of {found.images} {images} on {found.machine}\n"
-            f"written to {out}"
-        )
+    head = {"network": found.network, "images": found.images, "facts": found.facts}
+    thing = {**head, "rows": found.rows, "machine_rows": found.machine_rows, "notes": found.notes}
+    if terminal.print_data(shape, thing, found.rows):
+        return
+    rows = readable(found.rows)
+    terminal.print_table(rows, COLUMNS, HEADINGS)
+    images = "image" if found.images == 1 else "images"
+    typer.echo(f"{found.network}: latency and energy of {found.images} {images}\n{BEST}")
+    terminal.print_notes([*found.notes, *problems(rows)])
+    typer.echo(f"written to {out}")

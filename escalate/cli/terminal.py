@@ -121,8 +121,11 @@ def point_progress(total: int) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def model_progress(total: int) -> "Iterator[Callable[[str, EpochReport | None], None]]":
-    """A callback that shows which model of a sweep is compressed, and its epochs."""
+def model_progress(total: int | None) -> "Iterator[Callable[[str, EpochReport | None], None]]":
+    """A callback that shows which of several models is compressed, and its epochs.
+
+    Where nobody watches, an epoch that takes long is a line of the log.
+    """
     with progress() as bars:
         task = bars.add_task("models", total=total)
         begun: list[str] = []
@@ -130,7 +133,10 @@ def model_progress(total: int) -> "Iterator[Callable[[str, EpochReport | None], 
         def watch(name: str, report: "EpochReport | None") -> None:
             if name not in begun:
                 begun.append(name)
-            text = name if report is None else f"{name}, epoch {report.epoch}"
+            text = name
+            if report is not None:
+                text += f", epoch {report.epoch} of {report.epochs}: {_epoch_text(report)}"
+                _log(text, report)
             bars.update(task, description=text, completed=len(begun) - 1)
 
         yield watch
@@ -224,6 +230,12 @@ def _epoch_text(report: "EpochReport") -> str:
     return text
 
 
+def _log(line: str, report: "EpochReport") -> None:
+    """A line about an epoch that took long, where nobody watches."""
+    if report.seconds > LONG and not watched() and not _quiet.get():
+        print(f"{line}, {report.seconds:.0f} s", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
     """A callback that shows the epochs of a retraining, with accuracy, density and size.
@@ -236,22 +248,6 @@ def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
         def watch(report: "EpochReport") -> None:
             text = f"retraining: {_epoch_text(report)}"
             bars.update(task, completed=report.epoch, description=text)
-            if report.seconds > LONG and not watched() and not _quiet.get():
-                line = f"epoch {report.epoch} of {epochs}: {_epoch_text(report)}"
-                print(f"{line}, {report.seconds:.0f} s", file=sys.stderr, flush=True)
-
-        yield watch
-
-
-@contextmanager
-def sizes_progress(epochs: int) -> "Iterator[Callable[[float, EpochReport | None], None]]":
-    """A callback that shows the epochs of several retrainings, one size after the other."""
-    with progress() as bars:
-        task = bars.add_task("sizes", total=epochs)
-
-        def watch(ratio: float, report: "EpochReport | None") -> None:
-            text = "choosing forms" if report is None else _epoch_text(report)
-            done = 0 if report is None else report.epoch
-            bars.update(task, completed=done, description=f"{ratio:g}x: {text}")
+            _log(f"epoch {report.epoch} of {epochs}: {_epoch_text(report)}", report)
 
         yield watch

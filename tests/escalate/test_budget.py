@@ -12,7 +12,7 @@ from escalate.budget import allocate, fitted, hull, trim
 from escalate.compression import compress, quantized, with_forms
 from escalate.convolutions import TernaryConvolution
 from escalate.curves import Form, Point, sensitivity
-from escalate.errors import DecompositionError
+from escalate.errors import BudgetError
 from escalate.modules import float_module
 from escalate.moments import input_moments
 from escalate.options import CompressOptions
@@ -57,7 +57,7 @@ def test_the_choice_is_within_one_step_of_the_best_mixture(curves, room):
     named = {f"l{i}": curve(f"l{i}", pairs) for i, pairs in enumerate(curves)}
     hulls = [hull(points) for points in named.values()]
     if sum(points[0].bytes for points in hulls) > room:
-        with pytest.raises(DecompositionError, match=f"{room} are left for them"):
+        with pytest.raises(BudgetError, match=f"{room} are left for them"):
             allocate(named, room)
         return
     found = allocate(named, room)
@@ -79,7 +79,7 @@ def test_what_is_not_in_the_curves_is_measured():
         return 100 + sizes[0.5] + {id(p.form): p.bytes for p in curves["a"]}[id(forms["a"])]
 
     assert fitted(curves, 125, measure)["a"].bytes == 20
-    with pytest.raises(DecompositionError, match=r"budget: .* bytes"):
+    with pytest.raises(BudgetError, match=r"budget: .* bytes"):
         fitted(curves, 90, measure)
 
 
@@ -202,7 +202,7 @@ def test_a_retrained_model_is_trimmed_to_its_ratio(job, tmp_path):
     before = size()
     trim(module, before // 2, size)
     assert before // 2 * 0.9 <= size() <= before // 2
-    with pytest.raises(DecompositionError, match="model in training takes 1000 bytes, wanted 10"):
+    with pytest.raises(BudgetError, match="model in training takes 1000 bytes, wanted 10"):
         trim(module, 10, lambda: 1000, rounds=2)
 
 
@@ -212,7 +212,7 @@ def ternary_of(module):
 
 def test_an_impossible_ratio_is_refused(job):
     network, pixels, _, _, _ = job
-    with pytest.raises(DecompositionError, match="budget: "):
+    with pytest.raises(BudgetError, match="budget: "):
         compress(network, CompressOptions(ratio=1000, epochs=0), pixels, None, SETTINGS)
 
 

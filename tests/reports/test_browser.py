@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from reports.html import page
-from reports.pages import write_page
+from reports.pages import write_whole
 from reports.quantity import form, quantity
 from reports.sweep_page import sweep_page
+from tests.reports import fronts
 from tests.reports.browsers import Opened, browser, needs_chromium
 from tests.reports.runs import run
 from tests.reports.sweeps import AXES, HOSTILE, sweep
@@ -32,9 +33,10 @@ def files(tmp_path_factory):
     """One page of each kind."""
     folder = tmp_path_factory.mktemp("pages")
     runs = [run(machine="slow"), run((("conv1", 50, 0), (HOSTILE, 45, 0)), machine="fast")]
-    write_page(folder / "compare.html", page(runs, title=HOSTILE, baseline="slow"))
+    write_whole(folder / "compare.html", page(runs, title=HOSTILE, baseline="slow"))
     swept = sweep_page(LAYERS, POINTS, axes=AXES, title=HOSTILE, baseline="b")
-    write_page(folder / "sweep.html", swept)
+    write_whole(folder / "sweep.html", swept)
+    write_whole(folder / "front.html", fronts.page(fronts.rows(HOSTILE), title=HOSTILE))
     return folder
 
 
@@ -86,6 +88,18 @@ def test_a_sweep_opens_quietly_with_its_figures(opened) -> None:
         buttons.first.click()
     assert waiting.value.suggested_filename == "points.svg"
     assert waiting.value.path().read_text("utf-8").startswith("<svg")
+    assert seen.overflow() == 0
+
+
+def test_methods_open_quietly_and_sort_by_their_headings(opened) -> None:
+    seen = opened("front")
+    assert seen.explorer("machines").count == "12 rows"
+    assert seen.page.locator("figure .wide svg").count() == 2
+    table = seen.page.locator("table.sortable")
+    table.get_by_role("button", name="stored", exact=True).click()
+    sizes = table.locator("tbody tr > :nth-child(3)").all_inner_texts()
+    assert sizes[:2] == ["250\u00a0kB", "99.0\u00a0kB"]
+    assert sizes[-1] == "–"
     assert seen.overflow() == 0
 
 
@@ -267,7 +281,7 @@ def test_light_and_dark(opened) -> None:
     assert light.evaluate(label) == dark.evaluate(label) != before
 
 
-@pytest.mark.parametrize("name", ["compare", "sweep"])
+@pytest.mark.parametrize("name", ["compare", "sweep", "front"])
 def test_nothing_is_wider_than_a_phone(opened, name: str) -> None:
     seen = opened(name, viewport={"width": 400, "height": 800})
     assert seen.overflow() == 0
@@ -333,7 +347,7 @@ def test_typed_numbers_are_understood(opened) -> None:
 def test_fifty_thousand_rows(opened, files) -> None:
     many = pd.concat([LAYERS] * -(-ROWS // len(LAYERS)), ignore_index=True).iloc[:ROWS]
     many["cycles"] = np.random.default_rng(0).permutation(ROWS) + 1
-    write_page(files / "many.html", sweep_page(many, POINTS, axes=AXES, title="many"))
+    write_whole(files / "many.html", sweep_page(many, POINTS, axes=AXES, title="many"))
     layers = opened("many").explorer("layers")
     assert layers.count == f"{ROWS} rows"
     assert layers.root.locator("tbody tr").count() < 120

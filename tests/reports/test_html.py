@@ -10,7 +10,7 @@ import pytest
 from arch.machine import Resources
 from reports.errors import ReportError
 from reports.html import page, svgs
-from reports.pages import script, write_page
+from reports.pages import script, write_whole
 from tests.reports.runs import run
 
 EVIL = "<script>alert('x')</script>"
@@ -164,7 +164,7 @@ def test_machines_without_an_area_have_no_figure_of_it() -> None:
 
 def test_writing_replaces_the_whole_file(tmp_path: Path) -> None:
     target = tmp_path / "new" / "report.html"
-    write_page(target, "first")
-    write_page(target, "sécond")
+    write_whole(target, "first")
+    write_whole(target, "sécond")
     assert target.read_text("utf-8") == "sécond"
     assert os.listdir(target.parent) == ["report.html"]

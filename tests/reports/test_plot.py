@@ -106,6 +106,26 @@ def test_curves_leave_out_what_has_no_logarithm_and_write_plain_numbers():
     assert 'aria-label="loss over bytes"' in text
 
 
+def curve(y: list[float], reference: list[bool]) -> str:
+    xs = [10.0, 20.0, 40.0, 80.0]
+    points = {"series": ["a", "a", "b", "b"], "x": xs, "y": y, "tip": ["t"] * 4}
+    frame = pd.DataFrame({**points, "reference": reference})
+    return plot.curves(frame, axes=("x", "y"), name="c", description="c", log=(True, True))
+
+
+def test_a_reference_is_a_grey_line_without_points() -> None:
+    ys = [1.0, 2.0, 3.0, 4.0]
+    plain, marked = curve(ys, [False] * 4), curve(ys, [False, False, True, True])
+    assert marked.count("<title>t</title>") == plain.count("<title>t</title>") - 2
+    assert plot.GREY in marked
+    assert plot.GREY not in plain
+
+
+def test_a_short_logarithmic_axis_has_ticks_between_powers_of_ten() -> None:
+    assert ">50<" in curve([1.0, 2.0, 3.0, 4.0], [False] * 4)
+    assert ">0.05<" not in curve([0.001, 0.01, 0.1, 1000.0], [False] * 4)
+
+
 def test_dots_stand_at_their_ratio_and_tell_their_verdict() -> None:
     points = pd.DataFrame(
         {

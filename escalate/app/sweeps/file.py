@@ -23,7 +23,8 @@ TABLES = ("set", "synthetic")  # of axes
 NAMES, VALUES = "a name or a list of names", "a value, a list of values or {min = A, max = B}"
 WANTED = {
     "networks": NAMES,
-    "sources": "a folder or a list of folders; a list of two is a compressed and a pruned one",
+    "sources": "a folder or a list of folders; a list of two is a compressed one and one "
+    "of another method",
     "machines": NAMES,
     "presets": NAMES,
     "methods": NAMES,

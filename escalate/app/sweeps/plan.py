@@ -235,8 +235,8 @@ def _absolute(source: Source) -> Source:
     """The source by paths that another process finds as well, wherever it runs."""
     if not isinstance(source, ModelSource):
         return source
-    pruned = None if source.pruned is None else source.pruned.absolute()
-    return replace(source, folder=source.folder.absolute(), pruned=pruned)
+    beside = None if source.beside is None else source.beside.absolute()
+    return replace(source, folder=source.folder.absolute(), beside=beside)
 
 
 def _tried(value: Any) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arch.errors import OperandError, SpecError
 from escalate.app.code import machine_digest
 from escalate.app.simulate import Simulation, threads, try_choices
 from escalate.app.sweeps.axes import SweepError
@@ -78,13 +77,7 @@ def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
 def _simulate(store: Store, points: Sequence[Point]) -> list[tuple[str, str]]:
     """Simulate points side by side and write them; the refusals among them."""
     first = points[0]
-    try:
-        found = try_choices(first.source, [each.choice for each in points], first.feed)
-    except (OperandError, SpecError) as refusal:  # no machine was left
-        if len(points) > 1:
-            alone = [_simulate(store, [each]) for each in points]
-            return [refused for some in alone for refused in some]
-        found = [refusal]
+    found = try_choices(first.source, [each.choice for each in points], first.feed)
     refused = []
     for each, outcome in zip(points, found, strict=True):
         if isinstance(outcome, Simulation):

@@ -1,6 +1,7 @@
 """A pruned folder: fed to machines, put beside a compressed one, verified bit for bit."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from escalate.app.footprint import layer_table, size_table
 from escalate.app.images import read_images
 from escalate.app.machines import choose, choose_all
 from escalate.app.simulate import run_choices, run_source
-from escalate.app.sources import COMPRESSED, INT8, PRUNED, SourceError, fed_form, resolve
+from escalate.app.sources import COMPRESSED, INT8, SourceError, fed_form, resolve
 from escalate.app.verify import verify
 from escalate.errors import CheckpointError
+from escalate.method import METHODS
 from reports.table import run_notes
 from tests.escalate.app.tiny import tiny
 
+PRUNED = METHODS["prune"].kind
 MACHINES = ("basis_first", "systolic", "scnn", "sparten", "bit_tactical")
 
 
@@ -97,6 +100,18 @@ def test_a_pruned_folder_beside_a_compressed_one_feeds_machines_without_a_basis(
     assert not frame["notes"].str.contains("unrelated").any()
 
 
+@pytest.mark.parametrize("name", [name for name, each in METHODS.items() if not each.basis])
+def test_a_folder_of_any_method_without_a_basis_goes_beside(compressed, pruned, tmp_path, name):
+    folder = tmp_path / name
+    model = model_file.load(pruned.folder)
+    model_file.save(replace(model, provenance={**model.provenance, "method": name}), folder)
+    source = resolve([str(folder), str(compressed.folder)])
+    assert (source.folder, source.beside) == (compressed.folder, folder)
+    assert source.model_for("systolic")[1] == METHODS[name].kind
+    assert source.bytes_for("systolic") == model_file.bytes_on_disk(folder)
+    assert source.model_for("basis_first")[1] == COMPRESSED
+
+
 def test_a_plain_folder_is_a_source_of_its_own(pruned):
     source = resolve([str(pruned.folder / INT8)])
     assert {source.model_for(name)[1] for name in MACHINES} == {INT8}
@@ -123,13 +138,16 @@ def test_the_footprint_counts_the_bytes_of_the_files(pruned):
 
 
 def test_folders_that_do_not_belong_together_are_refused(compressed, pruned, tmp_path):
-    with pytest.raises(SourceError, match="2 model folders, 2 of them pruned: wanted one compr"):
-        resolve(sources(pruned, pruned))
-    with pytest.raises(SourceError, match="2 model folders, 0 of them pruned: wanted one compr"):
-        resolve(sources(compressed, compressed))
-    with pytest.raises(SourceError, match="3 model folders, 1 of them pruned: wanted one compr"):
-        resolve(sources(compressed, compressed, pruned))
-    with pytest.raises(SourceError, match=r"or be a compressed model folder and a pruned one"):
+    one, other = f"{compressed.folder} (compressed)", f"{pruned.folder} (pruned)"
+    for some, told in (
+        ((pruned, pruned), f"{other}, {other}"),
+        ((compressed, compressed), f"{one}, {one}"),
+        ((compressed, compressed, pruned), f"{one}, {one}, {other}"),
+    ):
+        with pytest.raises(SourceError) as refusal:
+            resolve(sources(*some))
+        assert str(refusal.value).startswith(f"{told}: wanted one folder of method escalate")
+    with pytest.raises(SourceError, match=r"or be a compressed model folder and one without"):
         resolve([str(compressed.folder), "resnet18"])
     with pytest.raises(SourceError, match=r"a folder without manifest\.json\.gz"):
         resolve([str(compressed.folder), str(tmp_path)])

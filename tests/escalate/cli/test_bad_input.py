@@ -115,7 +115,8 @@ def test_pruning_and_published_densities(refused, compressed, tmp_path):
     config = tmp_path / "mine.toml"
     config.write_text("[density]\nghost = 0.2\n")
     assert "ghost: the density table names it, but" in refused(*prune, "--config", config)
-    assert "2 model folders, 0 of them pruned" in refused("compare", compressed, compressed)
+    twice = refused("compare", compressed, compressed)
+    assert f"{compressed} (compressed): wanted one folder of method escalate" in twice
     seeded = ("simulate", "resnet18", "--machine", "systolic", "--synthetic")
     assert "resnet18: densities 'han' are published of alexnet" in refused(*seeded, "weights=han")
     assert "'weights=hahn': wanted coefficients=D" in refused(*seeded, "weights=hahn")

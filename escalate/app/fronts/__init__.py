@@ -1,0 +1,1 @@
+"""The parts of ``escalate pareto``: points, models, rows, the reference, and what is written."""
