@@ -1,4 +1,4 @@
-"""Numbers of any kind: decoded exactly, in the smallest of four forms; damage is refused."""
+"""Numbers of any kind: decoded exactly, in the smallest of five forms; damage is refused."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import WorkloadError
-from workloads.formats import numbers
+from workloads.formats import blocks, numbers
 
 
 def pruned(seed, size, density, limit=127):
@@ -138,3 +138,101 @@ def test_lists_that_are_none_are_refused():
     beyond = np.concatenate([head, numbers.encode(np.arange(600) % 5)])
     with pytest.raises(WorkloadError, match=r"payload has places 0\.\.4 in a list of 3 values"):
         numbers.decode(beyond, 0, 600)
+
+
+def in_blocks(seed, shape, block, density, most=8):
+    """A matrix of levels of which only some blocks hold any."""
+    random = np.random.default_rng(seed)
+    values = random.integers(1, most + 1, shape) * random.choice([-1, 1], shape)
+    chosen = random.random([-(-size // step) for size, step in zip(shape, block, strict=True)])
+    return values * blocks.spread(chosen < density, block, shape)
+
+
+MATRICES = st.builds(
+    in_blocks,
+    st.integers(0, 99),
+    st.sampled_from(((6, 50), (33, 16), (1, 300), (300, 1), (40, 40))),
+    st.sampled_from(((1, 50), (33, 1), (6, 1), (4, 4), (3, 5), (1, 1), (64, 64))),
+    st.sampled_from((0.1, 0.5, 1.0)),
+)
+
+
+@given(values=MATRICES, before=st.integers(0, 3))
+def test_matrices_survive(values, before):
+    payload = np.concatenate([np.zeros(before, np.uint8), numbers.encode(values)])
+    assert payload.size <= before + numbers.encode(values.ravel()).size
+    decoded, place = numbers.decode(payload, before, values.size)
+    assert place == payload.size
+    np.testing.assert_array_equal(decoded, values.ravel())
+
+
+@pytest.mark.parametrize("block", [(1, 576), (64, 1), (16, 16), (8, 64)])
+def test_blocks_cost_a_bit_each_and_what_they_hold(block):
+    values = in_blocks(1, (64, 576), block, 0.4)
+    payload = numbers.encode(values.reshape(64, 64, 3, 3))
+    assert payload[0] == numbers.BLOCKS
+    left = np.count_nonzero(values) * 4 / 8  # sixteen levels
+    assert left < payload.size < 1.01 * left + 64 * 576 / (block[0] * block[1]) / 8 + 40
+    assert payload.size < 0.85 * numbers.encode(values.ravel()).size
+
+
+def test_zeros_here_and_there_are_in_no_blocks():
+    values = in_blocks(0, (64, 576), (1, 1), 0.4)
+    assert numbers.encode(values)[0] == numbers.SPARSE
+
+
+def plain_best(filled, cell_bits):
+    """Every size of block, counted cell by cell."""
+    rows, columns = filled.shape
+    bits = {}
+    for high in [*(2**n for n in range(rows) if 2**n < rows), rows]:
+        for wide in [*(2**n for n in range(columns) if 2**n < columns), columns]:
+            bits[high, wide] = 0
+            for i in range(0, rows, high):
+                for j in range(0, columns, wide):
+                    part = filled[i : i + high, j : j + wide]
+                    bits[high, wide] += 1 + cell_bits * part.size * bool(part.any())
+    return min(bits, key=bits.__getitem__)
+
+
+@given(
+    st.integers(0, 999),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.sampled_from(((1, 1), (2, 3), (9, 1), (1, 9), (4, 2))),
+    st.integers(1, 8),
+)
+def test_the_best_block_is_that_of_plain_loops(seed, rows, columns, block, cell_bits):
+    filled = in_blocks(seed, (rows, columns), block, 0.4) != 0
+    found, chosen = blocks.best_blocks(filled, cell_bits)
+    assert found == plain_best(filled, cell_bits)
+    inside = blocks.spread(chosen, found, filled.shape)
+    assert not (filled & ~inside).any()
+
+
+@given(values=MATRICES, seed=st.integers(0, 99))
+def test_damaged_matrices_never_crash(values, seed):
+    random = np.random.default_rng(seed)
+    payload = numbers.encode(values).copy()
+    payload[random.integers(min(20, payload.size))] ^= np.uint8(1 << random.integers(8))
+    try:
+        decoded, _ = numbers.decode(payload, 0, values.size)
+    except WorkloadError:
+        return
+    assert decoded.shape == (values.size,)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ((7, 1, 7), "payload has a matrix of 7 columns of 600 numbers"),
+        ((0, 1, 1), "payload has a matrix of 0 columns of 600 numbers"),
+        ((20, 31, 1), "payload has blocks of 31 x 1 in 30 x 20 numbers"),
+        ((20, 30, 0), "payload has blocks of 30 x 0 in 30 x 20 numbers"),
+        ((20, 30, 1), "payload has 0 bytes left for 20 bits"),
+    ],
+)
+def test_matrices_that_are_none_are_refused(head, message):
+    payload = np.array([numbers.BLOCKS, *head], np.uint8)
+    with pytest.raises(WorkloadError, match=message):
+        numbers.decode(payload, 0, 600)

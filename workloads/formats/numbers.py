@@ -1,6 +1,6 @@
 """Whole numbers of any kind (weights, basis kernels, multipliers, biases) in the fewest bytes.
 
-Four forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
+Five forms, of which the smallest is taken.  Packed: a byte with the width (0..32), a byte with a
 shift, then the numbers divided by 2^shift in two's complement of that width, bit 0 first; zeros up
 to a whole byte.  Entropy coded: the byte 255, then in groups of seven bits the negated smallest
 number, the number of symbols, how often each occurs, and the number of words; then the words of
@@ -11,14 +11,17 @@ of the non-zeros less 65 as packed or entropy coded numbers; 65 lets those of 8-
 seven bits.  One table for both signs makes it smaller than the entropy code of the whole.  Listed,
 for numbers that take few of the values between their extremes: the byte 253, in groups of seven
 bits how many these are, the values, rising, packed or entropy coded, and the numbers' places among
-them likewise.
+them likewise.  In blocks, for matrices (first axis, all others) with whole rows,
+columns or tiles of zeros: the byte 252, in groups of seven bits the columns, and height and width
+of a block, a bit for each block that holds anything, and the numbers of those, in C order of the
+matrix, in one of the other forms.
 """
 
 import constriction
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.formats import entropy
+from workloads.formats import blocks, entropy
 from workloads.formats.bits import (
     WORD,
     pack_bits,
@@ -30,7 +33,7 @@ from workloads.formats.bits import (
 )
 
 _queue, _model = constriction.stream.queue, constriction.stream.model
-CODED, SPARSE, LISTED = 255, 254, 253
+CODED, SPARSE, LISTED, BLOCKS = 255, 254, 253, 252
 MIDDLE = 65  # what is taken off the magnitudes of sparse numbers
 WIDEST = 32
 MOST_SYMBOLS = 1 << 16
@@ -51,13 +54,9 @@ def encode(values: np.ndarray) -> np.ndarray:
     [2, 2, 9]
     """
     flat = np.ascontiguousarray(values).reshape(-1).astype(np.int64)
-    forms = [_plain(flat)]
-    if flat.size >= LEAST_VALUES and not flat.all():
-        forms.append(_thin(flat))
-    if flat.size >= LEAST_VALUES:
-        values, places = np.unique(flat, return_inverse=True)
-        if 2 * values.size <= np.ptp(flat):
-            forms.append(_listed(values, places))
+    forms = [_unblocked(flat)]
+    if flat.size >= LEAST_VALUES and values.ndim > 1 and not flat.all():
+        forms += _in_blocks(flat.reshape(len(values), -1))
     return min(forms, key=len)  # the first of equals
 
 
@@ -77,9 +76,27 @@ def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int
     """
     if place >= payload.size:
         raise WorkloadError(f"payload ends at byte {payload.size}, {count} numbers were to come")
-    if payload[place] == SPARSE:
+    if payload[place] == BLOCKS:
+        return _decode_blocks(payload, place + 1, count)
+    return _decode_unblocked(payload, place, count)
+
+
+def _unblocked(flat: np.ndarray) -> np.ndarray:
+    """The smallest form that knows of no matrix."""
+    forms = [_plain(flat)]
+    if flat.size >= LEAST_VALUES and not flat.all():
+        forms.append(_thin(flat))
+    if flat.size >= LEAST_VALUES:
+        values, places = np.unique(flat, return_inverse=True)
+        if 2 * values.size <= np.ptp(flat):
+            forms.append(_listed(values, places))
+    return min(forms, key=len)
+
+
+def _decode_unblocked(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    if place < payload.size and payload[place] == SPARSE:
         return _decode_sparse(payload, place + 1, count)
-    if payload[place] == LISTED:
+    if place < payload.size and payload[place] == LISTED:
         return _decode_listed(payload, place + 1, count)
     return _decode_plain(payload, place, count)
 
@@ -136,6 +153,38 @@ def _decode_listed(payload: np.ndarray, place: int, count: int) -> tuple[np.ndar
         )
     found: np.ndarray = values[places]
     return found, place
+
+
+def _in_blocks(matrix: np.ndarray) -> list[np.ndarray]:
+    """The form in blocks, where these are larger than a number."""
+    width = int(np.abs(matrix).max()).bit_length() + 1
+    block, chosen = blocks.best_blocks(matrix != 0, width)
+    if block == (1, 1):
+        return []
+    inside = blocks.spread(chosen, block, matrix.shape)
+    head = [pack_number(number) for number in (matrix.shape[1], *block)]
+    numbers = _unblocked(matrix[inside])
+    return [
+        np.concatenate([np.array([BLOCKS], np.uint8), *head, pack_bits(chosen.ravel()), numbers])
+    ]
+
+
+def _decode_blocks(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
+    columns, place = unpack_number(payload, place)
+    high, place = unpack_number(payload, place)
+    wide, place = unpack_number(payload, place)
+    if not 1 <= columns <= count or count % columns:
+        raise WorkloadError(f"payload has a matrix of {columns} columns of {count} numbers")
+    rows = count // columns
+    if not (1 <= high <= rows and 1 <= wide <= columns):
+        raise WorkloadError(f"payload has blocks of {high} x {wide} in {rows} x {columns} numbers")
+    down, across = -(-rows // high), -(-columns // wide)
+    stop = place + -(-down * across // 8)
+    chosen = unpack_bits(payload[place:stop], down * across).reshape(down, across)
+    inside = blocks.spread(chosen, (high, wide), (rows, columns))
+    values = np.zeros((rows, columns), np.int64)
+    values[inside], place = _decode_unblocked(payload, stop, int(np.count_nonzero(inside)))
+    return values.ravel(), place
 
 
 def _pack(flat: np.ndarray) -> np.ndarray:
