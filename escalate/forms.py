@@ -7,6 +7,7 @@ import numpy as np
 
 from escalate.compressors import rate_distortion
 from escalate.compressors.distortion import Cost
+from escalate.compressors.mapped import AdmmConvolution
 from escalate.convolutions import (
     DecomposedConvolution,
     Int8Convolution,
@@ -79,10 +80,16 @@ def _clustered(given: Given) -> QuantizedConvolution:
     )
 
 
+def _mapped(given: Given) -> QuantizedConvolution:
+    target = given.options.mapping(given.name)
+    return AdmmConvolution(*given.arrays, target, trained=given.options.retrained)
+
+
 FORMS: Mapping[str, Callable[[Given], QuantizedConvolution]] = {
     "escalate": _ternary,
     "prune": _pruned,
     "rate_distortion": _clustered,
+    "admm": _mapped,
 }
 
 

@@ -26,7 +26,7 @@ def compress(
             metavar="NAME",
             show_default=False,
             help="escalate (default), prune for 8-bit weights most of which are 0, rate_distortion "
-            "for ones that share few values, or int8 for 8 bits only.",
+            "for ones that share few values, admm for levels on crossbars, int8 for 8 bits only.",
         ),
     ] = None,
     config: options.ConfigFile = None,
