@@ -8,6 +8,7 @@ import numpy as np
 from escalate.compressors import rate_distortion, variational
 from escalate.compressors.distortion import Cost
 from escalate.compressors.groups import GroupedConvolution
+from escalate.compressors.mapped import AdmmConvolution
 from escalate.convolutions import (
     DecomposedConvolution,
     Int8Convolution,
@@ -90,12 +91,18 @@ def _variational(given: Given) -> QuantizedConvolution:
     return variational.variational_layer(*given.arrays, given.cost, penalty)
 
 
+def _mapped(given: Given) -> QuantizedConvolution:
+    target = given.options.mapping(given.name)
+    return AdmmConvolution(*given.arrays, target, trained=given.options.retrained)
+
+
 FORMS: Mapping[str, Callable[[Given], QuantizedConvolution]] = {
     "escalate": _ternary,
     "prune": _pruned,
     "rate_distortion": _clustered,
     "wpc": _grouped,
     "vbq": _variational,
+    "admm": _mapped,
 }
 
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.activation_range import Calibration
 from escalate.augment import Augmentation
+from escalate.compressors.admm import DEFAULT_TILE, Kind, Structure
+from escalate.compressors.mapped import DEFAULT_BITS, DEFAULT_RHO, Target
 from escalate.compressors.rate_distortion import (
     DEFAULT_CLUSTERS,
     DEFAULT_OBJECTIVE,
@@ -29,7 +31,6 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Bits = Annotated[int, Field(ge=2, le=8)]
 Clusters = Annotated[int, Field(ge=2, le=MOST_CLUSTERS)]
 Positive = Annotated[float, Field(gt=0)]
-Structure = Literal["rows", "columns", "tiles"]
 Uncertainty = Literal["fisher", "labels", "constant"]
 
 
@@ -81,15 +82,18 @@ class CompressOptions(BaseModel):
         labels), ``labels``, the empirical Fisher information, or ``constant``, one for all
     variances : of ``vbq``: instead of ``uncertainty`` an .npz file of variances by layer
     structure : of ``admm``: what stays or goes as a whole, ``columns`` (one tap of all filters, by
-        default), ``rows`` (filters), or ``tiles`` of a crossbar
+        default), ``rows`` (filters; the last layer keeps its own, at 8 bits), or ``tiles`` of a
+        crossbar; ``density`` is the share that stays of each layer's, at least one
     tile : of ``admm``: (taps, filters), rows and columns of a crossbar, (128, 64) by default
     level_bits : of ``admm``: levels have so many bits with their sign, 4 by default
-    rho : of ``admm``: weight of the distance to what is wanted, 1e-3 by default
+    rho : of ``admm``: weight of the squared distance to what is wanted, of weights whose root mean
+        square is 1, in units of the loss; 1e-3 by default
     scales : which scales the coefficients have, see ``escalate.scales``
     weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
         or ``inputs``, the second moments of each layer's input channels on the calibration images
     epochs, learning_rate, batch, seed, distillation, optimizer, l1, updates, ramp, augment,
-        precision : see ``RetrainOptions``
+        precision : see ``RetrainOptions``; ``ramp`` of ``wpc`` and ``admm`` is the share of the
+        epochs before masks stay, 0.5 by default
     calibration : how activations are clipped
     calibration_images : how many of the training images (the first ones) serve to calibrate and
         to match the ternary network's signals with the original's
@@ -133,7 +137,7 @@ class CompressOptions(BaseModel):
     rate_penalty: Positive | None = None
     uncertainty: Uncertainty | None = None
     variances: str | None = None
-    structure: Structure | None = None
+    structure: Kind | None = None
     tile: tuple[Count, Count] | None = None
     level_bits: Annotated[int, Field(ge=2, le=7)] | None = None
     rho: Positive | None = None
@@ -236,6 +240,17 @@ class CompressOptions(BaseModel):
     def detaches(self) -> bool:
         """Whether the mean norm of a layer is a constant."""
         return self.detached is not False
+
+    def mapping(self, layer: str) -> Target:
+        """What a layer's weights are to become on crossbars."""
+        density = self.density or DEFAULT_DENSITY
+        return Target(
+            Structure(self.structure or "columns", self.tile or DEFAULT_TILE),
+            density[layer] if isinstance(density, Mapping) else density,
+            self.level_bits or DEFAULT_BITS,
+            self.rho or DEFAULT_RHO,
+            self.ramp,
+        )
 
     def survival(self, layer: str) -> Survival:
         """The rule for a layer's coefficients."""

@@ -29,8 +29,8 @@ def kept_layers(graph: Graph, options: CompressOptions) -> frozenset[str]:
     else:
         kept = set(options.keep_int8)
     _known(graph, kept, names, "keep_int8")
-    if options.classifier == "int8" and names:
-        kept.add(names[-1])
+    if names and (options.classifier == "int8" or options.structure == "rows"):
+        kept.add(names[-1])  # a class without its row would never be answered
     return frozenset(kept)
 
 

@@ -86,7 +86,7 @@ class EpochReport:
     Parameters
     ----------
     epoch, epochs : number of this one, from 1, and of all
-    loss : mean over the training images as they passed
+    loss : mean over the training images as they passed, without the penalties of layers
     accuracy : share of them, 0..1, that the network got right; None without labels
     density : share of ternary coefficients and pruned weights that are not zero, 1.0 where there
         are none
@@ -366,6 +366,7 @@ def _step(
         loss = loss + options.distillation * _distance(logits, example)
     if options.l1 > 0:
         loss = loss + options.l1 * _mean_magnitude(module)
+    told = float(loss.detach())  # of the images, so that epochs with other penalties compare
     for convolution in module.modules():
         if isinstance(convolution, QuantizedConvolution):
             penalty = convolution.penalty()
@@ -373,7 +374,7 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    return float(loss.detach()), right
+    return told, right
 
 
 def surprise(

@@ -10,8 +10,10 @@ import numpy as np
 
 from arch.crossbar.digits import split
 from arch.crossbar.layout import phase_starts
-from arch.crossbar.spec import CrossbarSpec
+from arch.crossbar.spec import WORD_BITS, CrossbarSpec
 from arch.errors import OperandError
+
+LARGEST = 1 << WORD_BITS - 1  # magnitude of a weight
 
 
 def levels(weights: np.ndarray, spec: CrossbarSpec) -> np.ndarray:
@@ -19,18 +21,36 @@ def levels(weights: np.ndarray, spec: CrossbarSpec) -> np.ndarray:
 
     Parameters
     ----------
-    weights : integers -128..127, shape (rows, columns)
+    weights : integers -128..128, shape (rows, columns)
     spec : CrossbarSpec
+
+    Raises
+    ------
+    OperandError
+        For a weight beyond that, whose levels no conductance stands for.
 
     Examples
     --------
     >>> levels(np.array([[35], [-3]]), CrossbarSpec()).tolist()
     [[[[3], [0]], [[2], [0]]], [[[0], [3]], [[0], [0]]]]
     """
+    _check("weight", weights, -LARGEST, LARGEST, spec)
     signed = np.stack([np.maximum(weights, 0), np.maximum(-weights.astype(np.int16), 0)])
     shifts = (np.arange(spec.slices) * spec.cell_bits).reshape(-1, 1, 1)
     found: np.ndarray = (signed[:, None] >> shifts & spec.top_level).astype(np.uint8)
     return found
+
+
+def _check(what: str, values: np.ndarray, low: int, high: int, spec: CrossbarSpec) -> None:
+    """Refuse what no conductance stands for."""
+    off = np.argwhere(~((values >= low) & (values <= high) & (values == np.rint(values))))
+    if off.size:
+        place = tuple(off[0].tolist())
+        raise OperandError(
+            f"{what} {values[place]} at {list(place)} has no conductance in "
+            f"{spec.conductance_min_us:g}..{spec.conductance_max_us:g} uS, "
+            f"wanted whole numbers {low}..{high} for cells of {spec.cell_bits} bits"
+        )
 
 
 def conductances(
@@ -51,7 +71,7 @@ def conductances(
     Raises
     ------
     OperandError
-        For a negative ``sigma``, or one without a source.
+        For a level that no conductance stands for, a negative ``sigma``, or one without a source.
 
     Examples
     --------
@@ -60,6 +80,7 @@ def conductances(
     """
     if not 0 <= sigma < np.inf:
         raise OperandError(f"sigma is {sigma}, wanted a finite number that is not negative")
+    _check("level", cells, 0, spec.top_level, spec)
     low, high = spec.conductance_min_us, spec.conductance_max_us
     exact = low + cells.astype(np.float64) / spec.top_level * (high - low)
     if sigma == 0:

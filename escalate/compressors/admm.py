@@ -1,88 +1,106 @@
 """admm: exact projections onto what crossbars hold, Yuan et al. (ISLPED 2019, arXiv 1908.11691).
 
-The method alternates between training towards a projected copy of the weights and projecting.
-Here are the projections: the nearest matrix, by the sum of squares, of which only so many rows,
-columns or crossbar tiles are not zero, or whose values are levels times one scale.
+The method alternates between training towards a projected copy of the weights and projecting, see
+``escalate.compressors.mapped``.  Here are the projections: the nearest weights, by the sum of
+squares, of which only so many rows, columns or crossbar tiles are not zero, or whose values are
+levels times a scale.
 
-A layer matrix has filters as rows and taps (c, r, s) as columns, as weights of shape
-(K, C/groups, R, S) have when flattened; crossbars hold its transpose.
+A layer matrix has filters as rows and taps (c, r, s) as columns, one matrix for each group of the
+convolution; crossbars hold its transpose.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from escalate.errors import DecompositionError
 from escalate.pruning import strongest
 
+Kind = Literal["rows", "columns", "tiles"]
+DEFAULT_TILE = (128, 64)  # rows and columns of the paper's crossbars for VGG-16 and ResNet-18
 MOST_ITERATIONS = 100  # of alternating least squares; it ends by itself long before
 
 
-def _kept(norms: np.ndarray, keep: int, what: str) -> np.ndarray:
-    """The ``keep`` largest, of equals the first: bool of the same shape."""
-    if not 0 <= keep <= norms.size:
-        raise DecompositionError(f"{keep} {what} are to stay, wanted 0..{norms.size}")
-    if not np.isfinite(norms).all():
-        raise DecompositionError(f"{what} hold a value that is not finite")
-    (mask,) = strongest([norms], keep)
-    return mask
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What stays or goes as a whole.
 
-
-def _matrix(matrix: np.ndarray) -> np.ndarray:
-    if matrix.ndim != 2:
-        raise DecompositionError(f"the matrix has {matrix.ndim} axes, wanted 2")
-    return matrix.astype(np.float64)
-
-
-def keep_rows(matrix: np.ndarray, keep: int) -> np.ndarray:
-    """The nearest matrix with at most ``keep`` rows that are not zero; float64, same shape.
-
-    Of rows of one norm the first stays, so that exactly ``keep`` do.
+    Parameters
+    ----------
+    kind : ``rows``, filters; ``columns``, one tap of all filters of a group; ``tiles``, what one
+        crossbar holds, those at the ends smaller
+    tile : (taps, filters), rows and columns of a crossbar
 
     Raises
     ------
     DecompositionError
-        If there are not so many rows, or a value is not finite.
-
-    Examples
-    --------
-    >>> keep_rows(np.array([[3.0, 0.0], [2.0, 2.0], [-1.0, 1.0]]), 1).tolist()
-    [[3.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        For a tile without taps or filters.
     """
-    whole = _matrix(matrix)
-    chosen = _kept(np.square(whole).sum(axis=1), keep, "rows")
-    return np.where(chosen[:, None], whole, 0.0)
 
+    kind: Kind = "columns"
+    tile: tuple[int, int] = DEFAULT_TILE
 
-def keep_columns(matrix: np.ndarray, keep: int) -> np.ndarray:
-    """As ``keep_rows``, with columns.
+    def __post_init__(self) -> None:
+        if min(self.tile) < 1:
+            raise DecompositionError(
+                f"a tile is {self.tile[0]} x {self.tile[1]}, wanted at least 1 x 1"
+            )
 
-    Examples
-    --------
-    >>> keep_columns(np.array([[3.0, 0.0], [2.0, 2.0]]), 1).tolist()
-    [[3.0, 0.0], [2.0, 0.0]]
-    """
-    whole = _matrix(matrix)
-    chosen = _kept(np.square(whole).sum(axis=0), keep, "columns")
-    return np.where(chosen, whole, 0.0)
+    def norms(self, matrices: np.ndarray) -> np.ndarray:
+        """Squared Frobenius norms, float64 (groups, blocks down, blocks across).
 
+        Parameters
+        ----------
+        matrices : float, shape (groups, filters, taps)
 
-def keep_tiles(matrix: np.ndarray, keep: int, tile: tuple[int, int]) -> np.ndarray:
-    """As ``keep_rows``, with tiles of ``tile`` = (rows, columns), those at the ends smaller.
+        Raises
+        ------
+        DecompositionError
+            If a value is not finite.
 
-    Examples
-    --------
-    >>> keep_tiles(np.array([[1.0, 1.0, 2.0], [1.0, 1.0, 0.0]]), 1, (2, 2)).tolist()
-    [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
-    """
-    whole = _matrix(matrix)
-    if min(tile) < 1:
-        raise DecompositionError(f"a tile is {tile[0]} x {tile[1]}, wanted at least 1 x 1")
-    at = [np.arange(0, size, step) for size, step in zip(whole.shape, tile, strict=True)]
-    norms = np.add.reduceat(np.add.reduceat(np.square(whole), at[0], axis=0), at[1], axis=1)
-    chosen = _kept(norms, keep, "tiles")
-    inside = np.repeat(np.repeat(chosen, tile[0], axis=0), tile[1], axis=1)
-    return np.where(inside[: whole.shape[0], : whole.shape[1]], whole, 0.0)
+        Examples
+        --------
+        >>> Structure("tiles", (2, 2)).norms(np.array([[[1.0, 1, 2], [1, 1, 0]]])).tolist()
+        [[[4.0, 4.0]]]
+        """
+        high, wide = self._block(matrices.shape)
+        squares = np.square(matrices.astype(np.float64))
+        down = np.add.reduceat(squares, np.arange(0, matrices.shape[1], high), axis=1)
+        found = np.add.reduceat(down, np.arange(0, matrices.shape[2], wide), axis=2)
+        if not np.isfinite(found).all():
+            raise DecompositionError("weights hold a value that is not finite")
+        return found
+
+    def strongest(self, matrices: np.ndarray, keep: int) -> np.ndarray:
+        """Where the ``keep`` blocks of largest norm are, of equals the first; bool, same shape.
+
+        What is left of the matrices is the nearest that has no more blocks than that.
+
+        Raises
+        ------
+        DecompositionError
+            If a value is not finite, or there are not so many blocks.
+
+        Examples
+        --------
+        >>> matrices = np.array([[[3.0, 0.0], [2.0, 2.0], [-1.0, 1.0]]])
+        >>> Structure("rows").strongest(matrices, 1).tolist()
+        [[[True, True], [False, False], [False, False]]]
+        """
+        norms, (high, wide) = self.norms(matrices), self._block(matrices.shape)
+        if not 0 <= keep <= norms.size:
+            raise DecompositionError(f"{keep} {self.kind} are to stay, wanted 0..{norms.size}")
+        (chosen,) = strongest([norms], keep)
+        inside = np.repeat(np.repeat(chosen, high, axis=1), wide, axis=2)
+        return inside[:, : matrices.shape[1], : matrices.shape[2]]
+
+    def _block(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Filters and taps of a block."""
+        filters, taps = shape[1:]
+        if self.kind == "tiles":
+            return self.tile[1], self.tile[0]
+        return (1, taps) if self.kind == "rows" else (filters, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,3 +171,42 @@ def to_levels(weights: np.ndarray, bits: int) -> Levels:
         if np.array_equal(before, levels):
             break
     return Levels(levels, scale)
+
+
+def filter_rms(weights: np.ndarray) -> np.ndarray:
+    """Root mean square of the weights of each filter that are not 0, 1 where none is; float64 (K,).
+
+    Examples
+    --------
+    >>> filter_rms(np.array([[3.0, -3.0, 0.0], [0.0, 0.0, 0.0]])).tolist()
+    [3.0, 1.0]
+    """
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    used = np.count_nonzero(flat, axis=1)
+    found: np.ndarray = np.sqrt(np.square(flat).sum(axis=1) / np.maximum(used, 1))
+    return np.where(used > 0, found, 1.0)
+
+
+def filter_levels(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of weights divided by the root mean square of their filter, and one level's value.
+
+    Parameters
+    ----------
+    weights : float, shape (K, ...); zeros stay
+    bits : of a level with its sign, 2..7
+
+    Returns
+    -------
+    levels : int8, same shape
+    steps : float64 (K,), what one level is worth; 0 exactly where a whole filter is zero
+
+    Examples
+    --------
+    >>> levels, steps = filter_levels(np.array([[1.0, -2.0], [10.0, 20.0], [0.0, 0.0]]), 2)
+    >>> levels.tolist(), steps.round(6).tolist()
+    ([[1, -2], [1, 2], [0, 0]], [1.0, 10.0, 0.0])
+    """
+    sizes = filter_rms(weights)
+    found = to_levels(weights / sizes.reshape(-1, *[1] * (weights.ndim - 1)), bits)
+    used = found.levels.reshape(len(weights), -1).any(axis=1)
+    return found.levels, np.where(used, sizes * found.scale, 0.0)

@@ -13,8 +13,8 @@ for numbers that take few of the values between their extremes: the byte 253, in
 bits how many these are, the values, rising, packed or entropy coded, and the numbers' places among
 them likewise.  In blocks, for numbers of which whole blocks are 0 (structured pruning, see
 ``workloads.formats.blocks``): the byte 252, in groups of seven bits twice the length of a line,
-odd where lines are columns, and the size of a block; for each block 1 or 0, packed or entropy
-coded; then the numbers of the blocks that hold any, in one of the other forms.
+odd where lines are columns, and the size of a block; for each block -1 or, if it is all 0, 0,
+packed or entropy coded; then the numbers of the blocks that hold any, in one of the other forms.
 """
 
 import constriction
@@ -161,7 +161,7 @@ def _in_blocks(flat: np.ndarray, cut: Cut) -> np.ndarray:
     alive = cut.alive(flat)
     numbers = cut.lines(flat)[cut.inside(alive)]
     head = [np.array([BLOCKS], np.uint8), pack_number(2 * cut.length + cut.across)]
-    mask = _plain(alive.ravel().astype(np.int64))
+    mask = _plain(-alive.ravel().astype(np.int64))
     return np.concatenate([*head, pack_number(cut.size), mask, _encode_flat(numbers)])
 
 
@@ -175,8 +175,8 @@ def _decode_blocks(payload: np.ndarray, place: int, count: int) -> tuple[np.ndar
         )
     lines, blocks = count // cut.length, -(-cut.length // size)
     mask, place = _decode_plain(payload, place, lines * blocks)
-    if not ((mask == 0) | (mask == 1)).all():
-        raise WorkloadError(f"payload says {mask.max()} of a block, wanted 0 or 1")
+    if not ((mask == 0) | (mask == -1)).all():
+        raise WorkloadError(f"payload says {mask.min()} of a block, wanted 0 or -1")
     alive = mask.astype(bool).reshape(lines, blocks)
     numbers, place = _decode_flat(payload, place, int(cut.inside(alive).sum()))
     return cut.scatter(numbers, alive), place

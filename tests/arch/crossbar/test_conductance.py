@@ -93,3 +93,34 @@ def test_mismatch_is_seeded_and_grows():
 def test_bad_mismatch_is_refused(sigma, message):
     with pytest.raises(OperandError, match=message):
         conductances(np.zeros((1, 1)), CrossbarSpec(), sigma)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            [[3, 16]],
+            r"level 16 at \[0, 1\] has no conductance in 0.1..1 uS, wanted whole numbers 0..15",
+        ),
+        ([[-1]], r"level -1 at \[0, 0\] has no conductance"),
+        ([[0.0], [2.5]], r"level 2.5 at \[1, 0\] has no conductance"),
+        ([[float("nan")]], r"level nan at \[0, 0\] has no conductance"),
+    ],
+)
+def test_levels_outside_the_range_of_conductances_are_refused(cells, message):
+    with pytest.raises(OperandError, match=message):
+        conductances(np.array(cells), CrossbarSpec())
+
+
+def test_the_ends_of_the_range_are_levels():
+    assert conductances(np.array([0, 3]), CrossbarSpec(cell_bits=2)).tolist() == [0.1, 1.0]
+    with pytest.raises(OperandError, match=r"level 4 at .* whole numbers 0..3 for cells of 2 bits"):
+        conductances(np.array([4]), CrossbarSpec(cell_bits=2))
+
+
+@pytest.mark.parametrize("weight", [129, -129, 300, 0.5])
+def test_weights_that_no_level_stands_for_are_refused(weight):
+    message = rf"weight {weight} at \[1, 0\] has no conductance in 0.1..1 uS, .* -128..128"
+    with pytest.raises(OperandError, match=message):
+        analog_psums(np.array([[1, 1]]), np.array([[1], [weight]]), CrossbarSpec())
+    analog_psums(np.array([[1]]), np.array([[128]]), CrossbarSpec())

@@ -147,6 +147,29 @@ def test_groups_levels_and_rates(refused, tmp_path):
     assert "budget: the model in training takes" in refused(*wpc, "--ratio", 900)
 
 
+def test_levels_on_crossbars(refused, tmp_path):
+    config = tmp_path / "mine.toml"
+
+    def line(text, *more):
+        config.write_text(f'method = "admm"\n{text}\n')
+        out = ("--out", tmp_path / "out", "--limit", 16)
+        return refused("compress", "digits_cnn", *out, "--config", config, *more)
+
+    structure = line('structure = "filters"')
+    assert "--structure filters: input should be 'rows', 'columns' or 'tiles'" in structure
+    assert "--level_bits 1: input should be greater than or equal to 2" in line("level_bits = 1")
+    assert "--level_bits 8: input should be less than or equal to 7" in line("level_bits = 8")
+    assert "--tile 0: input should be greater than or equal to 1" in line("tile = [0, 64]")
+    assert "--tile [64]: field required" in line("tile = [64]")
+    assert "--rho 0.0: input should be greater than 0" in line("rho = 0.0")
+    assert "--density 0.0: input should be greater than 0" in line("density = 0.0")
+    assert "ratio and density are both given" in line("density = 0.5", "--ratio", 10)
+    assert "smallest density makes" in line("epochs = 0", "--ratio", 900)
+    assert "basis has no meaning for method admm" in line("", "--basis", 3)
+    assert "ghost: the density table names it" in line("[density]\nghost = 0.2")
+    assert not (tmp_path / "out").exists()
+
+
 class Boom:
     def __reduce__(self):
         return (pytest.fail, ("the checkpoint ran code",))

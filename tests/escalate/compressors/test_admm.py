@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from escalate.compressors.admm import (
     Levels,
-    keep_columns,
-    keep_rows,
-    keep_tiles,
+    Structure,
+    filter_levels,
+    filter_rms,
     nearest_levels,
     to_levels,
 )
@@ -28,17 +28,16 @@ def matrix(seed, shape=(4, 4), *, whole=False):
 
 
 def blocks(kind, shape, tile):
-    """The cells of every row, column or tile."""
+    """The cells of every row, column or tile (taps, filters)."""
     rows, columns = shape
-    high, wide = {"rows": (1, columns), "columns": (rows, 1), "tiles": tile}[kind]
+    high, wide = {"rows": (1, columns), "columns": (rows, 1), "tiles": tile[::-1]}[kind]
     for i, j in product(range(0, rows, high), range(0, columns, wide)):
         yield slice(i, i + high), slice(j, j + wide)
 
 
 def project(kind, weights, keep, tile):
-    if kind == "tiles":
-        return keep_tiles(weights, keep, tile)
-    return {"rows": keep_rows, "columns": keep_columns}[kind](weights, keep)
+    (mask,) = Structure(kind, tile).strongest(weights[None], keep)
+    return weights * mask
 
 
 def off(weights, other):
@@ -46,7 +45,14 @@ def off(weights, other):
 
 
 @pytest.mark.parametrize(
-    ("kind", "tile"), [("rows", None), ("columns", None), ("tiles", (2, 2)), ("tiles", (3, 1))]
+    ("kind", "tile"),
+    [
+        ("rows", (1, 1)),
+        ("columns", (1, 1)),
+        ("tiles", (2, 2)),
+        ("tiles", (3, 1)),
+        ("tiles", (9, 2)),
+    ],
 )
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.booleans())
@@ -78,7 +84,29 @@ def test_ties_keep_exactly_k(kind):
 
 def test_ragged_tiles():
     weights = np.array([[1.0, 1.0, 3.0], [1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
-    assert keep_tiles(weights, 2, (2, 2)).tolist() == [[1, 1, 3], [1, 1, 0], [0, 0, 0]]
+    assert project("tiles", weights, 2, (2, 2)).tolist() == [[1, 1, 3], [1, 1, 0], [0, 0, 0]]
+
+
+def test_a_tile_larger_than_the_layer_is_one_tile():
+    weights = np.ones((3, 5))
+    structure = Structure("tiles", (128, 64))
+    assert structure.norms(weights[None]).shape == (1, 1, 1)
+    assert structure.strongest(weights[None], 1).all()
+
+
+def test_groups_compete_and_their_blocks_end_with_them():
+    """Three filters of each group in tiles of two: the tiles of a group do not reach the next."""
+    matrices = np.ones((2, 3, 4))
+    matrices[1] *= 2
+    structure = Structure("tiles", (4, 2))
+    assert structure.norms(matrices).ravel().tolist() == [8, 4, 32, 16]
+    assert structure.strongest(matrices, 3).any(axis=2).tolist() == [
+        [True, True, False],
+        [True, True, True],
+    ]
+    columns = Structure("columns").strongest(matrices, 5)
+    assert columns[1].all()
+    assert columns[0].tolist() == [[True, False, False, False]] * 3
 
 
 @given(seeds, st.integers(2, 7), st.floats(0.01, 3))
@@ -95,7 +123,7 @@ def test_levels_are_nearest_symmetric_and_never_zero(seed, bits, scale):
 
 @given(seeds, st.integers(2, 7))
 def test_levels_are_kept_by_a_second_projection_and_zeros_stay(seed, bits):
-    weights = keep_rows(matrix(seed), 2)
+    weights = project("rows", matrix(seed), 2, (1, 1))
     found = to_levels(weights, bits)
     np.testing.assert_array_equal(found.levels == 0, weights == 0)
     again = to_levels(found.weights(), bits)
@@ -123,15 +151,35 @@ def test_nothing_kept_needs_no_scale():
     assert found.scale == 1.0
 
 
+def test_filters_differ_in_size_and_not_in_levels():
+    weights = matrix(5, (3, 400))
+    levels, steps = filter_levels(weights * np.array([[1.0], [100.0], [0.01]]), 4)
+    sizes = np.array([1.0, 100.0, 0.01]) * filter_rms(weights)
+    np.testing.assert_allclose(steps / sizes, steps[0] / sizes[0])
+    even = to_levels(weights / filter_rms(weights)[:, None], 4)
+    np.testing.assert_array_equal(levels, even.levels)
+
+
+def test_the_size_of_a_filter_is_that_of_its_survivors():
+    weights = np.array([[3.0, 0.0, -4.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert filter_rms(weights).tolist() == [pytest.approx(np.sqrt(12.5)), 1.0]
+    levels, steps = filter_levels(weights, 3)
+    assert (levels[0] == 0).tolist() == [False, True, False, True]
+    assert not levels[1].any()
+    assert steps[1] == 0.0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: keep_rows(np.ones((2, 3)), 3), "3 rows are to stay, wanted 0..2"),
-        (lambda: keep_columns(np.ones((2, 3)), -1), "-1 columns are to stay, wanted 0..3"),
-        (lambda: keep_tiles(np.ones((2, 3)), 9, (2, 2)), "9 tiles are to stay, wanted 0..2"),
-        (lambda: keep_tiles(np.ones((2, 3)), 1, (0, 2)), "a tile is 0 x 2, wanted at least 1 x 1"),
-        (lambda: keep_rows(np.array([[np.nan]]), 1), "rows hold a value that is not finite"),
-        (lambda: keep_rows(np.ones(3), 1), "the matrix has 1 axes, wanted 2"),
+        (lambda: project("rows", np.ones((2, 3)), 3, (1, 1)), "3 rows are to stay, wanted 0..2"),
+        (lambda: project("columns", np.ones((2, 3)), -1, (1, 1)), "-1 columns are to stay, wanted"),
+        (lambda: project("tiles", np.ones((2, 3)), 9, (2, 2)), "9 tiles are to stay, wanted 0..2"),
+        (lambda: Structure("tiles", (0, 2)), "a tile is 0 x 2, wanted at least 1 x 1"),
+        (
+            lambda: project("rows", np.array([[np.nan]]), 1, (1, 1)),
+            "weights hold a value that is not",
+        ),
         (lambda: to_levels(np.ones(3), 8), "levels have 8 bits, wanted 2..7"),
         (lambda: to_levels(np.array([np.inf]), 4), "weights hold a value that is not finite"),
     ],
