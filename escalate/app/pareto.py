@@ -141,7 +141,7 @@ def pareto(
     for point in points:
         contest.make(point)
     curve = tuple(contest.reference.curve())
-    for point in points:  # after all training: kernels change how many threads torch has
+    for point in points:
         contest.simulate(point)
     return contest.finished(curve)
 

@@ -137,8 +137,8 @@ def pareto(
 def _print(found: "Pareto", shape: Format, out: Path) -> None:
     from reports.front_page import BEST, problems, readable
 
-    head = {"network": found.network, "images": found.images, "facts": found.facts}
-    thing = {**head, "rows": found.rows, "machine_rows": found.machine_rows, "notes": found.notes}
+    names = ("network", "images", "rows", "machine_rows", "notes")
+    thing = {name: getattr(found, name) for name in names}
     if terminal.print_data(shape, thing, found.rows):
         return
     rows = readable(found.rows)
