@@ -249,7 +249,10 @@ def test_pareto(escalate, tmp_path):
     code, text, err = escalate("pareto", NETWORK, *arguments)
     assert (code, err) == (0, "")
     assert fits(text.partition("note:")[0])
-    assert "tiny: latency and energy of 1 image\nA row has the costs of its best machine" in text
+    told = (
+        "tiny: latency and energy of 1 image; accuracy of the original 10.0%\nA row has the costs"
+    )
+    assert told in text
     assert text.endswith(f"written to {out}\n")
     assert len(pd.read_csv(out / "pareto.csv")) == 3
     _, text, _ = escalate("pareto", NETWORK, *arguments, "--format", "json")
