@@ -61,14 +61,14 @@ def readable(rows: Sequence[Row]) -> list[dict[str, Any]]:
     >>> row = {"ratio": 10.0, "accuracy_low": 0.9, "accuracy_high": 0.95, "on_front": True}
     >>> (found,) = readable([row])
     >>> found["asked"], found["interval"], found["on_front"]
-    ('10×', '90.0 to 95.0 %', 'yes')
+    ('10×', '90.0 to 95.0', 'yes')
     """
     found = []
     for row in rows:
         low, high = row["accuracy_low"], row["accuracy_high"]
         more = {
             "asked": None if row["ratio"] is None else f"{row['ratio']:g}×",
-            "interval": None if low is None else f"{100 * low:.1f} to {100 * high:.1f} %",
+            "interval": None if low is None else f"{100 * low:.1f} to {100 * high:.1f}",
             "on_front": YES_NO.get(row["on_front"]),
         }
         found.append({**row, **more})
@@ -97,7 +97,7 @@ def _used(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 def _columns(names: Sequence[str]) -> dict[str, str]:
     """How each column is counted, by heading."""
     told = {heading(name): meaning(MEANINGS.get(name, name)) for name in names}
-    return told | {heading("interval"): "95 % interval of accuracy, by Wilson's formula"}
+    return told | {heading("interval"): "95 % interval of accuracy in percent, by Wilson's formula"}
 
 
 def _machine_rows(frame: "pd.DataFrame") -> Explorer:

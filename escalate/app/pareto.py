@@ -141,7 +141,7 @@ def pareto(
     for point in points:
         contest.make(point)
     curve = tuple(contest.reference.curve())
-    for point in points:  # after all training: kernels change how many threads torch has
+    for point in points:
         contest.simulate(point)
     return contest.finished(curve)
 
@@ -206,13 +206,15 @@ class _Contest:
 
     def finished(self, curve: tuple[tuple[float, float], ...]) -> Pareto:
         """All rows, compared with each other."""
+        rows = with_front(list(self.rows.values()))
+        original = rows[0]["accuracy_original"]  # of the plain network, which is always there
         return Pareto(
             self.job.network.graph.name,
             self.count,
-            tuple(with_front(list(self.rows.values()))),
+            tuple(rows),
             tuple(aligned(self.machine_rows)),
             (*self.job.notes, *differences(self.stories)),
-            facts_of(self.origin, self.job, self.choices, self.count),
+            facts_of(self.origin, self.job, self.choices, self.count, original),
             tuple(story.row for story in self.stories.values()),
             tuple(self.runs.values()),
             curve,

@@ -1,6 +1,7 @@
 """simulate: one source on one machine; a compressed model classifies images with its psums."""
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -90,6 +91,18 @@ def threads(count: int | None) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
+@contextmanager
+def _torch_threads_kept() -> Iterator[None]:
+    """Leave torch the threads it has; it may share OpenMP with the kernels, which set their own."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else 0
+    try:
+        yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(before)
+
+
 def run_source(
     source: Source, choice: Choice, feed: Feed | None = None, watch: Watch | None = None
 ) -> Simulation:
@@ -158,7 +171,8 @@ def _run(
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
         group = _Group(source, [choices[n] for n in mine], wanted, watch, tolerant)
-        found |= zip(mine, group.run(), strict=True)
+        with _torch_threads_kept():
+            found |= zip(mine, group.run(), strict=True)
     return [found[n] for n in range(len(choices))]
 
 

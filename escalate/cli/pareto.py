@@ -23,7 +23,12 @@ COLUMNS = (
     "energy_j",
     "on_front",
 )
-HEADINGS = {"compression_ratio": "reached", "on_front": "front"}
+HEADINGS = {
+    "compression_ratio": "ratio",
+    "accuracy": "accu-\nracy",
+    "agreement": "agree-\nment",
+    "on_front": "front",
+}
 
 
 def pareto(
@@ -135,15 +140,22 @@ def pareto(
 
 
 def _print(found: "Pareto", shape: Format, out: Path) -> None:
+    from reports.front_figures import gained
     from reports.front_page import BEST, problems, readable
 
-    head = {"network": found.network, "images": found.images, "facts": found.facts}
-    thing = {**head, "rows": found.rows, "machine_rows": found.machine_rows, "notes": found.notes}
+    names = ("network", "images", "rows", "machine_rows", "notes")
+    thing = {name: getattr(found, name) for name in names}
     if terminal.print_data(shape, thing, found.rows):
         return
     rows = readable(found.rows)
-    terminal.print_table(rows, COLUMNS, HEADINGS)
+    quality = gained(found.rows)
+    columns = [quality if name == "accuracy" else name for name in COLUMNS]
+    terminal.print_table(rows, columns, HEADINGS)
     images = "image" if found.images == 1 else "images"
-    typer.echo(f"{found.network}: latency and energy of {found.images} {images}\n{BEST}")
+    told = f"{found.network}: latency and energy of {found.images} {images}"
+    original = found.rows[0]["accuracy_original"]
+    if original is not None:
+        told += f"; accuracy of the original {original:.1%}"
+    typer.echo(f"{told}\n{BEST}")
     terminal.print_notes([*found.notes, *problems(rows)])
     typer.echo(f"written to {out}")

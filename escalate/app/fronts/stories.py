@@ -66,8 +66,10 @@ def differences(stories: Mapping[str, Story]) -> list[str]:
     return found
 
 
-def facts_of(origin: Origin, job: Job, choices: Sequence[Choice], count: int) -> dict[str, str]:
-    """What was compared, in words."""
+def facts_of(
+    origin: Origin, job: Job, choices: Sequence[Choice], count: int, original: float | None
+) -> dict[str, str]:
+    """What was compared, in words; ``original`` is the accuracy of the network as it came."""
     about: Mapping[str, Any] = job.about
     data = job.data.name
     facts = {"network": f"{origin.network}, {about['original_parameters']} parameters"}
@@ -77,7 +79,8 @@ def facts_of(origin: Origin, job: Job, choices: Sequence[Choice], count: int) ->
     facts["trained network"] = f"SHA-256 {about['network_sha256'][:DIGITS]}…"
     facts["made with"] = f"{len(job.train.pixels)} images of {data}"
     kind = "last training images" if job.data.held_out is not None else "test images"
-    facts["scored on"] = f"{len(job.test.pixels)} {kind} of {data}"
+    gets = "" if original is None else f"; the original gets {original:.1%}"
+    facts["scored on"] = f"{len(job.test.pixels)} {kind} of {data}{gets}"
     facts["simulated"] = f"{count} {'image' if count == 1 else 'images'}"
     facts["machines"] = ", ".join(f"{c.machine.name} {c.label}" for c in choices)
     facts["version"] = VERSION

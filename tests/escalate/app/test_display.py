@@ -59,5 +59,5 @@ def test_curves_and_fronts():
     page = Tables(Sensitivity("net", 4, rows, ("told",))._repr_html_())
     assert [row[0] for row in page.rows] == ["layer", "a"]
     assert Tables(Sensitivity("net", 4, (), ())._repr_html_()).rows == [[]]
-    page = Tables(Pareto("net", "basis_first", 1, ({"cycles": 3, "on_front": True},))._repr_html_())
+    page = Tables(Pareto("net", 1, ({"cycles": 3, "on_front": True},))._repr_html_())
     assert len(page.rows) == 2

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import escalate
 from arch.errors import SpecError
@@ -45,6 +46,16 @@ def own(tmp_path_factory):
         coefficients=rng.integers(-1, 2, (4, 5, 1)),
     )
     return [str(folder / "one.npz"), str(folder / "two.npz")]
+
+
+def test_torch_keeps_its_threads(compressed):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)  # as many as no kernel here has
+        run_source(resolve([str(compressed.folder)]), choose("basis_first")[0])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_machines_with_a_basis_exist():

@@ -257,3 +257,16 @@ def test_folders_that_are_not_ours(refused, compressed, tmp_path):
     assert message in refused("demo", "--out", tmp_path)
     assert message in refused("compress", "digits_cnn", "--out", tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_comparisons_of_methods(refused, tmp_path):
+    run = ("pareto", "digits_cnn", "--out", tmp_path / "out")
+    assert "abacus: no such method, wanted one of escalate" in refused(*run, "--methods", "abacus")
+    assert "wants a machine with a basis" in refused(*run, "--machines", "systolic,scnn")
+    assert "unknown machine 'abacus'" in refused(*run, "--machines", "abacus")
+    assert "wanted numbers with commas" in refused(*run, "--ratios", "many")
+    config = tmp_path / "all.toml"
+    config.write_text("[prune]\nbasis = 3\n")
+    told = refused(*run, "--methods", "prune", "--config", config)
+    assert "basis has no meaning for method prune" in told
+    assert not (tmp_path / "out").exists()

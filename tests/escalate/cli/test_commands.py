@@ -10,6 +10,7 @@ import pytest
 
 from arch.machine import MACHINES
 from escalate.app.networks import names, network
+from tests.escalate.app import tiny as tiny_module
 
 WIDTH = 100
 STORED = ("model.safetensors", "manifest.json.gz")
@@ -239,16 +240,51 @@ def test_sensitivity(escalate, tmp_path):
     assert len(json.loads(text)["rows"]) == len(frame)
 
 
+NETWORK = f"{tiny_module.__file__}:tiny"
+
+
 def test_pareto(escalate, tmp_path):
     out = tmp_path / "front"
-    arguments = ("--ratios", "2,3", "--epochs", 0, "--limit", 16, "--out", out)
-    code, text, err = escalate("pareto", "digits_cnn", *arguments)
+    arguments = ("--ratios", "2,3", "--epochs", 0, "--limit", 16, "--threads", 1, "--out", out)
+    code, text, err = escalate("pareto", NETWORK, *arguments)
     assert (code, err) == (0, "")
-    assert fits(text)
-    assert f"cycles and energy of 1 image on basis_first\nwritten to {out}\n" in text
-    assert len(pd.read_csv(out / "pareto.csv")) == 2
-    _, text, _ = escalate("pareto", "digits_cnn", *arguments, "--format", "json")
-    assert [row["ratio"] for row in json.loads(text)["rows"]] == [2.0, 3.0]
+    assert fits(text.partition("note:")[0])
+    told = (
+        "tiny: latency and energy of 1 image; accuracy of the original 10.0%\nA row has the costs"
+    )
+    assert told in text
+    assert text.endswith(f"written to {out}\n")
+    assert len(pd.read_csv(out / "pareto.csv")) == 3
+    _, text, _ = escalate("pareto", NETWORK, *arguments, "--format", "json")
+    rows = json.loads(text)["rows"]
+    assert [(row["method"], row["ratio"]) for row in rows] == [
+        ("int8", None),
+        ("escalate", 2.0),
+        ("escalate", 3.0),
+    ]
+    assert {row["machine"] for row in rows} == {"basis_first"}
+
+
+def test_pareto_of_several_methods_with_a_recipe(escalate, tmp_path):
+    config = tmp_path / "all.toml"
+    config.write_text('basis = 3\n[prune]\nepochs = 0\n[rate_distortion]\nobjective = "baseline"\n')
+    arguments = ("--methods", "prune,rate_distortion", "--ratios", "2.5,900", "--config", config)
+    arguments += ("--machines", "systolic,eyeriss", "--limit", 16, "--threads", 1)
+    arguments += ("--out", tmp_path / "front")
+    code, text, err = escalate("pareto", NETWORK, *arguments)
+    assert (code, err) == (0, "")
+    assert fits(text.partition("note:")[0])
+    assert "note: prune 900×: budget: the smallest density makes" in text
+    code, text, err = escalate("pareto", NETWORK, *arguments, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert text == (tmp_path / "front" / "pareto.csv").read_text()
+    names = ["int8", "prune", "prune", "rate_distortion", "rate_distortion"]
+    assert [row["method"] for row in rows] == names
+    assert [row["cycles"] == "" for row in rows] == [False, False, True, False, True]
+    thing = json.loads(escalate("pareto", NETWORK, *arguments, "--format", "json")[1])
+    assert len(thing["machine_rows"]) == 2 * 3
+    options = json.loads((tmp_path / "front/points/prune-2.5/provenance.json").read_text())["asked"]
+    assert (options["epochs"], "basis" in options) == (0, False)
 
 
 def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):

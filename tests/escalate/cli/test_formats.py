@@ -13,11 +13,14 @@ import yaml
 from escalate.app.encode import encode
 from escalate.app.networks import network
 from escalate.cli.main import app
+from tests.escalate.app import tiny
 from tests.escalate.test_onnx_module import Builder
 from workloads.topology import read_topology
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "json.md"
 RECIPE = ("--synthetic", "coefficients=0.1,activations=0.4")
+NETWORK = f"{tiny.__file__}:tiny"
+FEW = ("--methods", "rate_distortion", "--ratios", "2.5")
 
 
 def commands():
@@ -57,6 +60,7 @@ LIGHT = [
     ("verify", "FOLDER", "--count", 2),
     ("encode", "FLOATS", "--rate-penalty", 1, "--out", "t.vbq"),
     ("decode", "CODED"),
+    ("pareto", NETWORK, *FEW, "--machines", "systolic", "--limit", 16, "--out", "front"),
     ("trace", "digits_cnn", "--machine", "systolic", "--layer", "stem.0", "--out", "t.json"),
 ]
 
