@@ -47,6 +47,17 @@ class Structure:
                 f"a tile is {self.tile[0]} x {self.tile[1]}, wanted at least 1 x 1"
             )
 
+    def count(self, shape: tuple[int, ...]) -> int:
+        """How many blocks matrices of a shape (groups, filters, taps) have.
+
+        Examples
+        --------
+        >>> Structure("tiles", (128, 64)).count((1, 64, 576))
+        5
+        """
+        high, wide = self._block(shape)
+        return shape[0] * -(-shape[1] // high) * -(-shape[2] // wide)
+
     def norms(self, matrices: np.ndarray) -> np.ndarray:
         """Squared Frobenius norms, float64 (groups, blocks down, blocks across).
 

@@ -229,8 +229,8 @@ class AdmmConvolution(QuantizedConvolution):
         if self.rule.structure.kind == "rows":
             ranked = ranked * _numpy(self.scales)[:, None, None, None]
         matrices = ranked.reshape(self.layer.groups, self.layer.K // self.layer.groups, -1)
-        blocks = self.rule.structure.norms(matrices).size
-        keep = max(1, round(self.rule.density * float(self.share) * blocks))
+        share = self.rule.density * float(self.share)
+        keep = max(1, round(share * self.rule.structure.count(matrices.shape)))
         mask = self.rule.structure.strongest(matrices, keep).reshape(ranked.shape)
         return torch.from_numpy(mask).to(values.device)
 

@@ -60,6 +60,7 @@ def test_nothing_feasible_is_nearer_on_4x4(kind, tile, seed, whole):
     """Every choice of blocks, ties included; within a choice the weights themselves are nearest."""
     weights = matrix(seed, whole=whole)
     places = list(blocks(kind, weights.shape, tile))
+    assert len(places) == Structure(kind, tile).count((1, 4, 4))
     for keep in range(len(places) + 1):
         found = project(kind, weights, keep, tile)
         errors = []
@@ -91,6 +92,7 @@ def test_a_tile_larger_than_the_layer_is_one_tile():
     weights = np.ones((3, 5))
     structure = Structure("tiles", (128, 64))
     assert structure.norms(weights[None]).shape == (1, 1, 1)
+    assert structure.count((1, 3, 5)) == 1
     assert structure.strongest(weights[None], 1).all()
 
 
