@@ -144,7 +144,7 @@ def test_groups_levels_and_rates(refused, tmp_path):
     words = refused(*wpc, "--set", "group=[5, 1]")
     assert "groups of 5 input channels do not divide its 32; wanted a divisor, or" in words
     assert "rho has no meaning for method wpc" in refused(*wpc, "--set", "rho=1.0")
-    assert "budget: the model in training takes" in refused(*wpc, "--ratio", 900)
+    assert "budget: the model in training takes" in refused(*wpc, "--ratio", 9000)
 
 
 def test_levels_on_crossbars(refused, tmp_path):

@@ -195,8 +195,9 @@ def test_the_shell_completes_commands_machines_and_networks(words, wanted):
     assert proposals(words) == wanted
 
 
-def test_the_shell_gets_a_script(escalate):
-    code, out, err = escalate("--show-completion", "bash")
+def test_the_shell_gets_a_script(escalate, monkeypatch):
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    code, out, err = escalate("--show-completion")
     assert (code, err) == (0, "")
     assert "complete -o default" in out
 
