@@ -197,6 +197,8 @@ def _deviations(
     for name, array in found.items():
         if array.shape != means[name].shape:
             raise DataError(f"{name}: variances are {array.shape}, the values {means[name].shape}")
+        if array.dtype.kind not in "fiu":
+            raise DataError(f"{name}: variances are {array.dtype}, wanted numbers")
         fine = np.isfinite(array) & (array > 0)
         if not fine.all():
             raise DataError(f"{name}: a variance is {array[~fine][0]}, wanted finite and above 0")

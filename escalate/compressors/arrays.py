@@ -4,13 +4,20 @@ Every array has a Gaussian prior of its own; penalty and step are the same for a
 want it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
 from escalate.compressors.array_file import Multiples, Points, check_array, pack
 from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import LONGEST, choose, code_points, distortion
+from escalate.compressors.vbq import (
+    LONGEST,
+    check_posterior,
+    choose,
+    code_points,
+    distortion,
+)
 from escalate.errors import DecompositionError
 from escalate.knob import largest
 
@@ -63,14 +70,21 @@ def to_points(
     """
     found = {}
     for name, array in arrays.items():
-        try:
+        with _named(name):
             prior = Gaussian.of(array)
             chosen = choose(array, deviations[name], code_points(prior, longest), penalty, passes)
-        except DecompositionError as error:
-            raise DecompositionError(f"{name}: {error}") from None
         dtype = array.dtype.newbyteorder("<")
         found[name] = Points(chosen.points, dtype, prior.deviation, longest)
     return found
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Tell of which array an error is."""
+    try:
+        yield
+    except DecompositionError as error:
+        raise DecompositionError(f"{name}: {error}") from None
 
 
 def to_multiples(arrays: Arrays, step: float) -> dict[str, Multiples]:
@@ -116,10 +130,11 @@ def fit_points(
     DecompositionError
         If the smallest file there is has more; says how many.
     """
-    dear = max(
-        float(distortion(array, deviations[name], np.zeros(())).max())
-        for name, array in arrays.items()
-    )
+    dear = 0.0  # a penalty at which no bit is worth it
+    for name, array in arrays.items():
+        with _named(name):
+            check_posterior(array, deviations[name])
+        dear = max(dear, float(distortion(array, deviations[name], np.zeros(())).max()))
 
     def made(number: int) -> tuple[int, tuple[float, dict[str, Points], bytes]]:
         penalty = dear * 2.0 ** (-number / OCTAVE) if number < PENALTIES else 0.0

@@ -3,8 +3,7 @@
 What training latents say is the decoder's: of every channel a prior, and for every rate a table of
 counts of what is chosen, where what never was counts for a sixteenth.  A stream holds one image: a
 byte that names the rate; in groups of seven bits height and width of its map of latents and the
-bytes of the code of symbols; that code, channel by channel in C order; then plain bits, lowest
-first, and zeros up to a whole byte.
+bytes of the code of symbols; that code, channel by channel in C order; then the plain bits.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from escalate.compressors import symbols
+from escalate.compressors import counts as tables
+from escalate.compressors import plain_bits, symbols
 from escalate.compressors.priors import Quantiles
 from escalate.compressors.vbq import (
     LONGEST,
@@ -25,8 +25,7 @@ from escalate.compressors.vbq import (
 )
 from escalate.compressors.vbq_stream import Split
 from escalate.errors import StreamError
-from workloads.formats import numbers
-from workloads.formats.bits import pack_bits, pack_number, unpack_bits, unpack_number
+from workloads.formats.bits import pack_number, unpack_number
 
 KNOTS = 65  # of a channel's prior
 REACH = 0.5  # how far a prior goes beyond the latents that were seen, over their own reach
@@ -92,16 +91,16 @@ class VariableCode:
         """Points as one stream."""
         split = self._split()
         found = split.symbols[chosen]
-        tails, spare = split.tails[chosen].ravel(), split.spare[found].ravel()
-        return _stream(self.rate, found, self.counts, _plain(tails, spare))
+        tail = plain_bits.pack(split.tails[chosen], split.spare[found])
+        return _stream(self.rate, found, self.counts) + tail.tobytes()
 
     def decode(self, stream: bytes) -> np.ndarray:
         """The points of a stream."""
         split = self._split()
         found, rest = _symbols(stream, self.rate, self.counts)
-        spare = split.spare[found].ravel()
-        bits = unpack_bits(rest, int(spare.sum()))
-        return split.first[found] + _numbers(bits, spare).reshape(found.shape)
+        tails, place = plain_bits.unpack(rest, 0, split.spare[found])
+        _check_end(rest[place:])
+        return split.first[found] + tails
 
     def values(self, chosen: np.ndarray) -> np.ndarray:
         """The values of points."""
@@ -110,7 +109,7 @@ class VariableCode:
 
     def table_bytes(self) -> int:
         """The tables, packed; what lengths cost is the encoder's business."""
-        return int(numbers.encode(self.counts).size)
+        return _packed_bytes(self.counts)
 
     def _split(self) -> Split:
         return _split_of(self.grids[0].longest)
@@ -200,12 +199,12 @@ class UniformCode:
 
     def encode(self, chosen: np.ndarray) -> bytes:
         """Multiples as one stream."""
-        return _stream(self.rate, chosen, self.counts, np.zeros(0, bool))
+        return _stream(self.rate, chosen, self.counts)
 
     def decode(self, stream: bytes) -> np.ndarray:
         """The multiples of a stream."""
         found, rest = _symbols(stream, self.rate, self.counts)
-        unpack_bits(rest, 0)
+        _check_end(rest)
         return found
 
     def values(self, chosen: np.ndarray) -> np.ndarray:
@@ -215,7 +214,7 @@ class UniformCode:
 
     def table_bytes(self) -> int:
         """The tables, packed."""
-        return int(sum(numbers.encode(each).size for each in self.counts))
+        return _packed_bytes(self.counts)
 
 
 def uniform_code(means: np.ndarray, step: float, rate: int = 0) -> UniformCode:
@@ -229,12 +228,17 @@ def uniform_code(means: np.ndarray, step: float, rate: int = 0) -> UniformCode:
     return UniformCode(step, ends[:, 0], counts, rate)
 
 
-def _stream(rate: int, chosen: np.ndarray, counts: Tables, plain: np.ndarray) -> bytes:
-    """Symbols (C, H, W) under the tables of their channels, and plain bits."""
+def _packed_bytes(counts: Tables) -> int:
+    """What the tables take where they are stored."""
+    return sum(tables.encode(each).size for each in counts)
+
+
+def _stream(rate: int, chosen: np.ndarray, counts: Tables) -> bytes:
+    """Symbols (C, H, W) under the tables of their channels."""
     groups = [(each.ravel(), table) for each, table in zip(chosen, counts, strict=True)]
     code = symbols.encode(groups)
     sizes = [pack_number(size) for size in (*chosen.shape[1:], code.size)]
-    return bytes([rate]) + np.concatenate([*sizes, code, pack_bits(plain)]).tobytes()
+    return bytes([rate]) + np.concatenate([*sizes, code]).tobytes()
 
 
 def _symbols(stream: bytes, rate: int, counts: Tables) -> tuple[np.ndarray, np.ndarray]:
@@ -252,16 +256,7 @@ def _symbols(stream: bytes, rate: int, counts: Tables) -> tuple[np.ndarray, np.n
     return np.array(found).reshape(-1, height, width), payload[stop:]
 
 
-def _plain(tails: np.ndarray, spare: np.ndarray) -> np.ndarray:
-    """The lowest ``spare`` bits of each of ``tails``, one behind the other."""
-    places = np.arange(spare.sum()) - np.repeat(np.cumsum(spare) - spare, spare)
-    return (np.repeat(tails, spare) >> places) & 1
-
-
-def _numbers(bits: np.ndarray, spare: np.ndarray) -> np.ndarray:
-    """Undo ``_plain``."""
-    places = np.arange(spare.sum()) - np.repeat(np.cumsum(spare) - spare, spare)
-    owners = np.repeat(np.arange(spare.size), spare)
-    found = np.zeros(spare.size, np.int64)
-    np.add.at(found, owners, bits.astype(np.int64) << places)
-    return found
+def _check_end(rest: np.ndarray) -> None:
+    """Refuse a stream that goes on."""
+    if rest.size:
+        raise StreamError(f"latents: {rest.size} bytes behind the last one")

@@ -21,6 +21,7 @@ from escalate.errors import DecompositionError
 
 LONGEST = 10  # bits, as in the paper's experiments
 LIMIT = 15  # bits: 65,535 points are as many symbols as are coded
+MOST_DEVIATIONS = 1e150  # of a mean from 0, whose square is a number still
 BLOCK = 1 << 14  # coordinates whose arrays stay in a cache together
 
 
@@ -166,7 +167,11 @@ def choose(
     [1.0, 4.0]
     """
     means, deviations = np.asarray(mu, np.float64), np.asarray(sigma, np.float64)
-    _check(means, deviations, grid, penalty, passes)
+    check_posterior(means, deviations)
+    if not 0 <= penalty < np.inf:
+        raise DecompositionError(f"penalty: lambda is {penalty}, wanted finite and >= 0")
+    if passes < 1:
+        raise DecompositionError(f"passes: {passes}, wanted 1 or more")
     bits = np.arange(grid.longest + 1.0)
     for _ in range(passes):
         points = cheapest(means, deviations, grid, penalty * bits)
@@ -175,29 +180,29 @@ def choose(
     return Chosen(points, np.asarray(grid.values[points]), lengths)
 
 
-def _check(
-    mu: np.ndarray, sigma: np.ndarray, grid: CodePoints, penalty: float, passes: int
-) -> None:
-    """Refuse what has no cheapest point."""
-    if sigma.shape not in ((), mu.shape):
+def check_posterior(mu: np.ndarray, sigma: np.ndarray | float) -> None:
+    """Refuse what is no mean and standard deviation of every coordinate.
+
+    Raises
+    ------
+    DecompositionError
+        If shapes differ, a mean is not finite, or a deviation is not finite and above 0.
+    """
+    if np.shape(sigma) not in ((), mu.shape):
         raise DecompositionError(
-            f"deviations: are {sigma.shape}, wanted one, or the means' shape {mu.shape}"
+            f"deviations: are {np.shape(sigma)}, wanted one, or the means' shape {mu.shape}"
         )
     if not np.isfinite(mu).all():
         raise DecompositionError("means: one is not finite")
-    if not (np.isfinite(sigma) & (sigma > 0)).all():
-        wrong = sigma[~(np.isfinite(sigma) & (sigma > 0))][0]
+    fine = np.isfinite(sigma) & (np.asarray(sigma) > 0)
+    if not fine.all():
+        wrong = np.asarray(sigma)[~fine].flat[0]
         raise DecompositionError(f"deviations: one is {wrong}, wanted finite and above 0")
-    if not 0 <= penalty < np.inf:
-        raise DecompositionError(f"penalty: lambda is {penalty}, wanted finite and >= 0")
-    if passes < 1:
-        raise DecompositionError(f"passes: {passes}, wanted 1 or more")
-    if mu.size:
-        farthest = float(np.abs(mu).max()) + float(np.abs(grid.values).max())
-        if farthest / float(sigma.min()) > np.sqrt(np.finfo(np.float64).max):
-            raise DecompositionError(
-                f"deviations: one is {sigma.min()}, too small for numbers up to {farthest}"
-            )
+    farthest, least = float(np.abs(mu).max(initial=0)), float(np.min(sigma, initial=1.0))
+    if farthest / least > MOST_DEVIATIONS:
+        raise DecompositionError(
+            f"deviations: one is {least}, too small for means up to {farthest}"
+        )
 
 
 def distortion(mu: np.ndarray, sigma: np.ndarray | float, values: np.ndarray) -> np.ndarray:

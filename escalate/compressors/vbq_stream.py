@@ -5,18 +5,17 @@ its bits, and takes the space that its count in this stream is worth; the other 
 are nearly equally likely, and a table of them would cost more than it saves.  The k with the fewest
 bytes is taken, from 0 (a table of lengths alone) to N (one of all points).
 
-The byte k; the counts of all symbols as ``workloads.formats.numbers`` packs integers; in groups of
-seven bits the bytes of the code of symbols, and that code; then the plain bits of points of k + 1
-bits, of k + 2 bits, .., lowest first, and zeros up to a whole byte.
+The byte k; the counts of all symbols; in groups of seven bits the bytes of the code of symbols, and
+that code; then all plain bits.
 """
 
 import numpy as np
 
-from escalate.compressors import symbols
+from escalate.compressors import counts as tables
+from escalate.compressors import plain_bits, symbols
 from escalate.compressors.vbq import LIMIT
 from escalate.errors import DecompositionError, StreamError
-from workloads.formats import numbers
-from workloads.formats.bits import pack_bits, pack_number, unpack_bits, unpack_number
+from workloads.formats.bits import pack_number, unpack_number
 
 
 def encode(points: np.ndarray, longest: int) -> np.ndarray:
@@ -34,8 +33,8 @@ def encode(points: np.ndarray, longest: int) -> np.ndarray:
 
     Examples
     --------
-    >>> encode(np.zeros(1000, int), 2).tolist()  # k, table: 11 bits, 0 0 0 and 1000 / 8, no code
-    [0, 8, 3, 125, 0, 0, 0]
+    >>> encode(np.zeros(1000, int), 2).tolist()  # k = 0, the table in six bytes, no code
+    [0, 4, 1, 5, 0, 232, 1, 0]
     """
     if not 0 <= longest <= LIMIT:
         raise DecompositionError(f"points: longest is {longest} bits, wanted 0..{LIMIT}")
@@ -49,12 +48,8 @@ def encode(points: np.ndarray, longest: int) -> np.ndarray:
     found = split.symbols[flat]
     counts = np.bincount(found, minlength=split.size)
     code = symbols.encode([(found, counts)])
-    lengths, tails = split.lengths[found], split.tails[flat]
-    plain = [
-        (tails[lengths == n][:, None] >> np.arange(n - k)) & 1 for n in range(k + 1, longest + 1)
-    ]
-    head = [np.array([k], np.uint8), numbers.encode(counts), pack_number(code.size)]
-    tail = pack_bits(np.zeros(0, bool), *(bits.ravel() for bits in plain))
+    tail = plain_bits.pack(split.tails[flat], split.spare[found])
+    head = [np.array([k], np.uint8), tables.encode(counts), pack_number(code.size)]
     return np.concatenate([*head, code, tail])
 
 
@@ -75,9 +70,9 @@ def decode(payload: np.ndarray, place: int, count: int, longest: int) -> tuple[n
         raise StreamError("points: no table where one should begin")
     k = int(payload[place])
     split = Split(longest, k)
-    counts, place = numbers.decode(payload, place + 1, split.size)
+    counts, place = tables.decode(payload, place + 1, split.size)
     size, place = unpack_number(payload, place)
-    if counts.min() < 0 or counts.sum() != count or size > payload.size - place:
+    if counts.sum() != count or size > payload.size - place:
         raise StreamError(
             f"points: {counts.sum()} are counted in {size} bytes, wanted {count} in at most "
             f"{payload.size - place}"
@@ -85,19 +80,8 @@ def decode(payload: np.ndarray, place: int, count: int, longest: int) -> tuple[n
     (found,) = symbols.decode(payload[place : place + size], [(count, counts)])
     if not np.array_equal(np.bincount(found, minlength=split.size), counts):
         raise StreamError("points: are not those that are counted")
-    place += size
-    lengths = split.lengths[found]
-    by_length = np.bincount(lengths, minlength=longest + 1)
-    spare = np.maximum(np.arange(longest + 1) - k, 0)
-    total = int(by_length @ spare)
-    stop = place + -(-total // 8)
-    bits = unpack_bits(payload[place:stop], total)
-    points, start = split.first[found], 0
-    for n in range(k + 1, longest + 1):
-        part = bits[start : start + by_length[n] * spare[n]].reshape(-1, spare[n])
-        points[lengths == n] += part @ (1 << np.arange(spare[n]))
-        start += part.size
-    return points.astype(np.int32), stop
+    rest, place = plain_bits.unpack(payload, place + size, split.spare[found])
+    return (split.first[found] + rest).astype(np.int32), place
 
 
 class Split:
@@ -143,4 +127,4 @@ def _bits(every: np.ndarray, split: Split) -> float:
     counts = np.bincount(split.symbols, every, split.size).astype(np.int64)
     used = counts[counts > 0]
     coded = float((used * np.log2(used.sum() / used)).sum())
-    return coded + float(counts @ split.spare) + 8.0 * numbers.encode(counts).size
+    return coded + float(counts @ split.spare) + 8.0 * tables.encode(counts).size

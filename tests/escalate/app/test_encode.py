@@ -88,6 +88,7 @@ def test_the_smallest_file_has_a_uniform_one_beside_it(words, tmp_path):
         ({"rate_penalty": 1.0, "variances": {"w": np.ones(2)}}, r"w: variances are \(2,\), the"),
         ({"rate_penalty": 1.0, "variances": {"w": np.array([1, 0, 1])}}, "w: a variance is 0, w"),
         ({"rate_penalty": 1.0, "variances": {"w": np.array([1, np.nan, 1])}}, "variance is nan"),
+        ({"rate_penalty": 1.0, "variances": {"w": np.array(list("abc"))}}, "w: variances are <U1"),
         ({"rate_penalty": 1.0, "variances": {"w": np.ones(3)}, "deviation": 1.0}, "both given"),
     ],
 )

@@ -52,7 +52,7 @@ def test_json_has_both_rows(escalate, words, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("FILE", "--bytes", 9), "the smallest file, medians only, makes 45 bytes, wanted at most"),
+        (("FILE", "--bytes", 9), "the smallest file, medians only, makes 44 bytes, wanted at most"),
         (("FILE",), "wanted one of --bytes, --bits-per-value and --rate-penalty"),
         (("FILE", "--bytes", 900, "--rate-penalty", 1), "wanted one of"),
         (("FILE", "--rate-penalty", "nan"), "lambda is nan, wanted finite and >= 0"),

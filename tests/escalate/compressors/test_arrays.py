@@ -130,8 +130,15 @@ def test_the_array_that_cannot_be_quantized_is_named():
     some = {"x": np.ones(3), "y": np.zeros(3)}
     with pytest.raises(DecompositionError, match=r"y: prior: values up to 0\.0"):
         to_points(some, {"x": 1.0, "y": 1.0}, 0.1)
-    with pytest.raises(DecompositionError, match=r"x: deviations: are \(2,\), wanted one"):
-        to_points(some, {"x": np.ones(2), "y": 1.0}, 0.1)
+    for wrong, message in (
+        (np.ones(2), r"x: deviations: are \(2,\), wanted one"),
+        (0.0, r"x: deviations: one is 0\.0, wanted finite"),
+        (1e-200, r"x: deviations: one is 1e-200, too small for means up to 1\.0"),
+    ):
+        with pytest.raises(DecompositionError, match=message):
+            to_points(some, {"x": wrong, "y": 1.0}, 0.1)
+        with pytest.raises(DecompositionError, match=message):
+            fit_points(some, {"x": wrong, "y": 1.0}, 1000)
 
 
 def test_one_kind_to_a_file():

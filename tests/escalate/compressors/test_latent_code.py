@@ -116,5 +116,5 @@ def test_torn_streams_are_refused(known):
         code.decode(b"\x01" + stream[1:])
     uniform = uniform_code(known[0], 0.5)
     stream = uniform.encode(uniform.choose(*latents(5, 6, 6)))
-    with pytest.raises(WorkloadError, match="1 bytes left for 0 bits"):
+    with pytest.raises(StreamError, match="1 bytes behind the last one"):
         uniform.decode(stream + b"\x00")

@@ -187,7 +187,7 @@ ONES = np.ones(3)
         ({"sigma": np.inf * ONES}, "deviations: one is inf"),
         ({"sigma": np.ones(2)}, r"deviations: are \(2,\), wanted one, or the means' shape \(3,\)"),
         ({"sigma": np.ones((1, 3))}, r"deviations: are \(1, 3\)"),
-        ({"sigma": 1e-200}, r"deviations: one is 1e-200, too small for numbers up to"),
+        ({"sigma": 1e-200}, r"deviations: one is 1e-200, too small for means up to"),
         ({"mu": np.array([1.0, np.nan, 0.0])}, "means: one is not finite"),
         ({"penalty": -0.1}, r"penalty: lambda is -0\.1, wanted finite and >= 0"),
         ({"penalty": np.inf}, "penalty: lambda is inf"),
