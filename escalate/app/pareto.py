@@ -25,7 +25,7 @@ from escalate.app.fronts.rows import (
 from escalate.app.fronts.stories import Story, differences, facts_of
 from escalate.app.machines import Choice, choose_all
 from escalate.app.simulate import Simulation, try_choices
-from escalate.app.sources import ModelSource, SourceError
+from escalate.app.sources import MANIFEST, ModelSource, SourceError
 from escalate.compression import byte_budget
 from escalate.errors import BudgetError
 from escalate.method import METHODS
@@ -99,8 +99,9 @@ def pareto(
 
     Every model is a folder under ``out``/points, complete with its integers; one that is there
     already, made with the same options, is not made again, and a retraining that was killed goes
-    on.  A size that a method cannot come down to is a row that says why.  The plain 8-bit network
-    takes part, too.
+    on.  A model that came out within the next smaller budget as well is taken for both.  A size
+    that a method cannot come down to is a row that says why.  The plain 8-bit network takes part,
+    too.
 
     Machines with a basis run the models of methods with a basis, and all machines run the others,
     Basis-First in bypass.  A row has the costs of the machine with the lowest energy-delay product
@@ -167,6 +168,9 @@ class _Contest:
     stories: dict[str, Story] = field(default_factory=dict)
     machine_rows: list[Row] = field(default_factory=list)
     runs: dict[Choice, NetworkRun] = field(default_factory=dict)
+    found: dict[str, Row] = field(default_factory=dict)
+    costs: dict[str, Row] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
 
     def _tell(self, text: str) -> None:
         if self.watch is not None:
@@ -176,6 +180,11 @@ class _Contest:
         """Make a model, if that can be, and look at its answers."""
         self._tell(point.name)
         budget = None if point.ratio is None else byte_budget(self.job.network, point.ratio)
+        larger = self._fitting_already(point, budget)
+        if larger is not None:
+            self.taken[point.name] = larger
+            self.rows[point.name] = full_row(point, budget, self.found[larger])
+            return
         folder, watch = self.folder / point.name, self.watch
         progress = None if watch is None else partial(watch, point.name)
         digest = str(self.job.about["network_sha256"])
@@ -186,11 +195,27 @@ class _Contest:
             return
         found = model_row(model, bytes_on_disk(folder))
         found["divergence"] = self.reference.divergence(model)
+        self.found[point.name] = found
         self.rows[point.name] = full_row(point, budget, found)
         self.stories[point.name] = Story.of(point, model)
 
+    def _fitting_already(self, point: Point, budget: int | None) -> str | None:
+        """The model of a larger budget of the same method that came out within this one.
+
+        One that was made for this budget goes before it.
+        """
+        if budget is None or (self.folder / point.name / MANIFEST).is_file():
+            return None
+        for name, found in self.found.items():
+            if name.startswith(f"{point.method}-") and found["stored_bytes"] <= budget:
+                return name
+        return None
+
     def simulate(self, point: Point) -> None:
         """Run a model, if there is one, on every machine that it fits."""
+        if point.name in self.taken:
+            self.rows[point.name] |= self.costs[self.taken[point.name]]
+            return
         if point.name not in self.stories:
             return
         choices = _fitting(point, self.choices)
@@ -201,19 +226,25 @@ class _Contest:
             if isinstance(outcome, Simulation):
                 self.runs.setdefault(choice, outcome.run)
         rows = machine_rows(point, choices, outcomes)
-        self.rows[point.name] |= best_costs(rows)
+        self.costs[point.name] = best_costs(rows)
+        self.rows[point.name] |= self.costs[point.name]
         self.machine_rows.extend(rows)
 
     def finished(self, curve: tuple[tuple[float, float], ...]) -> Pareto:
         """All rows, compared with each other."""
         rows = with_front(list(self.rows.values()))
+        taken = self.taken.items()
         original = rows[0]["accuracy_original"]  # of the plain network, which is always there
         return Pareto(
             self.job.network.graph.name,
             self.count,
             tuple(rows),
             tuple(aligned(self.machine_rows)),
-            (*self.job.notes, *differences(self.stories)),
+            (
+                *self.job.notes,
+                *differences(self.stories),
+                *(f"{name}: is {larger}, which is that small" for name, larger in taken),
+            ),
             facts_of(self.origin, self.job, self.choices, self.count, original),
             tuple(story.row for story in self.stories.values()),
             tuple(self.runs.values()),

@@ -244,3 +244,17 @@ def test_bad_requests(tmp_path):
     with pytest.raises(SourceError, match="escalate: wants a machine with a basis, none of syst"):
         run(tmp_path, machines=("systolic",))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_within_a_smaller_budget_is_not_made_twice(tmp_path):
+    """Ternary weights are small as they come: those of the first budget fit the second, too."""
+    own = {"wpc": {"group": (1, 1), "epochs": 0}}
+    found = run(tmp_path, ratios=(1.5, 1.6), methods=("wpc",), machines=("systolic",), own=own)
+    first, second = found.rows[1:]
+    assert (first["ratio"], second["ratio"]) == (1.5, 1.6)
+    assert second["stored_bytes"] <= second["budget_bytes"] < first["budget_bytes"]
+    assert not (tmp_path / "points" / "wpc-1.6").exists()
+    for name in ("stored_bytes", "accuracy", "cycles", "energy_j"):
+        assert first[name] == second[name] is not None
+    assert "wpc-1.6: is wpc-1.5, which is that small" in found.notes
+    assert {row["ratio"] for row in found.machine_rows} == {None, 1.5}
