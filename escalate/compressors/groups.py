@@ -69,6 +69,11 @@ def clipped_sum(norms: torch.Tensor, clip: float, *, detached: bool = True) -> t
     return torch.where(norms <= limit, norms, limit).sum()
 
 
+def _least(kept: torch.Tensor) -> torch.Tensor:
+    """The magnitude from which a layer's weights have a sign; above 0."""
+    return (DELTA * kept.detach().abs().amax()).clamp(min=TINY)
+
+
 class GroupedConvolution(Masked, QuantizedConvolution):
     """Ternary weights without a basis: W[k] = gains[k] alpha T[k].
 
@@ -141,13 +146,12 @@ class GroupedConvolution(Masked, QuantizedConvolution):
     def signs(self) -> torch.Tensor:
         """T, float32 of the weights' shape."""
         kept = self._kept()
-        largest = kept.detach().abs().amax()
-        return ternary_from(kept, (DELTA * largest).clamp(min=TINY))
+        return ternary_from(kept, _least(kept))
 
     def alpha(self) -> torch.Tensor:
         """Mean magnitude of the latent weights whose sign is not 0; no gradient passes."""
         kept = self._kept().detach().abs()
-        chosen = kept >= (DELTA * kept.amax()).clamp(min=TINY)
+        chosen = kept >= _least(kept)
         return (kept * chosen).sum() / chosen.sum().clamp(min=1)
 
     def weight(self) -> torch.Tensor:

@@ -15,7 +15,8 @@ from escalate.app.compress import Job
 from escalate.app.images import Images
 from escalate.app.scores import divergence, float_logits, integer_logits
 from escalate.compressors.water_filling import water_filling
-from escalate.fisher import Asked, fisher
+from escalate.fisher import Asked
+from escalate.fisher_cache import cached_fisher
 from escalate.modules import float_module
 from workloads.integer import IntegerModel
 
@@ -54,7 +55,7 @@ class Reference:
         job = self._job
         original = float_module(job.network).to(job.device)
         image = job.settings.quantizer(job.train.pixels)
-        found = fisher(original, image, self.images.pixels, Asked("model", seed=self._seed))
+        found = cached_fisher(original, image, self.images.pixels, Asked("model", seed=self._seed))
         costs, powers = [], []
         for name, cost in found.items():
             squares = job.network.weights[name].astype(np.float64) ** 2
