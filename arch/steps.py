@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arch.memory import StepTraffic, Timeline, schedule
+from arch.memory import Timeline, Traffic, finish, schedule
 from arch.spec import MachineSpec
 
 Dram = dict[tuple[str, str, str], int]
@@ -57,16 +57,19 @@ class Steps:
             {name: np.tile(part, times) for name, part in self.stores.items()},
         )
 
-    def traffic(self, spec: MachineSpec) -> list[StepTraffic]:
+    def traffic(self, spec: MachineSpec) -> Traffic:
         """What every step asks of the DRAM."""
         loads = sum((bursts(part, spec) for part in self.loads.values()), 0 * self.lengths)
         stores = sum((bursts(part, spec) for part in self.stores.values()), 0 * self.lengths)
-        flat = (part.tolist() for part in (loads, stores, self.lengths))
-        return [StepTraffic(*step) for step in zip(*flat, strict=True)]
+        return Traffic(loads, stores, self.lengths)
 
     def timeline(self, spec: MachineSpec) -> Timeline:
         """When each step runs."""
         return schedule(self.traffic(spec), spec)
+
+    def finish(self, spec: MachineSpec) -> int:
+        """Cycles with all waits for DRAM, for plans that are compared."""
+        return finish(self.traffic(spec), spec)
 
     def dram(self, spec: MachineSpec) -> Dram:
         """Bytes by ("dram", tensor, direction)."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from arch.counters import LayerResult
 from arch.errors import SpecError
-from arch.memory import Request, StepTraffic, Timeline
+from arch.memory import Timeline
 
 # machine -> module that holds ``trace`` and, if the machine eats shapes, ``trace_shape``
 TRACERS: Mapping[str, str] = {
@@ -157,47 +157,23 @@ def changes(track: Track, at: np.ndarray, values: Mapping[str, np.ndarray]) -> C
     return Counts(track, at[fresh], {name: column[fresh] for name, column in values.items()})
 
 
-def served(steps: Sequence[StepTraffic], timeline: Timeline) -> Iterator[tuple[int, bool, Request]]:
-    """Every request with its step and whether it is a store, in the order of ``memory.schedule``.
-
-    Examples
-    --------
-    >>> from arch.memory import schedule
-    >>> from arch.spec import MachineSpec
-    >>> steps = [StepTraffic(640, 64, 5), StepTraffic(0, 64, 5)]
-    >>> [(n, store) for n, store, _ in served(steps, schedule(steps, MachineSpec()))]
-    [(0, False), (0, True), (1, True)]
-    """
-    order = [(0, False), (1, False)]
-    for n in range(len(steps)):
-        order += [(n, True), (n + 2, False)]
-    asked = (
-        (n, store)
-        for n, store in order
-        if n < len(steps) and (steps[n].store_bytes if store else steps[n].load_bytes)
-    )
-    for (n, store), request in zip(asked, timeline.requests, strict=True):
-        yield n, store, request
-
-
 def dram_spans(
     track: Track,
-    steps: Sequence[StepTraffic],
     timeline: Timeline,
     latency: int,
     tensors: Callable[[int, bool], Mapping[str, int]],
 ) -> Iterator[Spans]:
     """Latency and transfer of every request; ``tensors`` gives the bytes by tensor of one."""
-    for n, store, request in served(steps, timeline):
-        parts = {name: size for name, size in tensors(n, store).items() if size}
-        assert sum(parts.values()) == request.size
+    asked = timeline.requests
+    columns = (asked.step, asked.store, asked.first, asked.done, asked.size)
+    for n, store, first, done, size in zip(*(column.tolist() for column in columns), strict=True):
+        parts = {name: part for name, part in tensors(n, bool(store)).items() if part}
+        assert sum(parts.values()) == size
         way = "store" if store else "load"
         if latency:
-            begin = request.first - latency
-            yield single(track, Label("latency", "latency"), begin, request.first, step=n)
+            yield single(track, Label("latency", "latency"), first - latency, first, step=n)
         label = Label(f"{way} {' + '.join(parts)}", way)
-        numbers = {"step": n, "bytes": request.size, **parts}
-        yield single(track, label, request.first, request.done, **numbers)
+        yield single(track, label, first, done, step=n, bytes=size, **parts)
 
 
 def tracer(machine: str) -> Any:

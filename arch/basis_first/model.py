@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import starmap
 from typing import ClassVar
 
 import numpy as np
@@ -25,7 +24,7 @@ from arch.counters import Counters, LayerResult
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.memory import StepTraffic, Timeline, peak_bandwidth, schedule
+from arch.memory import Timeline, Traffic, peak_bandwidth, schedule
 from arch.outputs import stored_output
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
@@ -70,12 +69,11 @@ class Prepared:
             return np.zeros(len(self.steps.steps), np.int64)
         return np.array([step.tile.width if step.last else 0 for step in self.steps.steps])
 
-    def traffic(self, compute: np.ndarray) -> list[StepTraffic]:
+    def traffic(self, compute: np.ndarray) -> Traffic:
         """What each step asks of the DRAM and how long it is, given its compute cycles."""
         length = compute + self.drains + self.spec.pipeline_cycles
         asked = self.steps.bytes
-        each = zip(asked.load.tolist(), asked.output.tolist(), length.tolist(), strict=True)
-        return list(starmap(StepTraffic, each))
+        return Traffic(asked.load, asked.output, length)
 
 
 def time_steps(inputs: StepInputs) -> np.ndarray:

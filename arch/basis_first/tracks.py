@@ -8,6 +8,7 @@ MAC cycles, a vector in a block's buffer from its arrival until the last slice h
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs
 from arch.basis_first.timeline import StepRecord, record
 from arch.machine import ALONE, Neighbours
-from arch.memory import StepTraffic, Timeline, schedule
+from arch.memory import Timeline, schedule
 from arch.spec import MachineSpec
 from arch.trace import (
     Batch,
@@ -131,13 +132,12 @@ class _Layer:
 
     prepared: Prepared
     inputs: StepInputs
-    traffic: list[StepTraffic]
     timeline: Timeline
 
     def step(self, n: int) -> Iterator[Batch]:
         """One step with the wait before it."""
-        begin, end = self.timeline.starts[n], self.timeline.ends[n]
-        before = self.timeline.ends[n - 1] if n else 0
+        begin, end = int(self.timeline.starts[n]), int(self.timeline.ends[n])
+        before = int(self.timeline.ends[n - 1]) if n else 0
         drain, pipeline = int(self.prepared.drains[n]), self.prepared.spec.pipeline_cycles
         times = record(self.inputs, n)
         computed = begin + times.compute
@@ -202,10 +202,8 @@ class _Layer:
 
     def rest(self) -> Iterator[Batch]:
         """The requests, and the wait for the last store."""
-        spec, last = self.prepared.spec, self.timeline.ends[-1]
-        yield from dram_spans(
-            DRAM_TRACK, self.traffic, self.timeline, spec.dram_latency_cycles, self._bytes
-        )
+        spec, last = self.prepared.spec, int(self.timeline.ends[-1])
+        yield from dram_spans(DRAM_TRACK, self.timeline, spec.dram_latency_cycles, self._bytes)
         if last < self.timeline.cycles:
             for track in (PHASES, *(_state(block) for block in range(spec.pe_blocks))):
                 yield single(track, STATES[DRAM], last, self.timeline.cycles)
@@ -235,10 +233,9 @@ def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) 
     inputs = prepared.inputs
     times = time_steps(inputs)
     run = finish(prepared, times, spec, tensors.digest())
-    traffic = prepared.traffic(times[:, field.COMPUTE])
-    timeline = schedule(traffic, spec)
-    layer = _Layer(prepared, inputs, traffic, timeline)
-    ends = (0, *timeline.ends)
-    parts = [Part(ends[n], ends[n + 1], partial(layer.step, n)) for n in range(len(timeline.ends))]
+    timeline = schedule(prepared.traffic(times[:, field.COMPUTE]), spec)
+    layer = _Layer(prepared, inputs, timeline)
+    ends = [0, *timeline.ends.tolist()]
+    parts = [Part(*span, partial(layer.step, n)) for n, span in enumerate(pairwise(ends))]
     parts.append(Part(0, timeline.cycles, layer.rest))
     return LayerTrace(run.result, _tracks(spec, prepared), tuple(parts))

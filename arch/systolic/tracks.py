@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.machine import ALONE, LayerRun, Neighbours
-from arch.memory import StepTraffic, Timeline
+from arch.memory import Timeline
 from arch.spec import MachineSpec
 from arch.steps import bursts
 from arch.systolic.model import MACHINE, dram_steps
@@ -27,12 +27,11 @@ class _Layer:
 
     plan: Plan
     spec: SystolicSpec
-    traffic: list[StepTraffic]
     timeline: Timeline
 
     def batches(self) -> Iterator[Batch]:
         """All of it."""
-        start, stop = np.array(self.timeline.starts), np.array(self.timeline.ends)
+        start, stop = self.timeline.starts, self.timeline.ends
         outer, inner, step = np.unravel_index(
             np.arange(start.size) % self.plan.lengths.size, self.plan.lengths.shape
         )
@@ -51,7 +50,7 @@ class _Layer:
         there = edges[1:] > edges[:-1]
         yield Spans(PHASES, PHASE, label[there], edges[:-1][there], edges[1:][there])
         latency = self.spec.dram_latency_cycles
-        yield from dram_spans(DRAM, self.traffic, self.timeline, latency, self._bytes)
+        yield from dram_spans(DRAM, self.timeline, latency, self._bytes)
 
     def _bytes(self, n: int, store: bool) -> Mapping[str, int]:
         tensors = self.plan.stores if store else self.plan.loads
@@ -66,7 +65,7 @@ def _traced(run: LayerRun, spec: SystolicSpec) -> LayerTrace:
     steps = plan(run.result.layer, spec, run.result.images)
     in_order = dram_steps(steps)
     timeline = in_order.timeline(spec)
-    layer = _Layer(steps, spec, in_order.traffic(spec), timeline)
+    layer = _Layer(steps, spec, timeline)
     part = Part(0, timeline.cycles, layer.batches)
     return LayerTrace(run.result, (STEPS, PHASES, DRAM), (part,))
 

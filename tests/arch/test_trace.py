@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arch.memory import StepTraffic, schedule
+from arch.memory import Traffic, schedule
 from arch.spec import MachineSpec
-from arch.trace import TRACERS, Counts, Label, Spans, Track, changes, runs, served, tracer
+from arch.trace import TRACERS, Counts, Label, Spans, Track, changes, dram_spans, runs, tracer
 
 TRACK = Track("group", "track")
 BUSY = Label("busy", "busy")
@@ -77,20 +77,22 @@ def test_runs_keep_every_cycle(drawn) -> None:
         assert (kind, end) != (other, begin)
 
 
-@given(st.lists(st.tuples(*[st.sampled_from((0, 64, 640))] * 2, st.integers(0, 50)), max_size=8))
-def test_every_request_finds_its_step(rows) -> None:
-    steps = [StepTraffic(*row) for row in rows]
-    timeline = schedule(steps, MachineSpec())
-    found = list(served(steps, timeline))
-    asked = {(n, False) for n, step in enumerate(steps) if step.load_bytes}
-    asked |= {(n, True) for n, step in enumerate(steps) if step.store_bytes}
-    assert {(n, store) for n, store, _ in found} == asked
-    for n, store, request in found:
-        assert request.size == (steps[n].store_bytes if store else steps[n].load_bytes)
-        if store:
-            assert request.first >= timeline.ends[n]
-        else:
-            assert request.done <= timeline.starts[n]
+def test_every_request_is_shown_with_its_latency() -> None:
+    asked = np.array([640, 0]), np.array([64, 64])
+    timeline = schedule(Traffic(*asked, np.array([5, 5])), MachineSpec())
+
+    def tensors(n: int, store: bool) -> dict[str, int]:
+        return {"output" if store else "input": int(asked[store][n]), "weight": 0}
+
+    spans = list(dram_spans(Track("layer", "DRAM"), timeline, 80, tensors))
+    assert [(s.labels[0].name, int(s.start[0]), int(s.stop[0])) for s in spans] == [
+        ("latency", 0, 80),
+        ("load input", 80, 100),
+        ("latency", 105, 185),
+        ("store output", 185, 187),
+        ("latency", 187, 267),
+        ("store output", 267, 269),
+    ]
 
 
 @pytest.mark.parametrize("name", list(TRACERS))

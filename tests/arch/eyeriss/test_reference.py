@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from arch.errors import OperandError
 from arch.eyeriss.mapping import mapping
 from arch.eyeriss.model import MACHINE
-from arch.memory import StepTraffic, schedule
+from arch.memory import Traffic, schedule
 from tests.arch.eyeriss.cases import specs, tensors
 from tests.reference.eyeriss import Slow
 from workloads.convolve import convolve
@@ -24,10 +24,10 @@ def timeline(trace, spec):
             bursts(size) for size in (loads["input"], loads["weight"], stores["output"])
         )
         if spec.dram_overlap == "on":
-            steps.append(StepTraffic(inputs + weights, out, length))
+            steps.append((inputs + weights, out, length))
         else:
-            steps += [StepTraffic(weights, 0, 0), StepTraffic(inputs, out, length)]
-    return schedule(steps, spec)
+            steps += [(weights, 0, 0), (inputs, out, length)]
+    return schedule(Traffic(*np.array(steps, np.int64).T.copy()), spec)
 
 
 @settings(max_examples=120, deadline=None)
