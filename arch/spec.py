@@ -1,25 +1,40 @@
-"""What every machine's Spec shares: clock, node, energy tables, DRAM."""
+"""What every machine's Spec shares: clock, node, energy tables, DRAM, and its kinds of numbers."""
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any, Literal, TypeVar
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveInt,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from arch.errors import SpecError
-from arch.node import NOMINAL, node
+from arch.node import node
+from workloads.number import shown, spelled
 
 DramKind = Literal["LPDDR4", "LPDDR", "DDR3", "DDR4", "GDDR5", "HBM2", "HMC"]
 EnergyFamily = Literal["horowitz_cacti", "accelergy_aladdin"]
 NodeNm = Literal[130, 90, 65, 45, 32, 20, 16, 14, 10, 7]
+
+# Every number of a Spec has a lower and an upper bound.  The upper ones are far above any chip, and
+# so low that cycles times units stay below 2^63 and that no field alone makes a run endless.
+Count = Annotated[int, Field(ge=1, le=1 << 16)]  # of units, words, entries
+Bytes = Annotated[int, Field(ge=1, le=1 << 34)]  # of a memory
+Halves = Annotated[int, Field(ge=2, le=1 << 34)]  # bytes of a memory of two halves
+PortBytes = Annotated[int, Field(ge=1, le=64)]  # of a port of a memory
+PsumBits = Annotated[int, Field(ge=8, le=32)]
+Cycles = Annotated[int, Field(ge=0, le=10**6)]
+Hertz = Annotated[int, Field(ge=10**6, le=10**10)]
+BytesPerSecond = Annotated[int, Field(ge=10**6, le=10**18)]
+Nanoseconds = Annotated[int, Field(ge=0, le=10**7)]
+MOST_UNITS = 1 << 20  # lanes, multipliers or PEs of a machine
 
 
 class MachineSpec(BaseModel):
@@ -27,19 +42,24 @@ class MachineSpec(BaseModel):
 
     ``node_nm``, ``supply_v``, ``energy`` and ``dram`` price the actions; none changes a cycle.
 
+    Numbers are taken as numbers alone: neither True nor text is one.  Of ``UNITS`` the product is
+    bounded, too.
+
     Examples
     --------
     >>> MachineSpec(clock_hz=1_000_000_000).dram_latency_cycles
     100
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True)
 
-    clock_hz: PositiveInt = Field(800_000_000, description="clock, Hz")
+    UNITS: ClassVar[tuple[str, ...]] = ()
+
+    clock_hz: Hertz = Field(800_000_000, description="clock, Hz")
     node_nm: NodeNm = Field(
         45, description="process node; energy and area are scaled from the 45 nm tables, nm"
     )
-    supply_v: float | Literal["nominal"] = Field(
+    supply_v: Annotated[float, Field(gt=0, le=5)] | Literal["nominal"] = Field(
         "nominal",
         description="Assumption: supply voltage, V; nominal is 0.9 at 45 nm (Horowitz's table), "
         "at other nodes that of the PTM models",
@@ -48,22 +68,39 @@ class MachineSpec(BaseModel):
         "horowitz_cacti", description="family of the energy tables; they are never mixed"
     )
     dram: DramKind = Field("LPDDR4", description="kind of DRAM, which sets its energy per byte")
-    dram_bandwidth_bytes_per_s: PositiveInt = Field(
+    dram_bandwidth_bytes_per_s: BytesPerSecond = Field(
         25_600_000_000, description="DRAM bandwidth, bytes/s"
     )
-    dram_latency_ns: int = Field(100, ge=0, description="DRAM latency of one request, ns")
-    dram_burst_bytes: PositiveInt = Field(64, description="every run is rounded up to bursts, B")
+    dram_latency_ns: Nanoseconds = Field(100, description="DRAM latency of one request, ns")
+    dram_burst_bytes: int = Field(
+        64, ge=1, le=1 << 16, description="every run is rounded up to bursts, B"
+    )
 
-    @field_validator("supply_v", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _volts(cls, value: object, info: ValidationInfo) -> object:
-        """A voltage that the node can have; text from a command line becomes a number."""
-        if value != NOMINAL and (isinstance(value, bool) or not _is_number(value)):
-            raise ValueError(f"wanted {NOMINAL!r} or volts")
-        volts = NOMINAL if value == NOMINAL else float(str(value))
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        """A whole number may be written 1e9; True is no 1, which a Literal would not mind."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError(f"wanted {allowed(cls, info.field_name or '')}")
+        if isinstance(value, float) and value.is_integer() and annotation is not float:
+            return int(value)
+        return value
+
+    @field_validator("supply_v", mode="after")
+    @classmethod
+    def _volts(cls, value: float | str, info: ValidationInfo) -> float | str:
+        """A voltage that the node can have."""
         if "node_nm" in info.data:
-            node(info.data["node_nm"], volts)
-        return volts
+            node(info.data["node_nm"], value)
+        return value
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        count = prod(getattr(self, name) for name in self.UNITS)
+        if count > MOST_UNITS:
+            raise ValueError(f"{' x '.join(self.UNITS)} is {count}, wanted at most {MOST_UNITS}")
+        return self
 
     def _repr_html_(self) -> str:
         """What a notebook shows: every field with its value and meaning."""
@@ -80,12 +117,34 @@ class MachineSpec(BaseModel):
         return -(-self.dram_latency_ns * self.clock_hz // 1_000_000_000)
 
 
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return True
+def allowed(kind: type[MachineSpec], field: str) -> str:
+    """What a field may be, in words.
+
+    Examples
+    --------
+    >>> allowed(MachineSpec, "dram_burst_bytes"), allowed(MachineSpec, "energy")
+    ('a whole number 1 to 65536', "'horowitz_cacti' or 'accelergy_aladdin'")
+    """
+    found = kind.model_json_schema()["properties"][field]
+    return " or ".join(_in_words(form) for form in found.get("anyOf", [found]))
+
+
+def _in_words(form: Mapping[str, Any]) -> str:
+    """One form of a JSON schema."""
+    choices = form.get("enum", [form["const"]] if "const" in form else [])
+    if choices:
+        *before, last = map(repr, choices)
+        return f"{', '.join(before)} or {last}" if before else last
+    if form["type"] not in ("integer", "number"):
+        return {"boolean": "true or false", "string": "text"}.get(form["type"], form["type"])
+    words = "a whole number" if form["type"] == "integer" else "a number"
+    if "exclusiveMinimum" in form:
+        words += f" above {spelled(form['exclusiveMinimum'])}"
+        return f"{words}, up to {spelled(form['maximum'])}" if "maximum" in form else words
+    low, high = form.get("minimum"), form.get("maximum")
+    if low is None or high is None:
+        return words if low is None else f"{words} >= {spelled(low)}"
+    return f"{words} {spelled(low)} to {spelled(high)}"
 
 
 S = TypeVar("S", bound=MachineSpec)
@@ -122,22 +181,24 @@ def override(spec: S, fields: Mapping[str, Any], *, where: str = "--set") -> S:
 
     Examples
     --------
-    >>> override(MachineSpec(), {"clock_hz": "1e3"}, where="my.toml")
+    >>> override(MachineSpec(), {"clock_hz": "fast"}, where="my.toml")
     Traceback (most recent call last):
-    arch.errors.SpecError: my.toml: clock_hz = '1e3': input should be a valid integer, unable to \
-parse string as an integer
+    arch.errors.SpecError: my.toml: clock_hz = 'fast': wanted a whole number 1e6 to 1e10
     """
     kind = type(spec)
     for name in fields:
         if name not in kind.model_fields:
-            allowed = ", ".join(kind.model_fields)
-            raise SpecError(f"{where}: unknown field {name!r}, allowed are {allowed}")
+            there = ", ".join(kind.model_fields)
+            raise SpecError(f"{where}: unknown field {shown(name)}, allowed are {there}")
     try:
         return kind.model_validate({**spec.model_dump(), **fields})
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "fields"
+        own = first["type"] == "value_error"  # of a validator of ours
         message = first["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        value = f" = {first['input']!r}" if first["loc"] else ""
-        raise SpecError(f"{where}: {field}{value}: {message}") from None
+        if not first["loc"]:
+            raise SpecError(f"{where}: fields: {message}") from None
+        field = str(first["loc"][0])
+        told = message if own else f"wanted {allowed(kind, field)}"
+        value = fields.get(field, getattr(spec, field))
+        raise SpecError(f"{where}: {field} = {shown(value)}: {told}") from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from arch.machine import MACHINES, machine
-from arch.spec import MachineSpec
+from arch.spec import MachineSpec, allowed
 
 MARK = "<!-- fields of {name}: made by python -m reports.assumptions -->"
 END = "<!-- end -->"
@@ -12,18 +12,26 @@ ASSUMED = "Assumption: "
 
 
 def fields(spec: type[MachineSpec]) -> str:
-    """A table of field, default and meaning.
+    """A table of field, default, what is allowed, and meaning.
 
     Examples
     --------
     >>> print(fields(MachineSpec).splitlines()[2])
-    | `clock_hz` | 800000000 |  | clock, Hz |
+    | `clock_hz` | 800000000 | 1e6 to 1e10 |  | clock, Hz |
     """
-    lines = ["| field | default | assumed | meaning |", "|---|---|---|---|"]
+    lines = ["| field | default | allowed | assumed | meaning |", "|---|---|---|---|---|"]
     for name, info in spec.model_fields.items():
         meaning = (info.description or "").replace("|", "\\|")
         assumed = "yes" if ASSUMED in meaning else ""
-        lines.append(f"| `{name}` | {info.default} | {assumed} | {meaning.replace(ASSUMED, '')} |")
+        meaning = meaning.replace(ASSUMED, "")
+        cells = (
+            f"`{name}`",
+            str(info.default),
+            allowed(spec, name).replace("a whole number ", ""),
+            assumed,
+            meaning,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -21,12 +21,14 @@ import numpy as np
 from workloads.densities import PUBLISHED, published
 from workloads.errors import WorkloadError
 from workloads.network import Network, NetworkLayer
+from workloads.number import MOST_SEED, between, is_whole, shown
 from workloads.tensors import LayerTensors
 
 Kind = Literal["iid", "channel"]
 DENSITIES = ("coefficients", "activations", "weights")
 WORDS = 1 << 16  # values of a random word; a density is met to within 1 / WORDS
 INT8_MAX = 127
+LIMITS = {"basis": (1, 1024), "seed": (0, MOST_SEED), "images": (1, 10**6)}
 CHUNK = 1 << 17  # elements made at once, so that the words stay in cache
 
 # Assumption: in the kind ``channel`` the density of a channel is drawn from a Beta distribution
@@ -46,8 +48,9 @@ class Synthetic:
     coefficients, activations, weights : density, the share of non-zeros, 0 to 1; None stands for
         one that is not given, which is refused where a layer needs it.  For activations and
         weights also the name of published densities, which differ from layer to layer
-    basis : M, kernels in a basis, at most R x S in each layer
-    seed : integer >= 0
+    basis : M, kernels in a basis, at most R x S in each layer; the bounds of these three are in
+        ``LIMITS``
+    seed : of all tensors
     images : batch size
     kind : ``iid``, every element alike; ``channel``, a density per input channel for
         activations, per output channel for coefficients and weights, with the mean as stated
@@ -76,12 +79,14 @@ class Synthetic:
                 if value in PUBLISHED:
                     continue
                 wanted += f" or the published ones of {', '.join(PUBLISHED)}"
-            if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise WorkloadError(f"synthetic: {name} is {value!r}, {wanted}")
-        for name, least in (("basis", 1), ("seed", 0), ("images", 1)):
+            if type(value) not in (int, float) or not 0 <= value <= 1:
+                raise WorkloadError(f"synthetic: {name} is {shown(value)}, {wanted}")
+        for name, (least, most) in LIMITS.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise WorkloadError(f"synthetic: {name} is {value!r}, wanted an integer >= {least}")
+            if not is_whole(value, least, most):
+                raise WorkloadError(
+                    f"synthetic: {name} is {shown(value)}, wanted an integer {between(least, most)}"
+                )
         if self.kind not in get_args(Kind):
             allowed = ", ".join(get_args(Kind))
             raise WorkloadError(f"synthetic: kind is {self.kind!r}, allowed are {allowed}")

@@ -4,11 +4,11 @@ The paper's sizes could not be read, so every default here is an ``Assumption:``
 its description says otherwise.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Cycles, MachineSpec
 
 
 class BasisFirstSpec(MachineSpec):
@@ -20,42 +20,47 @@ class BasisFirstSpec(MachineSpec):
     16
     """
 
-    pe_blocks: PositiveInt = Field(32, description="Assumption: output channels in flight")
-    slices_per_block: PositiveInt = Field(
-        6, description="Assumption: basis kernels handled in one pass"
+    UNITS: ClassVar[tuple[str, ...]] = ("pe_blocks", "slices_per_block", "ca_lanes")
+
+    pe_blocks: Count = Field(32, description="Assumption: output channels in flight")
+    slices_per_block: int = Field(
+        6, ge=1, le=256, description="Assumption: basis kernels handled in one pass"
     )
     ca_lanes: int = Field(
         16, ge=1, le=64, description="Assumption: operand pairs summed per cycle per slice"
     )
-    mac_row_width: PositiveInt = Field(
-        3, description="Assumption: multipliers per slice, one row of a 3x3 kernel per cycle"
+    mac_row_width: int = Field(
+        3,
+        ge=1,
+        le=256,
+        description="Assumption: multipliers per slice, one row of a 3x3 kernel per cycle",
     )
-    lookahead: NonNegativeInt = Field(4, description="Assumption: concentration, rows ahead")
-    lookaside: NonNegativeInt = Field(1, description="Assumption: concentration, lanes either side")
+    lookahead: int = Field(4, ge=0, le=64, description="Assumption: concentration, rows ahead")
+    lookaside: int = Field(
+        1, ge=0, le=64, description="Assumption: concentration, lanes either side"
+    )
     packing: Literal["window", "ideal", "none"] = Field(
         "window", description="Assumption: how pairs are packed into lanes"
     )
-    intermediate_fifo: PositiveInt = Field(
+    intermediate_fifo: Count = Field(
         4, description="Assumption: V entries between CA unit and MAC row, per slice"
     )
-    broadcast_window: PositiveInt = Field(
+    broadcast_window: Count = Field(
         4, description="Assumption: pixels a fast block may run ahead of the slowest"
     )
-    vector_buffer_bytes: PositiveInt = Field(
+    vector_buffer_bytes: Bytes = Field(
         4096, description="Assumption: pixel vectors waiting, B per block"
     )
-    coefficient_buffer_bytes: PositiveInt = Field(
+    coefficient_buffer_bytes: Bytes = Field(
         1024, description="Assumption: bitmap and signs of the current (k, m), two halves, B/slice"
     )
-    psum_buffer_bytes: PositiveInt = Field(4096, description="Assumption: psums, B per block")
-    input_glb_bytes: PositiveInt = Field(65536, description="Assumption: input GLB, two halves, B")
-    output_glb_bytes: PositiveInt = Field(
-        65536, description="Assumption: output GLB, two halves, B"
-    )
-    broadcast_bytes_per_cycle: PositiveInt = Field(
+    psum_buffer_bytes: Bytes = Field(4096, description="Assumption: psums, B per block")
+    input_glb_bytes: Bytes = Field(65536, description="Assumption: input GLB, two halves, B")
+    output_glb_bytes: Bytes = Field(65536, description="Assumption: output GLB, two halves, B")
+    broadcast_bytes_per_cycle: Count = Field(
         128, description="Assumption: GLB port feeding the broadcast, B/cycle"
     )
-    pipeline_cycles: NonNegativeInt = Field(
+    pipeline_cycles: Cycles = Field(
         8, description="Assumption: filling and emptying the pipeline, cycles once per step"
     )
     intermediate_bits: int = Field(20, ge=2, le=32, description="Assumption: width of V, bits")

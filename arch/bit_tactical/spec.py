@@ -8,11 +8,11 @@ as much in a cycle when nothing can be skipped.  A window is the input under one
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Halves, MachineSpec, PortBytes, PsumBits
 
 BackEnd = Literal["bit_parallel", "precision", "bits"]
 KIB = 1024
@@ -37,12 +37,14 @@ class BitTacticalSpec(MachineSpec):
     1
     """
 
-    tiles: PositiveInt = Field(4, description="tiles")
-    filters: PositiveInt = Field(16, description="filters in flight in a tile")
+    UNITS: ClassVar[tuple[str, ...]] = ("tiles", "filters", "lanes", "columns")
+
+    tiles: Count = Field(4, description="tiles")
+    filters: Count = Field(16, description="filters in flight in a tile")
     lanes: int = Field(
         16, ge=1, le=MOST_LANES, description="weights of each filter in flight, one in a lane"
     )
-    columns: PositiveInt = Field(
+    columns: Count = Field(
         8,
         description="windows in flight in a tile of a bit-serial back end; as many as a word has "
         "bits make it the equal of the bit-parallel one",
@@ -55,30 +57,34 @@ class BitTacticalSpec(MachineSpec):
     terms: Literal["booth", "ones"] = Field(
         "booth", description="effectual terms of TCLe: signed digits (booth), or ones of |value|"
     )
-    lookahead: NonNegativeInt = Field(
-        2, description="h, steps ahead from which a weight may come; 0 skips nothing"
+    lookahead: int = Field(
+        2,
+        ge=0,
+        le=MOST_PLACES,
+        description="h, steps ahead from which a weight may come; 0 skips nothing",
     )
-    lookaside: NonNegativeInt = Field(5, description="d, places in other lanes that are searched")
+    lookaside: int = Field(
+        5, ge=0, le=MOST_PLACES, description="d, places in other lanes that are searched"
+    )
     search: Literal["T", "L"] = Field(
         "T", description="where look-aside searches: T both sides, L one side of the next step"
     )
-    activation_bytes: int = Field(
-        224 * KIB, ge=2, description="activation memory, two halves; Assumption: the iso split, B"
+    activation_bytes: Halves = Field(
+        224 * KIB, description="activation memory, two halves; Assumption: the iso split, B"
     )
-    weight_bytes: int = Field(
+    weight_bytes: Halves = Field(
         288 * KIB,
-        ge=2,
         description="weight memories of all tiles, two halves each; Assumption: the iso split, B",
     )
-    output_bytes: int = Field(
-        64 * KIB, ge=2, description="output memory, two halves; Assumption: the iso split, B"
+    output_bytes: Halves = Field(
+        64 * KIB, description="output memory, two halves; Assumption: the iso split, B"
     )
     operand_bits: Literal[8, 16] = Field(8, description="bits of an input, weight or output word")
-    psum_bits: int = Field(32, ge=8, le=32, description="Assumption: width of a psum, bits")
-    bank_bytes: int = Field(
-        16 * KIB, ge=1, description="Assumption: memories are made of banks of this size, B"
+    psum_bits: PsumBits = Field(32, description="Assumption: width of a psum, bits")
+    bank_bytes: Bytes = Field(
+        16 * KIB, description="Assumption: memories are made of banks of this size, B"
     )
-    port_bytes: int = Field(32, ge=1, le=64, description="Assumption: width of a bank's port, B")
+    port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -8,11 +8,11 @@ positive and an 8-bit negative array, each in two crossbars of 4-bit cells.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Halves, Hertz, MachineSpec, PortBytes, PsumBits
 
 KIB = 1024
 WORD_BITS = 8  # of an activation, and of the magnitude of a weight (up to 128)
@@ -37,11 +37,16 @@ class CrossbarSpec(MachineSpec):
     (160, 1024)
     """
 
-    crossbars: PositiveInt = Field(
-        640, description="Assumption: crossbars on the chip; iso: 1024 products in a cycle"
+    UNITS: ClassVar[tuple[str, ...]] = ("crossbar_rows", "crossbar_columns")
+
+    crossbars: int = Field(
+        640,
+        ge=1,
+        le=1 << 20,
+        description="Assumption: crossbars on the chip; iso: 1024 products in a cycle",
     )
-    crossbar_rows: PositiveInt = Field(128, description="rows of a crossbar")
-    crossbar_columns: PositiveInt = Field(
+    crossbar_rows: Count = Field(128, description="rows of a crossbar")
+    crossbar_columns: Count = Field(
         64, description="columns of a crossbar, its reference column left out"
     )
     cell_bits: int = Field(4, ge=1, le=8, description="bits of a cell")
@@ -54,35 +59,31 @@ class CrossbarSpec(MachineSpec):
         le=10,
         description="Assumption: bits of an ADC; every sum of a column must fit, or it is refused",
     )
-    adcs_per_crossbar: PositiveInt = Field(
-        1, description="ADCs that share the columns of a crossbar"
-    )
-    adc_hz: PositiveInt = Field(
-        1_200_000_000, description="conversions of an ADC (ISAAC), conversions/s"
-    )
-    rows_at_once: PositiveInt = Field(
+    adcs_per_crossbar: Count = Field(1, description="ADCs that share the columns of a crossbar")
+    adc_hz: Hertz = Field(1_200_000_000, description="conversions of an ADC (ISAAC), conversions/s")
+    rows_at_once: Count = Field(
         64, description="Assumption: rows of a crossbar that are driven together; 64 suit 10 bits"
     )
-    read_ns: PositiveInt = Field(100, description="one reading of a crossbar (ISAAC), ns")
+    read_ns: int = Field(100, ge=1, le=10**7, description="one reading of a crossbar (ISAAC), ns")
     read_volts: float = Field(
-        0.2, gt=0, allow_inf_nan=False, description="Assumption: of the largest digit on a row, V"
+        0.2, gt=0, le=10, description="Assumption: of the largest digit on a row, V"
     )
     conductance_min_us: float = Field(
-        0.1, gt=0, allow_inf_nan=False, description="of level 0, which is not zero; 10 MOhm, uS"
+        0.1, gt=0, le=1e6, description="of level 0, which is not zero; 10 MOhm, uS"
     )
     conductance_max_us: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="of the highest level; 1 MOhm, uS"
+        1.0, gt=0, le=1e6, description="of the highest level; 1 MOhm, uS"
     )
-    write_ns: PositiveInt = Field(
-        1000, description="Assumption: writing and verifying a row of cells, ns"
+    write_ns: int = Field(
+        1000, ge=1, le=10**7, description="Assumption: writing and verifying a row of cells, ns"
     )
     write_pj: float = Field(
-        10.0, ge=0, allow_inf_nan=False, description="Assumption: writing and verifying a cell, pJ"
+        10.0, ge=0, le=1e6, description="Assumption: writing and verifying a cell, pJ"
     )
     cell_f2: float = Field(
         4.0,
         gt=0,
-        allow_inf_nan=False,
+        le=1e6,
         description="Assumption: area of a cell, squares of the node's length",
     )
     skip: Literal["structured", "tiles", "none"] = Field(
@@ -100,23 +101,22 @@ class CrossbarSpec(MachineSpec):
         description="Assumption: crossbars left over hold copies that take turns at the outputs, "
         "or stay empty",
     )
-    input_bytes: int = Field(
-        384 * KIB, ge=2, description="input buffer, two halves; Assumption: the iso split, B"
+    input_bytes: Halves = Field(
+        384 * KIB, description="input buffer, two halves; Assumption: the iso split, B"
     )
-    weight_bytes: int = Field(
+    weight_bytes: Halves = Field(
         64 * KIB,
-        ge=2,
         description="buffer of weights to be written, two halves; Assumption: the iso split, B",
     )
-    output_bytes: int = Field(
-        128 * KIB, ge=2, description="output buffer, two halves; Assumption: the iso split, B"
+    output_bytes: Halves = Field(
+        128 * KIB, description="output buffer, two halves; Assumption: the iso split, B"
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input or output word")
-    psum_bits: int = Field(32, ge=8, le=32, description="Assumption: width of a psum, bits")
-    bank_bytes: int = Field(
-        16 * KIB, ge=1, description="Assumption: buffers are made of banks of this size, B"
+    psum_bits: PsumBits = Field(32, description="Assumption: width of a psum, bits")
+    bank_bytes: Bytes = Field(
+        16 * KIB, description="Assumption: buffers are made of banks of this size, B"
     )
-    port_bytes: int = Field(32, ge=1, le=64, description="Assumption: width of a bank's port, B")
+    port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -7,15 +7,18 @@ a batch of N images is N.  The mapping's own letters (m, n, e, p, q, r, t) are t
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, MachineSpec, PortBytes, PsumBits
+from workloads.number import is_whole, whole_number
 
 KIB = 1024
 AUTO = "auto"
 LETTERS = ("m", "n", "e", "p", "q", "r", "t")
+MOST_LETTER = 1 << 16
+Words = Annotated[int, Field(ge=1, le=1 << 20)]  # of a bus, in a cycle
 
 
 class EyerissSpec(MachineSpec):
@@ -33,40 +36,40 @@ class EyerissSpec(MachineSpec):
     (168, 82)
     """
 
-    rows: PositiveInt = Field(32, description="rows of PEs")
-    columns: PositiveInt = Field(32, description="columns of PEs")
-    ifmap_spad_words: PositiveInt = Field(12, description="input words in the registers of a PE")
-    filter_spad_words: PositiveInt = Field(224, description="weight words in the SRAM of a PE")
-    psum_spad_words: PositiveInt = Field(24, description="psums in the registers of a PE")
-    glb_bytes: PositiveInt = Field(
+    UNITS: ClassVar[tuple[str, ...]] = ("rows", "columns")
+
+    rows: Count = Field(32, description="rows of PEs")
+    columns: Count = Field(32, description="columns of PEs")
+    ifmap_spad_words: Count = Field(12, description="input words in the registers of a PE")
+    filter_spad_words: Count = Field(224, description="weight words in the SRAM of a PE")
+    psum_spad_words: Count = Field(24, description="psums in the registers of a PE")
+    glb_bytes: Bytes = Field(
         82 * 4 * KIB, description="GLB for inputs and psums; Assumption: the iso split, B"
     )
-    filter_glb_bytes: PositiveInt = Field(
+    filter_glb_bytes: Bytes = Field(
         24 * KIB,
         description="part of the GLB in which the weights of the next pass wait; "
         "Assumption: the iso split, B",
     )
-    bank_bytes: PositiveInt = Field(
+    bank_bytes: Bytes = Field(
         4 * KIB, description="a bank of the GLB, which holds either inputs or psums, B"
     )
-    port_bytes: int = Field(8, ge=1, le=64, description="width of a bank's port, B")
-    filter_bus_words: PositiveInt = Field(
+    port_bytes: PortBytes = Field(8, description="width of a bank's port, B")
+    filter_bus_words: Words = Field(
         24,
         description="weights sent per cycle; Assumption: iso as many per PE as 4 for 168",
     )
-    ifmap_bus_words: PositiveInt = Field(
+    ifmap_bus_words: Words = Field(
         6,
         description="inputs sent per cycle; Assumption: iso as many per PE as 1 for 168",
     )
-    psum_bus_words: PositiveInt = Field(
+    psum_bus_words: Words = Field(
         24,
         description="psums sent per cycle, and as many back; "
         "Assumption: iso as many per PE as 4 for 168",
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
-    psum_bits: int = Field(
-        32, ge=8, le=32, description="width of a psum in spads, GLB, buses, bits"
-    )
+    psum_bits: PsumBits = Field(32, description="width of a psum in spads, GLB, buses, bits")
     wide_psums: Literal["refuse", "truncate"] = Field(
         "refuse",
         description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
@@ -99,9 +102,11 @@ class EyerissSpec(MachineSpec):
             return value
         numbers = [part.strip() for part in value.split(",")]
         if len(numbers) != len(LETTERS) or not all(
-            part.isdecimal() and int(part) > 0 for part in numbers
+            is_whole(whole_number(part), 1, MOST_LETTER) for part in numbers
         ):
-            raise ValueError(f"wanted {AUTO!r} or seven positive integers {','.join(LETTERS)}")
+            raise ValueError(
+                f"wanted {AUTO!r} or seven whole numbers 1 to {MOST_LETTER}, {','.join(LETTERS)}"
+            )
         return ",".join(numbers)
 
     @property

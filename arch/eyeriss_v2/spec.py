@@ -7,11 +7,11 @@ on; a column of weights holds the M0 weights of one input channel and one tap.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Count, Cycles, Halves, MachineSpec, PortBytes, PsumBits
 
 KIB = 1024
 VALUE_BITS = 8  # an iact or a weight
@@ -33,12 +33,20 @@ class EyerissV2Spec(MachineSpec):
     (24, 8, 192, 384, 275424)
     """
 
-    grid_rows: PositiveInt = Field(8, description="rows of clusters")
-    grid_columns: PositiveInt = Field(2, description="columns of clusters")
-    cluster_rows: PositiveInt = Field(3, description="rows of PEs in a cluster")
-    cluster_columns: PositiveInt = Field(4, description="columns of PEs in a cluster")
-    macs_per_pe: PositiveInt = Field(
-        2, le=4, description="multipliers of a PE, fed with one iact and neighbouring weights"
+    UNITS: ClassVar[tuple[str, ...]] = (
+        "grid_rows",
+        "grid_columns",
+        "cluster_rows",
+        "cluster_columns",
+        "macs_per_pe",
+    )
+
+    grid_rows: Count = Field(8, description="rows of clusters")
+    grid_columns: Count = Field(2, description="columns of clusters")
+    cluster_rows: Count = Field(3, description="rows of PEs in a cluster")
+    cluster_columns: Count = Field(4, description="columns of PEs in a cluster")
+    macs_per_pe: int = Field(
+        2, ge=1, le=4, description="multipliers of a PE, fed with one iact and neighbouring weights"
     )
     processing: Literal["csc", "dense"] = Field(
         "csc", description="csc skips zeros; dense stores and multiplies all of them"
@@ -48,34 +56,37 @@ class EyerissV2Spec(MachineSpec):
         description="Assumption: exposed fills the one weight spad before each pass; overlapped "
         "halves it and fills one half during the pass before",
     )
-    iact_spad_words: PositiveInt = Field(
-        16, le=16, description="iacts in a PE, value and count each; le 16 for a 4-bit address"
+    iact_spad_words: int = Field(
+        16,
+        ge=1,
+        le=16,
+        description="iacts in a PE, value and count each; le 16 for a 4-bit address",
     )
-    iact_spad_segments: int = Field(9, ge=2, description="segments of iacts in a PE")
-    weight_spad_words: PositiveInt = Field(
+    iact_spad_segments: int = Field(9, ge=2, le=1 << 16, description="segments of iacts in a PE")
+    weight_spad_words: Count = Field(
         96, description="words of macs_per_pe weights in a PE, value and count each"
     )
-    weight_spad_columns: PositiveInt = Field(16, description="columns of weights in a PE")
-    psum_spad_words: PositiveInt = Field(32, description="psums in a PE, which bound M0")
+    weight_spad_columns: Count = Field(16, description="columns of weights in a PE")
+    psum_spad_words: Count = Field(32, description="psums in a PE, which bound M0")
     count_bits: int = Field(
         4, ge=1, le=8, description="bits of the count of zeros before a stored value"
     )
     operand_bytes: Literal[1] = Field(1, description="bytes of an iact, weight or output value")
-    psum_bits: int = Field(20, ge=8, le=32, description="width of a psum, bits")
-    iact_glb_bytes: int = Field(
-        72 * KIB, ge=2, description="iacts on chip, two halves, one bank per row of a cluster, B"
+    psum_bits: PsumBits = Field(20, description="width of a psum, bits")
+    iact_glb_bytes: Halves = Field(
+        72 * KIB, description="iacts on chip, two halves, one bank per row of a cluster, B"
     )
-    psum_glb_bytes: int = Field(
-        120 * KIB, ge=2, description="psums on chip, two halves, a bank per column of a cluster, B"
+    psum_glb_bytes: Halves = Field(
+        120 * KIB, description="psums on chip, two halves, a bank per column of a cluster, B"
     )
-    iact_port_bytes: PositiveInt = Field(
-        3, le=64, description="Assumption: width of an iact bank's port, two words of 12 bits, B"
+    iact_port_bytes: PortBytes = Field(
+        3, description="Assumption: width of an iact bank's port, two words of 12 bits, B"
     )
-    psum_port_bytes: PositiveInt = Field(
-        5, le=64, description="Assumption: width of a psum bank's port, two psums of 20 bits, B"
+    psum_port_bytes: PortBytes = Field(
+        5, description="Assumption: width of a psum bank's port, two psums of 20 bits, B"
     )
-    pipeline_stages: int = Field(
-        7, ge=0, description="stages of a PE: cycles to fill it once per pass"
+    pipeline_stages: Cycles = Field(
+        7, description="stages of a PE: cycles to fill it once per pass"
     )
 
     @model_validator(mode="after")

@@ -8,12 +8,12 @@ PE's tile belong to a neighbour, they are its halo.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from arch.scnn.kernels import BANKS, MOST_PRODUCTS
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Cycles, MachineSpec, PsumBits
 
 Barrier = Literal["group", "channel", "layer"]
 Tiling = Literal["output", "padded_input", "input"]
@@ -34,31 +34,41 @@ class ScnnSpec(MachineSpec):
     (1024, 12, 9216, 589824)
     """
 
-    pe_rows: PositiveInt = Field(8, description="rows of PEs")
-    pe_columns: PositiveInt = Field(8, description="columns of PEs")
-    activation_vector: PositiveInt = Field(4, description="activations of a block, I")
-    weight_vector: PositiveInt = Field(4, description="weights of a block, F")
+    UNITS: ClassVar[tuple[str, ...]] = (
+        "pe_rows",
+        "pe_columns",
+        "activation_vector",
+        "weight_vector",
+    )
+
+    pe_rows: Count = Field(8, description="rows of PEs")
+    pe_columns: Count = Field(8, description="columns of PEs")
+    activation_vector: int = Field(
+        4, ge=1, le=MOST_PRODUCTS, description="activations of a block, I"
+    )
+    weight_vector: int = Field(4, ge=1, le=MOST_PRODUCTS, description="weights of a block, F")
     accumulator_entries: int = Field(
         512,
         ge=BANKS,
+        le=1 << 20,
         description="psums in the 32 banks of a PE, of each of two buffers; Assumption: half of "
         "the published 1024, for the iso bytes",
     )
-    iaram_bytes: PositiveInt = Field(
+    iaram_bytes: Bytes = Field(
         2922, description="input activations of a PE; Assumption: the iso split, B"
     )
-    oaram_bytes: PositiveInt = Field(
+    oaram_bytes: Bytes = Field(
         2922, description="output activations of a PE; Assumption: the iso split, B"
     )
-    weight_fifo_entries: PositiveInt = Field(50, description="weight vectors in the FIFO of a PE")
+    weight_fifo_entries: Count = Field(50, description="weight vectors in the FIFO of a PE")
     operand_bytes: Literal[1, 2] = Field(
         1, description="bytes of an input, weight or output value without its index"
     )
     index_bits: int = Field(
         4, ge=1, le=16, description="zeros before an entry that it can tell of, bits"
     )
-    psum_bits: int = Field(24, ge=8, le=32, description="width of a psum, bits")
-    filters_per_group: PositiveInt | Literal["fit"] = Field(
+    psum_bits: PsumBits = Field(24, description="width of a psum, bits")
+    filters_per_group: Count | Literal["fit"] = Field(
         "fit", description="filters that share the accumulators, Kc; fit: as many as they hold"
     )
     tiling: Tiling = Field(
@@ -81,9 +91,8 @@ class ScnnSpec(MachineSpec):
         description="Assumption: double-buffered accumulators exchange a group's halo during the "
         "next group; serial: before it (DNNsim)",
     )
-    channel_cycles: int = Field(
+    channel_cycles: Cycles = Field(
         0,
-        ge=0,
         description="Assumption: cycles of a PE to begin an input channel of a group, all hidden",
     )
     skip_zeros: bool = Field(
@@ -91,7 +100,7 @@ class ScnnSpec(MachineSpec):
         description="off: the dense rule, all values are queued and stored without an index, and "
         "a block takes one cycle; stands in for DCNN",
     )
-    bank_bytes: PositiveInt = Field(
+    bank_bytes: Bytes = Field(
         1024, description="Assumption: IARAM and OARAM are made of banks of this size, B"
     )
 

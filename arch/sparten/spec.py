@@ -5,11 +5,11 @@ Letters: SparTen's compute unit (CU) is our *unit*; a *cluster* holds ``units_pe
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Halves, MachineSpec, PortBytes, PsumBits
 
 Sync = Literal["asynchronous", "broadcast", "chunk"]
 Balance = Literal["none", "software", "hardware"]
@@ -33,8 +33,10 @@ class SpartenSpec(MachineSpec):
     (1024, 144, 64)
     """
 
-    clusters: PositiveInt = Field(32, description="clusters (from memory, not read anywhere)")
-    units_per_cluster: PositiveInt = Field(32, description="compute units in a cluster")
+    UNITS: ClassVar[tuple[str, ...]] = ("clusters", "units_per_cluster")
+
+    clusters: Count = Field(32, description="clusters (from memory, not read anywhere)")
+    units_per_cluster: Count = Field(32, description="compute units in a cluster")
     chunk: int = Field(128, ge=1, le=1024, description="positions of a chunk, bits of its mask")
     chunk_order: ChunkOrder = Field(
         "channels_first",
@@ -52,37 +54,35 @@ class SpartenSpec(MachineSpec):
         description="greedy balancing: none; software (GB-S), two filters per unit paired by whole "
         "density; hardware (GB-H), paired anew for each chunk",
     )
-    load_cycles: PositiveInt = Field(
-        1, description="Assumption: least cycles of a chunk, those of its load"
+    load_cycles: int = Field(
+        1, ge=1, le=10**6, description="Assumption: least cycles of a chunk, those of its load"
     )
-    filter_buffer_bytes: PositiveInt = Field(
+    filter_buffer_bytes: Bytes = Field(
         288, description="Assumption: filter chunks of one unit, two halves, B/unit"
     )
-    input_buffer_bytes: PositiveInt = Field(
+    input_buffer_bytes: Bytes = Field(
         288, description="Assumption: broadcast input chunks of one unit, two halves, B/unit"
     )
-    input_glb_bytes: int = Field(
-        256 * KIB, ge=2, description="Assumption: shared input buffer, two halves, B"
+    input_glb_bytes: Halves = Field(
+        256 * KIB, description="Assumption: shared input buffer, two halves, B"
     )
-    filter_glb_bytes: int = Field(
-        256 * KIB, ge=2, description="Assumption: shared filter buffer, two halves, B"
+    filter_glb_bytes: Halves = Field(
+        256 * KIB, description="Assumption: shared filter buffer, two halves, B"
     )
-    output_glb_bytes: int = Field(
-        256 * KIB, ge=2, description="Assumption: shared output buffer, two halves, B"
+    output_glb_bytes: Halves = Field(
+        256 * KIB, description="Assumption: shared output buffer, two halves, B"
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
     pointer_bytes: int = Field(
-        4, ge=0, description="Assumption: pointer to the packed values, B per stored chunk"
+        4, ge=0, le=64, description="Assumption: pointer to the packed values, B per stored chunk"
     )
-    psum_bits: int = Field(32, ge=8, le=32, description="width of a psum, bits")
-    bank_bytes: PositiveInt = Field(
+    psum_bits: PsumBits = Field(32, description="width of a psum, bits")
+    bank_bytes: Bytes = Field(
         16 * KIB, description="Assumption: shared buffers are made of banks of this size, B"
     )
-    port_bytes: int = Field(
-        32, ge=1, le=64, description="Assumption: width of a shared buffer's port, B"
-    )
-    unit_port_bytes: int = Field(
-        2, ge=1, le=64, description="Assumption: width of the port of a unit's buffer, B"
+    port_bytes: PortBytes = Field(32, description="Assumption: width of a shared buffer's port, B")
+    unit_port_bytes: PortBytes = Field(
+        2, description="Assumption: width of the port of a unit's buffer, B"
     )
 
     @model_validator(mode="after")

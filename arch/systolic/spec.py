@@ -6,11 +6,11 @@ the product of M output pixels x K taps with K taps x N filters.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from arch.spec import MachineSpec
+from arch.spec import Bytes, Count, Halves, MachineSpec, PortBytes, PsumBits
 
 Dataflow = Literal["os", "ws", "is"]
 KIB = 1024
@@ -31,26 +31,28 @@ class SystolicSpec(MachineSpec):
     (128, 1)
     """
 
-    rows: PositiveInt = Field(32, description="rows of PEs")
-    columns: PositiveInt = Field(32, description="columns of PEs")
+    UNITS: ClassVar[tuple[str, ...]] = ("rows", "columns")
+
+    rows: Count = Field(32, description="rows of PEs")
+    columns: Count = Field(32, description="columns of PEs")
     dataflow: Dataflow = Field(
         "os", description="which operand stays in the PEs: os output, ws weight, is input"
     )
-    ifmap_bytes: int = Field(
-        224 * KIB, ge=2, description="input scratchpad, two halves; Assumption: the iso split, B"
+    ifmap_bytes: Halves = Field(
+        224 * KIB, description="input scratchpad, two halves; Assumption: the iso split, B"
     )
-    filter_bytes: int = Field(
-        288 * KIB, ge=2, description="weight scratchpad, two halves; Assumption: the iso split, B"
+    filter_bytes: Halves = Field(
+        288 * KIB, description="weight scratchpad, two halves; Assumption: the iso split, B"
     )
-    ofmap_bytes: int = Field(
-        64 * KIB, ge=2, description="output scratchpad, two halves; Assumption: the iso split, B"
+    ofmap_bytes: Halves = Field(
+        64 * KIB, description="output scratchpad, two halves; Assumption: the iso split, B"
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
-    psum_bits: int = Field(32, ge=8, le=32, description="width of a psum, bits")
-    bank_bytes: int = Field(
-        16 * KIB, ge=1, description="Assumption: scratchpads are made of banks of this size, B"
+    psum_bits: PsumBits = Field(32, description="width of a psum, bits")
+    bank_bytes: Bytes = Field(
+        16 * KIB, description="Assumption: scratchpads are made of banks of this size, B"
     )
-    port_bytes: int = Field(32, ge=1, le=64, description="Assumption: width of a bank's port, B")
+    port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
     fold_overhead: Literal["scalesim", "stonne"] = Field(
         "scalesim", description="whose definition of the cycles of a fold (stonne: os only)"
     )

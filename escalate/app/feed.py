@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from escalate.app.machines import parsed
 from escalate.app.sources import ModelSource, ShapeSource, Source, SourceError, TensorSource
 from workloads.densities import PUBLISHED
+from workloads.number import number, shown
 from workloads.synthetic import DENSITIES, Synthetic
 
 WANTED = (
@@ -48,7 +48,8 @@ def parse_synthetic(
     Raises
     ------
     SourceError, WorkloadError
-        For an unknown field, a density that is none, and a basis or seed without ``--synthetic``.
+        For an unknown or repeated field, a density that is none, and a basis or seed without
+        ``--synthetic``.
 
     Examples
     --------
@@ -67,12 +68,14 @@ activations=D, weights=D (D a density, or han) or kind=iid or channel
         return None
     fields: dict[str, Any] = {}
     for part in text.split(","):
-        name, _, value = part.strip().partition("=")
-        number = parsed(value)
-        if name in DENSITIES and (value in PUBLISHED or not isinstance(number, str)):
-            fields[name] = number
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name in fields:
+            raise SourceError(f"--synthetic: {shown(part.strip())}: {name} is given twice")
+        density = number(value)
+        if name in DENSITIES and (value in PUBLISHED or density is not None):
+            fields[name] = value if density is None else density
         elif name == "kind":
             fields[name] = value
         else:
-            raise SourceError(f"--synthetic: {part.strip()!r}: {WANTED}")
+            raise SourceError(f"--synthetic: {shown(part.strip())}: {WANTED}")
     return Synthetic(**fields, **given, images=count)

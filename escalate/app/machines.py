@@ -12,6 +12,7 @@ from arch.errors import SpecError
 from arch.machine import Machine, machine, machine_names, preset
 from arch.spec import MachineSpec, override
 from escalate.app.prices import priced
+from workloads.number import number, shown
 
 FILE_KEYS = ("machine", "preset")
 ENERGY_TABLE = "energy_table"  # in a machine's file: another file, with prices
@@ -72,7 +73,8 @@ def choose(
     ----------
     asked : a machine's name, ``name:preset``, or the path of a ``.toml`` file
     presets : names of presets; none for the file's, or else for the machine's first
-    settings : ``field=value`` or ``machine.field=value``; the latter only counts for its machine
+    settings : ``field=value`` or ``machine.field=value``; the latter only counts for its machine,
+        and wins there over the former
     beside : names of other machines that ``settings`` may be meant for
 
     Raises
@@ -199,7 +201,7 @@ def parse_settings(
     Raises
     ------
     SpecError
-        If an entry is no ``field=value``, or names a machine that takes no part.
+        If an entry is no ``field=value``, names a machine that takes no part, or comes twice.
 
     Examples
     --------
@@ -207,35 +209,43 @@ def parse_settings(
     {'pe_blocks': 16}
     """
     taking_part = dict.fromkeys((name, *beside))
-    fields: dict[str, Any] = {}
+    everywhere: dict[str, Any] = {}
+    here: dict[str, Any] = {}
+    named: set[str] = set()
     for setting in settings:
         field, equals, text = setting.partition("=")
         if not equals or not field.strip():
-            raise SpecError(f"--set: {setting!r}: wanted field=value or machine.field=value")
-        owner, dot, rest = field.strip().partition(".")
+            raise SpecError(f"--set: {shown(setting)}: wanted field=value or machine.field=value")
+        field = field.strip()
+        owner, dot, rest = field.partition(".")
         if dot and owner not in taking_part:
             raise SpecError(
-                f"--set: {setting!r}: {owner!r} takes no part, allowed are {', '.join(taking_part)}"
+                f"--set: {shown(setting)}: {shown(owner)} takes no part, allowed are "
+                f"{', '.join(taking_part)}"
             )
-        if not dot or owner == name:
-            fields[rest if dot else owner] = parsed(text.strip())
-    return fields
+        if field in named:
+            raise SpecError(f"--set: {shown(setting)}: {shown(field)} is set twice")
+        named.add(field)
+        if not dot:
+            everywhere[field] = parsed(text)
+        elif owner == name:
+            here[rest] = parsed(text)
+    return everywhere | here
 
 
-def parsed(text: str) -> int | float | str:
-    """A number where the text is one, else the text.
+def parsed(text: str) -> bool | int | float | str:
+    """What a text stands for: a number, true or false, or itself.
 
     Examples
     --------
-    >>> parsed("12"), parsed("1e3"), parsed("ideal")
-    (12, 1000.0, 'ideal')
+    >>> parsed("12"), parsed("1e3"), parsed("true"), parsed("ideal"), parsed("1_0")
+    (12, 1000.0, True, 'ideal', '1_0')
     """
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    text = text.strip()
+    value = number(text)
+    if value is None:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    return value
 
 
 def to_toml(choice: Choice) -> str:

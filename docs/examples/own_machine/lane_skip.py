@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from arch.area import areas
 from arch.buffers import Buffers, banked, memory_area
@@ -24,7 +24,7 @@ from arch.lines import lines_under
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.pairs import effectual_pairs
 from arch.prices import price_list
-from arch.spec import MachineSpec, own_spec
+from arch.spec import Count, Halves, MachineSpec, PsumBits, own_spec
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
@@ -39,15 +39,11 @@ REQUANTIZE_BITS = 32
 class LaneSkipSpec(MachineSpec):
     """The numbers of the machine; clock, node, energy tables and DRAM come with MachineSpec."""
 
-    lanes: PositiveInt = Field(64, description="multipliers, one output channel each")
-    input_bytes: int = Field(512 * KIB, ge=2, description="Assumption: input buffer, two halves, B")
-    weight_bytes: int = Field(
-        1024 * KIB, ge=2, description="Assumption: weight buffer, two halves, B"
-    )
-    output_bytes: int = Field(
-        32 * KIB, ge=2, description="Assumption: output buffer, two halves, B"
-    )
-    psum_bits: int = Field(32, ge=8, le=32, description="width of a psum, bits")
+    lanes: Count = Field(64, description="multipliers, one output channel each")
+    input_bytes: Halves = Field(512 * KIB, description="Assumption: input buffer, two halves, B")
+    weight_bytes: Halves = Field(1024 * KIB, description="Assumption: weight buffer, two halves, B")
+    output_bytes: Halves = Field(32 * KIB, description="Assumption: output buffer, two halves, B")
+    psum_bits: PsumBits = Field(32, description="width of a psum, bits")
 
 
 def buffers(spec: LaneSkipSpec) -> Buffers:

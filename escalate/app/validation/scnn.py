@@ -109,7 +109,7 @@ def _with(spec: ScnnSpec, case: str) -> tuple[ConvLayer, ScnnSpec, np.ndarray, n
 def _dnnsim(row: Mapping[str, str]) -> Iterator[Check]:
     """All of DNNsim's counters for one small layer."""
     case = f"{row['case']}, {row['accumulator_entries']} psums"
-    spec = override(AS_DNNSIM, {"accumulator_entries": row["accumulator_entries"]})
+    spec = override(AS_DNNSIM, {"accumulator_entries": int(row["accumulator_entries"])})
     layer, *_ = _case(row["case"])
     found = work(*_with(spec, row["case"]))
     taken = times(found, spec)
@@ -181,7 +181,7 @@ def full_size() -> Iterator[Check]:
             }
             yield from _losif63(case, named, found, found.pairs, row["effectual_macs"])
         for entries in ("1024", "6144"):
-            spec = override(AS_DNNSIM, {"accumulator_entries": entries})
+            spec = override(AS_DNNSIM, {"accumulator_entries": int(entries)})
             yield from _full_dnnsim(row, f"{case}, {entries} psums", entries, spec, layer, masks)
 
 
@@ -210,7 +210,7 @@ def kaist() -> Iterator[Check]:
     for number, row in enumerate(rows("scnn_kaist.csv")):
         padding = str((int(row["R"]) - 1) // 2)
         layer = square({**row, "stride": "1", "pad": padding})
-        spec = override(AS_KAIST, {"filters_per_group": row["Kc"]})
+        spec = override(AS_KAIST, {"filters_per_group": int(row["Kc"])})
         densities = 1 - float(row["act_sparsity"]), 1 - float(row["wgt_sparsity"])
         found = work(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
         case = f"{row['layer']}, {row['Kc']} filters a group"

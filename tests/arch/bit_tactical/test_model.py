@@ -277,12 +277,12 @@ def test_presets_price_every_event(name):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"lanes": 65}, "lanes = 65: input should be less than or equal to 64"),
+        ({"lanes": 65}, "lanes = 65: wanted a whole number 1 to 64"),
         ({"lookahead": 0}, "lookaside = 5 with lookahead = 0"),
         ({"lookahead": 11}, "lookahead \\+ lookaside is 16, wanted at most 15"),
-        ({"tiles": 1 << 18}, "weight_bytes is 294912, wanted at least two for each of the 262144"),
+        ({"weight_bytes": 7}, "weight_bytes is 7, wanted at least two for each of the 4"),
         ({"back_end": "analog"}, "back_end = 'analog'"),
-        ({"search": "X"}, "search = 'X': input should be 'T' or 'L'"),
+        ({"search": "X"}, "search = 'X': wanted 'T' or 'L'"),
         ({"operand_bits": 4}, "operand_bits = 4"),
         ({"rows": 2}, "unknown field 'rows'"),
     ],

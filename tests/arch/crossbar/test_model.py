@@ -214,12 +214,12 @@ def test_cells_cost_the_same_at_every_node_and_converters_do_not():
     [
         ({"crossbars": 3}, "crossbars is 3, wanted at least the 4 of one tile with cell_bits = 4"),
         ({"conductance_max_us": 0.1}, "conductance_max_us is 0.1, wanted more than conductance_"),
-        ({"conductance_min_us": 0}, "conductance_min_us = 0: input should be greater than 0"),
-        ({"read_volts": "inf"}, "read_volts = 'inf': input should be a finite number"),
-        ({"adc_bits": 11}, "adc_bits = 11: input should be less than or equal to 10"),
-        ({"cell_bits": 9}, "cell_bits = 9: input should be less than or equal to 8"),
-        ({"dac_bits": 0}, "dac_bits = 0: input should be greater than or equal to 1"),
-        ({"skip": "rows"}, "skip = 'rows': input should be 'structured', 'tiles' or 'none'"),
+        ({"conductance_min_us": 0}, "conductance_min_us = 0: wanted a number above 0"),
+        ({"read_volts": "inf"}, "read_volts = 'inf': wanted a number above 0"),
+        ({"adc_bits": 11}, "adc_bits = 11: wanted a whole number 1 to 10"),
+        ({"cell_bits": 9}, "cell_bits = 9: wanted a whole number 1 to 8"),
+        ({"dac_bits": 0}, "dac_bits = 0: wanted a whole number 1 to 8"),
+        ({"skip": "rows"}, "skip = 'rows': wanted 'structured', 'tiles' or 'none'"),
         ({"rows": 2}, "unknown field 'rows'"),
     ],
 )

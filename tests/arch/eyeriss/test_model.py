@@ -174,8 +174,8 @@ def test_what_does_not_fit_is_named(layer, fields, message):
 
 
 def test_bad_fields_are_named():
-    for text in ("1,2,3", "a,b,c,d,e,f,g", "0,1,1,1,1,1,1"):
-        with pytest.raises(SpecError, match=r"mapping = .*wanted 'auto' or seven positive"):
+    for text in ("1,2,3", "a,b,c,d,e,f,g", "0,1,1,1,1,1,1", "1_0,1,1,1,1,1,1", "65537,1,1,1,1,1,1"):
+        with pytest.raises(SpecError, match=r"mapping = .*wanted 'auto' or seven whole"):
             override(PRESETS["iso"], {"mapping": text})
     with pytest.raises(TypeError, match="eyeriss: spec is a BasisFirstSpec"):
         MACHINE.run_shape(CONV, BasisFirstSpec())

@@ -294,9 +294,9 @@ def test_a_row_that_fits_no_buffer_is_refused():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"grid_rows": 0}, "grid_rows = 0: input should be greater than 0"),
+        ({"grid_rows": 0}, "grid_rows = 0: wanted a whole number 1 to"),
         ({"macs_per_pe": 5}, "macs_per_pe = 5"),
-        ({"processing": "rle"}, "processing = 'rle': input should be 'csc' or 'dense'"),
+        ({"processing": "rle"}, "processing = 'rle': wanted 'csc' or 'dense'"),
         ({"iact_spad_words": 17}, "iact_spad_words = 17"),
         ({"weight_spad_words": 1, "weight_loading": "overlapped"}, "leaves no word for a half"),
         ({"psum_bits": 33}, "psum_bits = 33"),

@@ -245,7 +245,7 @@ def test_a_shape_is_not_enough():
         ({"pe_rows": 0}, "pe_rows = 0"),
         ({"activation_vector": 16, "weight_vector": 8}, "activation_vector x weight_vector is 128"),
         ({"accumulator_entries": 31}, "accumulator_entries = 31"),
-        ({"barrier": "chunk"}, "barrier = 'chunk': input should be 'group', 'channel' or 'layer'"),
+        ({"barrier": "chunk"}, "barrier = 'chunk': wanted 'group', 'channel' or 'layer'"),
         ({"tiling": "filters"}, "tiling = 'filters'"),
         ({"filters_per_group": 0}, "filters_per_group"),
         ({"index_bits": 0}, "index_bits = 0"),

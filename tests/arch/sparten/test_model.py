@@ -268,14 +268,14 @@ def test_wide_weights_psums_and_outputs_are_refused():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"clusters": 0}, "clusters = 0: input should be greater than 0"),
+        ({"clusters": 0}, "clusters = 0: wanted a whole number 1 to"),
         ({"chunk": 0}, "chunk = 0"),
         ({"chunk": 256}, "half of filter_buffer_bytes holds 144 B, wanted a full chunk of 256"),
         ({"input_buffer_bytes": 100}, "half of input_buffer_bytes holds 50 B"),
         ({"operand_bytes": 2, "unit_port_bytes": 1, "chunk": 64}, "unit_port_bytes is 1, wanted"),
         (
             {"skip": "all"},
-            "skip = 'all': input should be 'both', 'weights', 'activations' or 'none'",
+            "skip = 'all': wanted 'both', 'weights', 'activations' or 'none'",
         ),
         ({"sync": "never"}, "sync = 'never'"),
         ({"balance": "greedy"}, "balance = 'greedy'"),

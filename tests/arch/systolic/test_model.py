@@ -245,9 +245,9 @@ def test_presets_price_every_event(name):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"rows": 0}, "rows = 0: input should be greater than 0"),
+        ({"rows": 0}, "rows = 0: wanted a whole number 1 to"),
         ({"rows": 1, "columns": 1}, "rows x columns is 1, wanted at least 2 PEs"),
-        ({"dataflow": "rs"}, "dataflow = 'rs': input should be 'os', 'ws' or 'is'"),
+        ({"dataflow": "rs"}, "dataflow = 'rs': wanted 'os', 'ws' or 'is'"),
         ({"dataflow": "ws", "fold_overhead": "stonne"}, "STONNE's array is output stationary"),
         ({"psum_bits": 33}, "psum_bits = 33"),
         ({"operand_bytes": 3}, "operand_bytes = 3"),

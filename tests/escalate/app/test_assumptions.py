@@ -54,7 +54,7 @@ def test_rows_are_what_single_runs_give(found) -> None:
 
 def test_what_the_machine_refuses_is_named(found) -> None:
     reasons = {(row["field"], row["value"]): row["reason"] for row in found.refused}
-    assert reasons["psum_bits", 64] == "input should be less than or equal to 32"
+    assert reasons["psum_bits", 64] == "wanted a whole number 2 to 32"
     assert "intermediate of output channel" in reasons["intermediate_bits", 10]
     assert all("latency_ratio" not in row for row in found.refused)
 

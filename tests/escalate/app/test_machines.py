@@ -67,10 +67,14 @@ BAD_SETTINGS = [
     ("pe_blocks", "--set: 'pe_blocks': wanted field=value"),
     ("=3", "--set: '=3': wanted field=value"),
     ("colour=3", "--set: unknown field 'colour', allowed are clock_hz"),
-    ("pe_blocks=0", "--set: pe_blocks = 0: input should be greater than 0"),
-    ("pe_blocks=many", "--set: pe_blocks = 'many': input should be a valid integer"),
-    ("pe_blocks=1.5", r"--set: pe_blocks = 1.5: input should be a valid integer"),
-    ("packing=tight", "--set: packing = 'tight': input should be 'window', 'ideal' or 'none'"),
+    ("pe_blocks=0", "--set: pe_blocks = 0: wanted a whole number 1 to 65536"),
+    ("pe_blocks=many", "--set: pe_blocks = 'many': wanted a whole number"),
+    ("pe_blocks=1.5", r"--set: pe_blocks = 1.5: wanted a whole number"),
+    ("pe_blocks=1e30", r"--set: pe_blocks = 1e\+30: wanted a whole number 1 to 65536"),
+    ("pe_blocks=true", "--set: pe_blocks = True: wanted a whole number"),
+    ("pe_blocks=1_0", "--set: pe_blocks = '1_0': wanted a whole number"),
+    ("pe_blocks=\u0663\u0662", "--set: pe_blocks = '\u0663\u0662': wanted a whole number"),
+    ("packing=tight", "--set: packing = 'tight': wanted 'window', 'ideal' or 'none'"),
     ("systolic.rows=3", "'systolic' takes no part, allowed are basis_first"),
 ]
 
@@ -81,6 +85,23 @@ def test_refused_settings(setting, message):
         choose("basis_first", settings=[setting])
 
 
+def test_a_field_is_set_once():
+    settings = ["pe_blocks=8", "basis_first.pe_blocks=9"]
+    for order in (settings, settings[::-1]):  # the machine's own wins
+        (chosen,) = choose("basis_first", settings=order)
+        assert chosen.spec.pe_blocks == 9
+    for twice in ("pe_blocks", "basis_first.pe_blocks"):
+        with pytest.raises(SpecError, match=f"'{twice}' is set twice"):
+            choose("basis_first", settings=[f"{twice}=8", f" {twice} =8"])
+
+
+def test_a_switch_is_true_or_false():
+    (chosen,) = choose("scnn", settings=["skip_zeros=false"])
+    assert chosen.spec.skip_zeros is False
+    with pytest.raises(SpecError, match="skip_zeros = 0: wanted true or false"):
+        choose("scnn", settings=["skip_zeros=0"])
+
+
 BAD_FILES = [
     ("machine = basis_first", "not a TOML file"),
     ("pe_blocks = 3", "machine missing, allowed are basis_first"),
@@ -88,8 +109,8 @@ BAD_FILES = [
     ("machine = 3", "machine = 3: wanted a name in quotes"),
     ('machine = "systolic"\npreset = "big"', "preset = 'big': unknown, allowed are iso"),
     ('machine = "basis_first"\ncolour = 3', "unknown field 'colour'"),
-    ('machine = "basis_first"\npe_blocks = -1', "pe_blocks = -1: input should be greater than 0"),
-    ('machine = "basis_first"\npe_blocks = [1, 2]', r"pe_blocks = \[1, 2\]: input should be a"),
+    ('machine = "basis_first"\npe_blocks = -1', "pe_blocks = -1: wanted a whole number"),
+    ('machine = "basis_first"\npe_blocks = [1, 2]', r"pe_blocks = \[1, 2\]: wanted a whole"),
 ]
 
 

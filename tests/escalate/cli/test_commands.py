@@ -330,7 +330,7 @@ def test_assumptions_prints_every_form(escalate, tmp_path):
     code, out, err = escalate("assumptions", *recipe, "--out", tmp_path / "assumed")
     assert (code, err) == (0, "")
     assert "mac_row_width" in out
-    assert "refused: psum_bits = 64: input should be less than or equal to 32" in out
+    assert "refused: psum_bits = 64: wanted a whole number 2 to 32" in out
     assert fits(out.split("refused:")[0])
     assert {p.name for p in (tmp_path / "assumed").iterdir()} == {
         "assumptions.csv",
