@@ -30,14 +30,9 @@ def checks() -> Iterator[Check]:
     {'inside'}
     """
     for row in rows("scalesim_gemm.csv"):
-        spec = SystolicSpec(
-            rows=int(row["array_h"]),
-            columns=int(row["array_w"]),
-            dataflow=row["dataflow"],
-            ifmap_bytes=SCRATCHPAD,
-            filter_bytes=SCRATCHPAD,
-            ofmap_bytes=SCRATCHPAD,
-        )
+        array = {"rows": int(row["array_h"]), "columns": int(row["array_w"])}
+        scratchpads = dict.fromkeys(("ifmap_bytes", "filter_bytes", "ofmap_bytes"), SCRATCHPAD)
+        spec = SystolicSpec.model_validate({**array, **scratchpads, "dataflow": row["dataflow"]})
         result = MACHINE.run_shape(_product(row), spec).result
         case = f"{row['dataflow']} {row['array_h']}x{row['array_w']} {_size(row)}"
         cycles = result.counters.compute_cycles
