@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,11 @@ from escalate.calibrate import calibrate
 from escalate.compressors import rate_distortion, variational
 from escalate.compressors.distortion import Cost
 from escalate.curves import Curves, Form, sensitivity
-from escalate.errors import DataError
+from escalate.errors import BudgetError, DataError
 from escalate.footprint import FLOAT_BYTES
 from escalate.forms import convolutions_of
 from escalate.images import ImageSettings, check_images
-from escalate.knob import knob_of, largest
+from escalate.knob import Knob, knobs_of, largest
 from escalate.lower import lower
 from escalate.match import match_statistics
 from escalate.method import METHODS
@@ -250,24 +251,33 @@ def within_search(
         If not even the smallest model is that small.
     """
     assert options.ratio is not None
-    knob = knob_of(options)
     fields = {**options.model_dump(), "ratio": None}
-    if knob is None:
-        return CompressOptions(**fields)
+    budget = byte_budget(network, options.ratio)
 
-    def chosen(number: int) -> CompressOptions:
+    def chosen(knob: Knob, number: int) -> CompressOptions:
         return CompressOptions(**{**fields, **knob.fields(number)})
 
-    def size(number: int, images: int | None) -> int:
-        return finished_size(network, chosen(number), image, pixels[:images], original, costs)
+    def size(knob: Knob, number: int, images: int | None = None) -> int:
+        made = chosen(knob, number)
+        return finished_size(network, made, image, pixels[:images], original, costs)
 
-    budget = byte_budget(network, options.ratio)
-    number = largest(
-        lambda each: (size(each, MEASURED_IMAGES), each), budget, knob.low, knob.high, knob.what
-    )
-    while number > knob.low and size(number, None) > budget:  # by a few bytes, if at all
-        number -= 1
-    return chosen(number)
+    def within(knob: Knob) -> int:
+        def made(number: int) -> tuple[int, int]:
+            return size(knob, number, MEASURED_IMAGES), number
+
+        target = budget
+        while True:
+            number = largest(made, target, knob.low, knob.high, knob.what)
+            beyond = size(knob, number) - budget
+            if beyond <= 0:
+                return number
+            target -= beyond  # all images make it larger by a few bytes
+
+    knobs = knobs_of(options)
+    for knob in knobs[:-1]:
+        with suppress(BudgetError):
+            return chosen(knob, within(knob))
+    return chosen(knobs[-1], within(knobs[-1])) if knobs else CompressOptions(**fields)
 
 
 def finished_size(

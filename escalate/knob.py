@@ -18,7 +18,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A number low..high, whose model grows with it, and the options that follow from it."""
+    """A number low..high, whose model grows with it, and the options that follow from it.
+
+    Only the highest number may make a smaller model than those below it: that all weights stay
+    needs no word for where they are.
+    """
 
     what: str
     low: int
@@ -31,10 +35,11 @@ def _density(number: int) -> Mapping[str, float]:
 
 
 def _clusters(number: int) -> Mapping[str, float]:
-    """Two values for more and more of the weights, and then more values for all of them."""
-    if number <= SHARES:
-        return {"clusters": 2, "density": number / SHARES}
-    return {"clusters": number - SHARES + 2, "density": 1.0}
+    return {"clusters": number, "density": 1.0}
+
+
+def _two_clusters(number: int) -> Mapping[str, float]:
+    return {"clusters": 2, "density": number / SHARES}
 
 
 def _penalty(number: int) -> Mapping[str, float]:
@@ -42,15 +47,21 @@ def _penalty(number: int) -> Mapping[str, float]:
 
 
 DENSITY = Knob("density", 1, SHARES, _density)
-CLUSTERS = Knob("density of two clusters", 1, SHARES + MOST_CLUSTERS - 2, _clusters)
+CLUSTERS = Knob("clusters", 2, MOST_CLUSTERS, _clusters)
+TWO_CLUSTERS = Knob("density of two clusters", 1, SHARES - 1, _two_clusters)
 PENALTY = Knob("rate", 0, OCTAVE * (MOST_PENALTY - LEAST_PENALTY), _penalty)
 
 
-def knob_of(options: "CompressOptions") -> Knob | None:
-    """What a budget settles before anything is trained; None where training settles it all."""
+def knobs_of(options: "CompressOptions") -> tuple[Knob, ...]:
+    """What a budget settles before anything is trained; none where training settles it all.
+
+    The next one is turned where the lowest number of the one before does not fit.
+    """
     if options.method == "rate_distortion":
-        return CLUSTERS if options.clusters is None else DENSITY
-    return {"prune": DENSITY, "admm": DENSITY, "vbq": PENALTY}.get(options.method)
+        return (CLUSTERS, TWO_CLUSTERS) if options.clusters is None else (DENSITY,)
+    if options.method == "vbq":
+        return (PENALTY,)
+    return (DENSITY,) if options.method in ("prune", "admm") else ()
 
 
 def largest(
@@ -58,7 +69,8 @@ def largest(
 ) -> Found:
     """What is made of the largest number in low..high whose size is within the budget.
 
-    Sizes are taken to rise with the number; where they do not, what is returned fits all the same.
+    Sizes are taken to rise with the number, save that the highest number may make less; where they
+    do not, what is returned fits all the same.
 
     Parameters
     ----------
@@ -76,11 +88,15 @@ def largest(
     >>> largest(lambda n: (10 * n, f"{n} clusters"), 47, 2, 255, "clusters")
     '4 clusters'
     """
+    size, best = made(high)
+    if size <= budget:
+        return best
     size, best = made(low)
     if size > budget:
         raise BudgetError(
             f"budget: the smallest {what} makes {size} bytes, wanted at most {budget}"
         )
+    high = max(low, high - 1)
     while low < high:
         middle = (low + high + 1) // 2
         size, found = made(middle)

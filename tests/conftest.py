@@ -18,5 +18,10 @@ if os.environ.get("NUMBA_BOUNDSCHECK") == "1":  # which cached kernels would ign
     atexit.register(shutil.rmtree, _caches, ignore_errors=True)
 os.environ["ESCALATE_CACHE"] = str(_caches / _worker)
 
+if os.environ.get("ESCALATE_ROUNDING"):  # torch is imported only where it is asked for
+    from tests import rounding
+
+    rounding.install()
+
 hypothesis.settings.register_profile("escalate", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("escalate")

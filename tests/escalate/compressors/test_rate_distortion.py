@@ -14,7 +14,7 @@ from escalate.compression import byte_budget, compress
 from escalate.compressors.distortion import Cost, cluster, survivors
 from escalate.compressors.rate_distortion import compressed_layer, costs
 from escalate.compressors.settled import SettledConvolution
-from escalate.errors import DataError, DecompositionError
+from escalate.errors import BudgetError, DataError, DecompositionError
 from escalate.footprint import footprint, sizes
 from escalate.images import ImageSettings, image_tensor
 from escalate.integer import predict
@@ -136,12 +136,25 @@ def test_a_budget_is_met_by_the_highest_density_that_fits(network):
 
 
 def test_a_budget_below_two_clusters_drops_weights_first(network):
-    ratio = room(network, clusters=2, density=0.6)
+    """A tenth of the weights in two clusters: half a bit a weight, where two clusters of all take
+    one."""
+    ratio = room(network, clusters=2, density=0.1)
+    budget = byte_budget(network, ratio)
+    assert model_file.packed_size(made(network, clusters=2)) > budget
     model = made(network, ratio=ratio)
     chosen = model.provenance["options"]
     assert chosen["clusters"] == 2
-    assert 0.5 < chosen["density"] < 0.7
-    assert model_file.packed_size(model) <= byte_budget(network, ratio)
+    assert 0.04 < chosen["density"] < 0.25  # sizes rise by fits and starts: exact to a few weights
+    assert model_file.packed_size(model) <= budget
+    more = made(network, clusters=2, density=chosen["density"] + 0.15)
+    assert model_file.packed_size(more) > budget
+
+
+def test_all_weights_in_two_clusters_are_smaller_than_most_of_them(network):
+    """Which weights are 0 takes more than it saves, so a budget for 60 % is one for all of them."""
+    model = made(network, ratio=room(network, clusters=2, density=0.6))
+    chosen = model.provenance["options"]
+    assert (chosen["clusters"] >= 2, chosen["density"]) == (True, 1.0)
 
 
 def test_a_budget_that_nothing_meets_is_refused(network):
@@ -151,6 +164,15 @@ def test_a_budget_that_nothing_meets_is_refused(network):
         made(network, ratio=50)
     with pytest.raises(DecompositionError, match=r"smallest density makes \d+ bytes, wanted at"):
         made(network, ratio=50, clusters=3)
+
+
+def test_the_highest_number_may_make_less_than_those_below_it():
+    table = {1: 2, 2: 4, 3: 6, 4: 8, 5: 9, 6: 5}
+    assert [largest(lambda n: (table[n], n), room, 1, 6, "n") for room in (2, 4, 5, 9)] == [
+        1, 2, 6, 6,
+    ]  # fmt: skip
+    with pytest.raises(BudgetError, match="the smallest n makes 2 bytes, wanted at most 1"):
+        largest(lambda n: (table[n], n), 1, 1, 6, "n")
 
 
 def test_the_largest_fits_where_sizes_do_not_rise():
