@@ -12,7 +12,8 @@ from escalate.app.sources import resolve
 from escalate.capture import capture
 from escalate.errors import CaptureError
 from escalate.modules import float_module
-from escalate.onnx_module import OnnxModule
+from escalate.onnx_module import LATEST_OPSET, OnnxModule
+from escalate.onnx_operators import OPERATORS
 
 TOLERANCE = 1e-4  # float32 rounding of folded batch norms
 OPSET = 17
@@ -49,7 +50,7 @@ class Builder:
         parts = [self.floats(channels) for _ in range(3)]
         return self.add("BatchNormalization", source, *parts, variance, epsilon=1e-3)
 
-    def save(self, path, output, batch="n"):
+    def save(self, path, output, batch="n", opset=OPSET):
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes,
@@ -58,7 +59,7 @@ class Builder:
             [value(output, TensorProto.FLOAT, None)],
             self.tensors,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         model.ir_version = 9
         onnx.save(model, path)
         return path
@@ -158,11 +159,157 @@ def test_computed_weights_are_refused(tmp_path):
     [
         ("MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1]}, "MaxPool at .*: pads"),
         ("Flatten", {"axis": 2}, "Flatten at .*: axis is 2, wanted 1"),
+        (
+            "AveragePool",
+            {"kernel_shape": [2, 2], "dilations": [2, 2]},
+            r"dilations is \[2, 2\], wan",
+        ),
+        ("AveragePool", {"kernel_shape": [2]}, r"kernel_shape is \[2\], wanted two whole numbers"),
+        ("AveragePool", {}, "attribute kernel_shape is missing"),
+        (
+            "MaxPool",
+            {"kernel_shape": [2, 2], "strides": [0, 1]},
+            r"strides is \[0, 1\], wanted two",
+        ),
+        ("MaxPool", {"kernel_shape": [2, 2], "auto_pad": "X"}, "auto_pad is 'X', wanted NOTSET or"),
+        ("Cast", {"to": TensorProto.INT32}, "Cast at .*: to is INT32, which cuts off fractions"),
+        ("Cast", {}, "attribute to is missing"),
+        ("ReduceMean", {}, "ReduceMean at .*: axes are missing"),
+        ("Clip", {"min": float("nan")}, "min is nan, wanted a number"),
+        ("Dropout", {"is_test": 0}, "is_test is 0, wanted 1"),
     ],
 )
 def test_attributes_that_are_not_supported_are_named(tmp_path, kind, attributes, message):
     b = Builder()
     refused(tmp_path, b, b.add(kind, "image", **attributes), message)
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_no_operator_takes_an_attribute_that_it_does_not_honour(tmp_path, kind):
+    b = Builder()
+    operands = ["image"] * max(OPERATORS[kind].operands[0], kind != "Constant")
+    refused(tmp_path, b, b.add(kind, *operands, colour=1), f"{kind} at .*: attribute colour is not")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"kernel_shape": [5, 5]}, r"kernel_shape is \[5, 5\], the weights are 3 x 3"),
+        ({"group": 0}, "group is 0, wanted a whole number 1 to 65536"),
+        ({"group": -1}, "group is -1, wanted a whole number"),
+        ({"group": 3}, "group is 3, wanted a divisor of the 4 filters"),
+        ({"pads": [-1, 0, 0, 0]}, r"pads is \[-1, 0, 0, 0\], wanted four whole numbers 0 to"),
+        (
+            {"dilations": [1 << 20, 1]},
+            r"dilations is \[1048576, 1\], wanted two whole numbers 1 to",
+        ),
+        ({"auto_pad": "X"}, "auto_pad is 'X', wanted NOTSET or VALID or SAME_UPPER or SAME_LOWER"),
+        ({"auto_pad": "VALID", "pads": [1] * 4}, "beside auto_pad = VALID, wanted one of the two"),
+        ({"strides": 2}, "strides is 2, wanted two whole numbers"),
+    ],
+)
+def test_convolutions_that_contradict_themselves_are_refused(tmp_path, attributes, message):
+    b = Builder()
+    refused(tmp_path, b, b.add("Conv", "image", b.floats(4, 3, 3, 3), **attributes), message)
+
+
+def test_operators_in_training_mode_are_refused(tmp_path):
+    b = Builder()
+    parts = [b.floats(3) for _ in range(4)]
+    out = b.add("BatchNormalization", b.conv("image", 3, 3, 3), *parts, training_mode=1)
+    refused(tmp_path, b, out, "training_mode is 1, wanted 0")
+    b = Builder()
+    ratio, training = b.tensor(np.float32(0.5)), b.tensor(np.array(True))
+    refused(tmp_path, b, b.add("Dropout", "image", ratio, training), "training_mode is true")
+    b = Builder()  # before opset 7 training was the default
+    path = b.save(tmp_path / "old.onnx", b.add("Dropout", "image"), opset=6)
+    with pytest.raises(CaptureError, match="Dropout at /dropout/0: is_test is 0, wanted 1"):
+        OnnxModule(path)
+
+
+def test_dropout_and_casts_between_floating_types_change_nothing(tmp_path):
+    b = Builder()
+    x = b.add("Dropout", b.conv("image", 3, 4, 3), b.tensor(np.float32(0.5)))
+    x = b.add("Relu", b.add("Cast", b.add("Identity", x), to=TensorProto.FLOAT))
+    assert_same(b.save(tmp_path / "net.onnx", x), b)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 1), (1,), ()])
+def test_the_bias_of_a_product_is_broadcast(tmp_path, shape):
+    b = Builder(channels=2, size=(3, 4))
+    out = b.add("Gemm", b.add("Flatten", "image"), b.floats(24, 4), b.floats(*shape), beta=0.5)
+    assert_same(b.save(tmp_path / "net.onnx", out), b)
+
+
+def test_a_bias_that_differs_by_image_is_refused(tmp_path):
+    b = Builder(channels=2, size=(3, 4))
+    out = b.add("Gemm", b.add("Flatten", "image"), b.floats(24, 4), b.floats(2, 4))
+    refused(tmp_path, b, out, r"Gemm at .*: bias has shape \[2, 4\], wanted one value for each")
+
+
+@pytest.mark.parametrize("name", ["steps", "operators", "forward", "path", "training", "a.b", "7"])
+def test_nodes_may_have_any_name(tmp_path, name):
+    b = Builder()
+    out = b.add("Relu", b.conv("image", 3, 4, 3))
+    b.nodes[0].name = name
+    assert_same(b.save(tmp_path / "net.onnx", out), b)
+
+
+def test_a_shape_may_be_cut(tmp_path):
+    b = Builder()
+    x = b.conv("image", 3, 4, 3)
+    sizes = b.add("Concat", b.add("Shape", x, start=0, end=1), b.tensor(np.array([-1])), axis=0)
+    out = b.add("Gemm", b.add("Reshape", x, sizes), b.floats(4 * 7 * 9, 6))
+    assert_same(b.save(tmp_path / "net.onnx", out), b)
+
+
+def changed(tmp_path, change):
+    """A small file after ``change`` of its protobuf; what the reader says."""
+    b = Builder()
+    path = b.save(tmp_path / "net.onnx", b.add("Relu", b.conv("image", 3, 4, 3)))
+    model = onnx.load(path)
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CaptureError) as caught:
+        OnnxModule(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).partition("net.onnx: ")[2]
+
+
+def test_torn_and_foreign_graphs_are_refused(tmp_path):
+    def domain(model):
+        model.graph.node[0].domain = "com.example"
+
+    def version(model):
+        model.opset_import[0].version = 99
+
+    def short(model):
+        model.graph.initializer[0].raw_data = b"1234"
+
+    def huge(model):
+        model.graph.initializer[0].dims[0] = 1 << 31
+
+    def side(model):
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1 << 31
+
+    def unknown(model):
+        model.graph.node[1].input[0] = "elsewhere"
+
+    def alone(model):
+        del model.graph.node[1].input[:]
+
+    def nowhere(model):
+        model.graph.output[0].name = "elsewhere"
+
+    wanted = f"opset is 99, wanted one, 1 to {LATEST_OPSET}"
+    assert changed(tmp_path, version) == wanted
+    assert "of the domain 'com.example', wanted ONNX's own" in changed(tmp_path, domain)
+    assert changed(tmp_path, short).startswith("tensor 't0' of [4, 3, 3, 3]: ")
+    assert changed(tmp_path, huge).startswith("tensor 't0' of [2147483648, 3, 3, 3]: ")
+    assert changed(tmp_path, side) == "the input image has a side of 2147483648, wanted up to 65536"
+    assert "Relu at /relu/1: reads 'elsewhere', which nothing before" in changed(tmp_path, unknown)
+    assert "Relu at /relu/1: has 0 operands, wanted 1 to 1" in changed(tmp_path, alone)
+    assert changed(tmp_path, nowhere) == "nothing makes the output 'elsewhere'"
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path):
