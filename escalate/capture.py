@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._pytree import tree_leaves
 
 from escalate.draft import Draft
 from escalate.errors import CaptureError
@@ -43,7 +44,8 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
 
     Parameters
     ----------
-    module : nn.Module that takes one tensor and returns one; its training flags are left as found
+    module : nn.Module that takes one tensor and returns one, which may be the only one of a dict
+        or tuple; its training flags are left as found
     example : floating point, shape (N, C, H, W); only its shape and type matter
     name : of the network
 
@@ -69,10 +71,10 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
             "wanted floating point (N, C, H, W)"
         )
     program = _export(module, example, name)
-    output = _output(program, name)
+    _answer(program, name)
     _rebind_in_place(program.graph, name)
     _drop_identities(program.graph, name)
-    return _walk(program, output.args[0][0], name)  # type: ignore[index, arg-type]
+    return _walk(program, _answer(program, name), name)
 
 
 def _export(module: nn.Module, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
@@ -107,13 +109,51 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _output(program: torch.export.ExportedProgram, name: str) -> fx.Node:
-    """The exported graph's output node, whose one argument is one tensor."""
-    output = program.graph.output_node()
-    results: Any = output.args[0]
-    if len(results) != 1 or not isinstance(results[0], fx.Node):
-        raise CaptureError(f"{name}: the module returns {len(results)} values, wanted one tensor")
-    return output
+def precision(module: nn.Module) -> torch.dtype:
+    """The floating type that a module computes in, that of its first weights.
+
+    Examples
+    --------
+    >>> precision(nn.Linear(1, 1).double()), precision(nn.ReLU())
+    (torch.float64, torch.float32)
+    """
+    kinds = (each.dtype for each in module.parameters() if each.is_floating_point())
+    return next(kinds, torch.float32)
+
+
+def only_tensor(answer: object, name: str) -> torch.Tensor:
+    """The one tensor that a module answers with, alone or in a dict, tuple or list.
+
+    Raises
+    ------
+    CaptureError
+        If there is none, or several.
+
+    Examples
+    --------
+    >>> only_tensor({"out": torch.ones(2)}, "net")
+    tensor([1., 1.])
+    """
+    found = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
+    if len(found) != 1:
+        raise CaptureError(_several(name, len(found)))
+    return found[0]
+
+
+def _several(name: str, count: int) -> str:
+    return (
+        f"{name}: the module returns {count} tensors, wanted one: "
+        "let a module around it return the one that classifies"
+    )
+
+
+def _answer(program: torch.export.ExportedProgram, name: str) -> fx.Node:
+    """The node of the one tensor that the exported graph returns, however it is wrapped."""
+    results: Any = program.graph.output_node().args[0]
+    found = [each for each in results if isinstance(each, fx.Node)]
+    if len(found) != 1:
+        raise CaptureError(_several(name, len(found)))
+    return found[0]
 
 
 def _operator(node: fx.Node) -> str:

@@ -85,8 +85,8 @@ class Draft:
         assert output == nodes[-1].name
         return FloatNetwork(
             Graph(self.name, nodes),
-            {name: array.astype(np.float32) for name, array in self.weights.items()},
-            {name: array.astype(np.float32) for name, array in self.biases.items()},
+            {name: _rounded(array) for name, array in self.weights.items()},
+            {name: _rounded(array) for name, array in self.biases.items()},
             self.parameters,
             self.linear_parameters,
         )
@@ -102,3 +102,9 @@ class Draft:
             place = names.index(node.inputs[0]) + 1 if moves_up else len(names)
             names.insert(place, node.name)
         return tuple(self.nodes[name] for name in names)
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    """In float32; what is too large for it becomes infinite, which the network refuses."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)

@@ -20,13 +20,14 @@ from escalate.app.modules import build, file_sha256, is_factory, is_onnx
 from escalate.app.results import NewFolder
 from escalate.app.scores import Scores, float_logits, integer_logits, scores
 from escalate.app.sources import COMPRESSED, INT8
-from escalate.capture import capture
+from escalate.capture import capture, precision
 from escalate.checkpoint import load_checkpoint
 from escalate.compression import compress as compress_network
 from escalate.errors import CaptureError, DataError, DecompositionError
 from escalate.footprint import compression_ratio, sizes
 from escalate.images import ImageSettings
 from escalate.network import FloatNetwork
+from escalate.onnx_module import OnnxModule
 from escalate.options import CompressOptions
 from escalate.retrain import EpochReport
 from workloads.integer import IntegerModel
@@ -422,17 +423,40 @@ def prepare(
         A subclass of ours, in one line, for anything that cannot be.
     """
     module = network if isinstance(network, nn.Module) else build(network, seed)
+    data = as_stated(data, module)
     notes = _load(module, checkpoint, network)
     train, test, apart = data.read()
     if not apart:
         notes.append("accuracy on the very images that calibrated the network")
     settings = data.settings()
-    example = torch.zeros(1, len(settings.mean), *settings.size)
+    example = torch.zeros(1, len(settings.mean), *settings.size, dtype=precision(module))
     captured = capture(module, example, name or _title(network))
     about = _about(network, checkpoint, captured, notes)
     return Job(
         module, captured, train, test, settings, data, chosen_device(device), tuple(notes), about
     )
+
+
+def as_stated(data: Data, module: nn.Module) -> Data:
+    """The data, its pictures brought to the size that the network's own file states.
+
+    Raises
+    ------
+    CaptureError
+        If another size is asked for, or the pictures have another number of channels.
+    """
+    stated = module.shape if isinstance(module, OnnxModule) else None
+    if stated is None:
+        return data
+    _, *size = stated
+    found = replace(data, size=(size[0], size[1])) if data.size is None else data
+    settings = found.settings()
+    told = (len(settings.mean), *settings.size)
+    if told != stated:
+        want, come = ("{} x {} x {}".format(*each) for each in (stated, told))
+        assert isinstance(module, OnnxModule)
+        raise CaptureError(f"{module.path}: states an input of {want}, the pictures have {come}")
+    return found
 
 
 def chosen_device(asked: str) -> str:

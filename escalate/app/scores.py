@@ -10,6 +10,7 @@ from torch import nn
 
 from escalate import integer
 from escalate.app.images import Images
+from escalate.capture import only_tensor, precision
 from escalate.images import ImageSettings
 from workloads.integer import IntegerModel
 
@@ -47,8 +48,9 @@ def float_logits(module: nn.Module, settings: ImageSettings, images: Images) -> 
     with torch.no_grad():
         for start in range(0, len(images.pixels), BATCH):
             pixels = torch.tensor(images.pixels[start : start + BATCH], dtype=torch.float64)
-            inputs = ((pixels * settings.pixel_scale - mean) / std).to(torch.float32)
-            found.append(module(inputs).flatten(1).double().numpy())
+            inputs = ((pixels * settings.pixel_scale - mean) / std).to(precision(module))
+            logits = only_tensor(module(inputs), type(module).__name__)
+            found.append(logits.flatten(1).double().numpy())
     return np.concatenate(found)
 
 

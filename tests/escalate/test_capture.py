@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from escalate.app.compress import Data, compress, network_sha256
 from escalate.capture import capture
 from escalate.errors import CaptureError
 
@@ -493,8 +494,11 @@ REFUSED = {
         "dropout at dropout .*drops values in evaluation mode",
     ),
     "cast": (Calls(lambda s, x: x.double()), "to at .*not a supported operator"),
-    "several outputs": (Calls(lambda s, x: (x, x)), "net: the module returns 2 values, wanted one"),
-    "no output": (Calls(lambda s, x: 3), "net: the module returns 1 values, wanted one tensor"),
+    "several outputs": (
+        Calls(lambda s, x: (x, x)),
+        "net: the module returns 2 tensors, wanted one",
+    ),
+    "no output": (Calls(lambda s, x: 3), "net: the module returns 0 tensors, wanted one"),
     "constant": (
         Calls(lambda s, x: s.p, p=nn.Parameter(torch.ones(1))),
         "net: the module returns no tensor computed from its input",
@@ -540,3 +544,43 @@ def test_infinite_weights_are_named():
         module[0].weight[1, 2] = torch.nan
     with pytest.raises(CaptureError, match=r"0: weights at \[1, 2, 0, 0\] is not a finite number"):
         capture(module, torch.zeros(1, 3, 8, 8), "net")
+
+
+class Answers(nn.Module):
+    """A small network whose answer is wrapped by a function."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.c, self.f, self.wrap = nn.Conv2d(1, 8, 3), nn.Linear(8, 10), wrap
+
+    def forward(self, x):
+        return self.wrap(self.f(functional.relu(self.c(x)).mean((2, 3))))
+
+
+WRAPS = {"dict": lambda y: {"out": y}, "tuple": lambda y: (y,), "nested": lambda y: [{"a": (y, 3)}]}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_the_one_tensor_of_an_answer_is_read(wrap, tmp_path):
+    """By the reader as well as where the original network is run for its logits."""
+    module = Answers(WRAPS[wrap])
+    data = Data("digits", limit=64)
+    made = compress(module, data=data, out=tmp_path / "out", epochs=0, method="int8", name="net")
+    assert made.int8.agreement > 0.9
+    plain = Answers(lambda y: y)
+    plain.load_state_dict(module.state_dict())
+    example = torch.zeros(1, 1, 8, 8)
+    assert network_sha256(capture(module, example, "net")) == network_sha256(
+        capture(plain, example, "net")
+    )
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_networks_of_other_precisions_are_read(kind, tmp_path):
+    module = Answers(lambda y: y).to(kind)
+    data = Data("digits", limit=64)
+    made = compress(module, data=data, out=tmp_path / "out", epochs=0, method="int8", name="net")
+    assert made.int8.agreement > 0.9
+    captured = capture(module, torch.zeros(1, 1, 8, 8, dtype=kind), "net")
+    assert captured.weights["c"].dtype == np.float32
+    assert (captured.weights["c"] == module.c.weight.detach().float().numpy()).all()

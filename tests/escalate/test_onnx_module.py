@@ -1,13 +1,17 @@
 """Is an ONNX file captured as the network that ONNX's own evaluator runs, and all else refused?"""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from PIL import Image
 
 from escalate.app.compress import Data, compress
+from escalate.app.simulate import simulate
 from escalate.app.sources import resolve
 from escalate.capture import capture
 from escalate.errors import CaptureError
@@ -345,3 +349,30 @@ def test_compress_takes_a_file(tmp_path):
     assert made.parameters == 6 * 9 + 8 * 54 + 320
     with pytest.raises(CaptureError, match="brings its own weights"):
         compress(str(path), checkpoint=path, data="digits", out=tmp_path / "other")
+
+
+def pictures(folder, size):
+    random = np.random.default_rng(0)
+    for number in range(6):
+        place = folder / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return folder
+
+
+def test_every_command_takes_the_size_that_the_file_states(tmp_path):
+    b = Builder(size=(12, 20))
+    x = b.add("Relu", b.conv("image", 3, 4, 3, pads=[1] * 4))
+    x = b.add("Flatten", b.add("GlobalAveragePool", x))
+    path = b.save(tmp_path / "mine.onnx", b.add("Gemm", x, b.floats(4, 2)))
+    data = Data(str(pictures(tmp_path / "images", (30, 25))))
+    made = compress(str(path), data=data, out=tmp_path / "out", epochs=0, method="int8")
+    macs = [12 * 20 * 4 * 27, 8]
+    for source in (path, made):
+        assert simulate(source, machine="systolic")["macs"].tolist() == macs
+    message = r"mine\.onnx: states an input of 3 x 12 x 20, the pictures have 3 x 8 x 8$"
+    with pytest.raises(CaptureError, match=message):
+        compress(str(path), data=replace(data, size=(8, 8)), out=tmp_path / "other", epochs=0)
+    with pytest.raises(CaptureError, match="the pictures have 1 x 12 x 20"):
+        compress(str(path), data="digits", out=tmp_path / "other", epochs=0)
