@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 from workloads.errors import WorkloadError
+from workloads.number import between, is_whole, shown
+
+MOST, MOST_PADDING = 1 << 24, 1 << 16  # of any bound, of an edge
+MOST_VALUES = 1 << 31  # of a tensor
+MOST_MACS = 10**15  # of a layer: far above any network, and sums of them stay below 2^63
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,9 @@ class ConvLayer:
     Raises
     ------
     WorkloadError
-        If a bound is no positive integer, the groups do not divide C and K, or no output is left.
+        If a bound is no integer from 1 to ``MOST``, the groups do not divide C and K, no output is
+        left, or a tensor has more than ``MOST_VALUES`` elements, the layer more than ``MOST_MACS``
+        multiply-accumulates.
 
     Examples
     --------
@@ -39,12 +46,16 @@ class ConvLayer:
     def __post_init__(self) -> None:
         for field in ("C", "K", "H", "W", "R", "S", "stride", "dilation", "groups"):
             value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise WorkloadError(f"{self.name}: {field} is {value!r}, wanted an integer >= 1")
-        if len(self.padding) != 4 or any(not isinstance(p, int) or p < 0 for p in self.padding):
+            if not is_whole(value, 1, MOST):
+                raise WorkloadError(
+                    f"{self.name}: {field} is {shown(value)}, wanted an integer {between(1, MOST)}"
+                )
+        if len(self.padding) != 4 or not all(
+            is_whole(edge, 0, MOST_PADDING) for edge in self.padding
+        ):
             raise WorkloadError(
-                f"{self.name}: padding is {self.padding!r}, "
-                "wanted (top, bottom, left, right), integers >= 0"
+                f"{self.name}: padding is {shown(self.padding)}, "
+                f"wanted (top, bottom, left, right), integers {between(0, MOST_PADDING)}"
             )
         for field in ("C", "K"):
             if getattr(self, field) % self.groups:
@@ -56,6 +67,15 @@ class ConvLayer:
             raise WorkloadError(
                 f"{self.name}: the output is {self.P}x{self.Q}, wanted at least 1x1; "
                 f"the {self.R}x{self.S} kernel exceeds the padded {self.H}x{self.W} input"
+            )
+        for tensor, count in self.values.items():
+            if count > MOST_VALUES:
+                raise WorkloadError(
+                    f"{self.name}: {count} values of {tensor}, wanted at most {MOST_VALUES}"
+                )
+        if self.macs > MOST_MACS:
+            raise WorkloadError(
+                f"{self.name}: {self.macs} multiply-accumulates, wanted at most {MOST_MACS}"
             )
 
     @property
@@ -79,6 +99,16 @@ class ConvLayer:
     def macs(self) -> int:
         """Dense multiply-accumulates of one image, padded positions included."""
         return self.K * self.P * self.Q * self.channels_per_group * self.R * self.S
+
+    @property
+    def values(self) -> dict[str, int]:
+        """Elements of each of its tensors, of one image; the input with its padding."""
+        top, bottom, left, right = self.padding
+        return {
+            "input": self.C * (self.H + top + bottom) * (self.W + left + right),
+            "output": self.K * self.P * self.Q,
+            "weights": self.K * self.channels_per_group * self.R * self.S,
+        }
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:

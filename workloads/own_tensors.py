@@ -1,14 +1,14 @@
 """Own tensors: `.npz` files with the integers of one layer each, or of several under LAYER/."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.layer import ConvLayer
+from workloads.layer import MOST, MOST_PADDING, ConvLayer
+from workloads.npz import NPZ_ERRORS, reason
+from workloads.number import between, is_whole, shown
 from workloads.tensors import MOST_SCALE, LayerTensors
 
 TENSORS = ("activations", "weights", "basis", "coefficients")
@@ -70,9 +70,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 arrays = {name: file[name] for name in file.files}
     except WorkloadError:
         raise
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WorkloadError(f"{path}: not a readable .npz file of integers: {first_line}") from None
+    except NPZ_ERRORS as error:
+        told = reason(error)
+        raise WorkloadError(f"{path}: not a readable .npz file of integers: {told}") from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise WorkloadError(f"{path}: {name!r} is no NumPy array")
@@ -131,7 +131,9 @@ def _two_sided(name: str, fields: Mapping[str, np.ndarray]) -> tuple[int, int] |
     if array is None:
         return None
     if array.shape != (2,) or not np.issubdtype(array.dtype, np.integer):
-        raise WorkloadError(f"{name}: two_sided is {array.tolist()}, wanted two integers (p, n)")
+        raise WorkloadError(
+            f"{name}: two_sided is {shown(array.tolist())}, wanted two integers (p, n)"
+        )
     _fit(name, "two_sided", array, 1, MOST_SCALE)
     return (int(array[0]), int(array[1]))
 
@@ -153,18 +155,21 @@ def _activations(name: str, array: np.ndarray) -> np.ndarray:
 
 def _number(name: str, field: str, fields: Mapping[str, np.ndarray]) -> int:
     array = fields.get(field, np.array(1))
-    if array.size != 1 or not np.issubdtype(array.dtype, np.integer) or array.item() < 1:
-        raise WorkloadError(f"{name}: {field} is {array.tolist()}, wanted one integer >= 1")
-    return int(array.item())
+    value = array.item() if array.size == 1 else array.tolist()
+    if not is_whole(value, 1, MOST):
+        raise WorkloadError(
+            f"{name}: {field} is {shown(value)}, wanted one integer {between(1, MOST)}"
+        )
+    return int(value)
 
 
 def _padding(name: str, fields: Mapping[str, np.ndarray]) -> tuple[int, int, int, int]:
     array = fields.get("padding", np.array(0))
     legal = np.issubdtype(array.dtype, np.integer) and array.ndim <= 1 and array.size in (1, 2, 4)
-    if not legal or array.min() < 0:
+    if not legal or not 0 <= array.min() <= array.max() <= MOST_PADDING:
         raise WorkloadError(
-            f"{name}: padding is {array.tolist()}, wanted one integer >= 0, "
-            "or (vertical, horizontal), or (top, bottom, left, right)"
+            f"{name}: padding is {shown(array.tolist())}, wanted one integer "
+            f"{between(0, MOST_PADDING)}, or (vertical, horizontal), or (top, bottom, left, right)"
         )
     sides = [int(side) for side in array.ravel()]
     if len(sides) == 1:

@@ -15,17 +15,24 @@ Read as SCALE-Sim 3.0.0 reads them:
   output, P = ceil((H - R) / stride) + 1; such a layer gets just the zeros it needs below and on
   the right, every other layer has pad 0.
 * A layer whose name contains ``DP`` is depthwise: each of its channels has ``Num Filter`` filters.
-* What follows the last comma of a line is a remark.  A ninth column may repeat the stride, for
-  columns, or give a sparsity ratio; ratios other than 1:1 have no meaning for dense layers.
+* Columns are found by their heading, in any order; an unknown one is refused.  The stride may have
+  a column for rows and one for columns, which must agree, and a column ``Sparsity`` may give a
+  ratio; ratios other than 1:1 have no meaning for dense layers.
+* What stands under no heading is a remark.  Only the cell right behind the last heading may still
+  give the stride of columns, and any of them a ratio.
+* Rows of commas, comments (``#``) and titles (a name alone) hold no layer.  A name that was there
+  before gets a number: ``conv1``, ``conv1_2``.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workloads.errors import WorkloadError
+from workloads.headed_table import Row, places, plain, read_rows
 from workloads.layer import ConvLayer
+from workloads.number import shown, whole_number
 
 CONV_COLUMNS = (
     "IFMAP Height",
@@ -37,7 +44,30 @@ CONV_COLUMNS = (
     "Strides",
 )
 GEMM_COLUMNS = ("M", "N", "K")
+NAME, SPARSITY, STRIDE_DOWN, STRIDE_ACROSS = (
+    "Layer name",
+    "Sparsity",
+    "Stride height",
+    "Stride width",
+)
+NAMES = ("layer name", "layer", "name")
+RATIOS = ("sparsity", "sparsity ratio", "sparsity support")
+CONV_HEADINGS = {
+    NAME: NAMES,
+    "IFMAP Height": ("ifmap height", "ifmap h"),
+    "IFMAP Width": ("ifmap width", "ifmap w"),
+    "Filter Height": ("filter height", "filter h"),
+    "Filter Width": ("filter width", "filter w"),
+    "Channels": ("channels", "channel", "num channels", "num channel"),
+    "Num Filter": ("num filter", "num filters", "filters", "number of filters"),
+    "Strides": ("strides", "stride"),
+    STRIDE_DOWN: ("stride height", "strides height", "stride h"),
+    STRIDE_ACROSS: ("stride width", "strides width", "stride w"),
+    SPARSITY: RATIOS,
+}
+GEMM_HEADINGS = {NAME: NAMES, "M": ("m",), "N": ("n",), "K": ("k",), SPARSITY: RATIOS}
 DEPTHWISE_MARK = "DP"
+Columns = Mapping[str, int]
 
 
 def read_topology(path: str | Path) -> tuple[str, tuple[ConvLayer, ...]]:
@@ -49,64 +79,77 @@ def read_topology(path: str | Path) -> tuple[str, tuple[ConvLayer, ...]]:
         Naming file, line, column, value and what was wanted.
     """
     file = Path(path)
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkloadError(f"{file}: cannot be read as text: {error}") from error
-    rows = [
-        (number, [cell.strip() for cell in line.split(",")])
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    rows = read_rows(file)
     if not rows:
         raise WorkloadError(f"{file}: the file is empty, wanted a header line and layers")
-    columns = _columns(file, *rows[0])
-    layers: dict[str, ConvLayer] = {}
-    for number, cells in rows[1:]:
-        where = f"{file}: line {number}"
-        layer = _layer(where, columns, cells)
-        if layer.name in layers:
-            raise WorkloadError(f"{where}: layer name {layer.name!r} appears twice")
-        layers[layer.name] = layer
+    columns = _columns(f"{file}: line {rows[0].line}", rows[0])
+    layers = [
+        _layer(f"{file}: line {row.line}", columns, row)
+        for row in rows[1:]
+        if any(row.cells[: columns[NAME]]) or any(row.cells[columns[NAME] + 1 :])  # no title
+    ]
     if not layers:
         raise WorkloadError(f"{file}: no layer follows the header line")
-    return file.stem, tuple(layers.values())
+    return file.stem, _told_apart(layers)
 
 
-def _columns(file: Path, number: int, cells: list[str]) -> tuple[str, ...]:
-    """The columns that the header line announces."""
-    names = [cell.casefold() for cell in cells[1:]]
-    if names[:3] == ["m", "n", "k"]:
-        return GEMM_COLUMNS
-    if len(names) >= len(CONV_COLUMNS) and not any(_is_integer(name) for name in names):
-        return CONV_COLUMNS
+def _told_apart(layers: Sequence[ConvLayer]) -> tuple[ConvLayer, ...]:
+    """The layers, each under a name of its own."""
+    written = {layer.name for layer in layers}
+    taken: set[str] = set()
+    found = []
+    for layer in layers:
+        name, count = layer.name, 1
+        while name in taken or (count > 1 and name in written):
+            count += 1
+            name = f"{layer.name}_{count}"
+        taken.add(name)
+        found.append(replace(layer, name=name))
+    return tuple(found)
+
+
+def _columns(where: str, header: Row) -> Columns:
+    """Where the header line announces each column."""
+    names = {plain(cell) for cell in header.cells}
+    products = len({"m", "n", "k"} & names) > 1
+    headings = GEMM_HEADINGS if products else CONV_HEADINGS
+    known = {
+        heading
+        for some in (CONV_HEADINGS, GEMM_HEADINGS)
+        for each in some.values()
+        for heading in each
+    }
+    digits = any(whole_number(cell) is not None for cell in header.cells)
+    found = {} if digits or len(names & known) < 2 else places(where, header, headings)
+    if STRIDE_DOWN in found and "Strides" not in found:
+        found["Strides"] = found.pop(STRIDE_DOWN)
+    if {NAME, *(GEMM_COLUMNS if products else CONV_COLUMNS)} <= found.keys():
+        return found
     wanted = ", ".join(CONV_COLUMNS)
     raise WorkloadError(
-        f"{file}: line {number}: the header is {','.join(cells)!r}, "
+        f"{where}: the header is {shown(','.join(header.cells))}, "
         f"wanted 'Layer name, {wanted},' or 'Layer, M, N, K,'"
     )
 
 
-def _is_integer(text: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]{1,18}", text) is not None
-
-
-def _layer(where: str, columns: tuple[str, ...], cells: list[str]) -> ConvLayer:
-    name = cells[0]
+def _layer(where: str, columns: Columns, row: Row) -> ConvLayer:
+    name = row.cell(columns[NAME])
     if not name:
         raise WorkloadError(f"{where}: the layer has no name")
+    products = "M" in columns
     values = []
-    for position, column in enumerate(columns, start=1):
-        text = cells[position] if position < len(cells) else ""
-        if not _is_integer(text) or int(text) < 1:
-            raise WorkloadError(f"{where}: {column} is {text!r}, wanted an integer >= 1")
-        values.append(int(text))
+    for column in GEMM_COLUMNS if products else CONV_COLUMNS:
+        text = row.cell(columns[column])
+        value = whole_number(text)
+        if value is None or value < 1:
+            raise WorkloadError(f"{where}: {column} is {shown(text)}, wanted an integer >= 1")
+        values.append(value)
+    _check_ratios(where, columns, row)
     try:
-        if columns is GEMM_COLUMNS:
-            _check_extra(where, cells[4:], stride=None)
+        if products:
             m, n, k = values
             return ConvLayer(name, C=k, K=n, H=m, W=1)
-        _check_extra(where, cells[8:], stride=values[-1])
+        _check_strides(where, columns, row, values[-1])
         return _convolution(where, name, values)
     except WorkloadError as error:
         if str(error).startswith(where):
@@ -114,16 +157,34 @@ def _layer(where: str, columns: tuple[str, ...], cells: list[str]) -> ConvLayer:
         raise WorkloadError(f"{where}: {error}") from error
 
 
-def _check_extra(where: str, cells: list[str], *, stride: int | None) -> None:
-    """Refuse what further columns say and a dense layer with one stride cannot."""
-    for cell in cells:
-        parts = cell.split(":")
-        if stride is not None and _is_integer(cell) and int(cell) != stride:
+def _remarks(columns: Columns, row: Row) -> tuple[str, ...]:
+    return row.cells[max(columns.values()) + 1 :]
+
+
+def _check_strides(where: str, columns: Columns, row: Row, stride: int) -> None:
+    """Refuse a stride of columns that is not the stride of rows."""
+    if STRIDE_ACROSS in columns:
+        across = [row.cell(columns[STRIDE_ACROSS])]
+    elif columns["Strides"] == max(columns.values()):
+        across = [cell for cell in _remarks(columns, row)[:1] if whole_number(cell) is not None]
+    else:
+        across = []
+    for cell in across:
+        if whole_number(cell) != stride:
             raise WorkloadError(
                 f"{where}: Strides are {stride} for rows and {cell} for columns, wanted equal ones"
             )
-        if len(parts) == 2 and all(_is_integer(part) for part in parts) and parts[0] != parts[1]:
-            raise WorkloadError(f"{where}: Sparsity is {cell!r}, wanted 1:1 (dense)")
+
+
+def _check_ratios(where: str, columns: Columns, row: Row) -> None:
+    """Refuse ratios of zeros, of which a dense layer has none."""
+    cells = list(_remarks(columns, row))
+    if SPARSITY in columns:
+        cells.append(row.cell(columns[SPARSITY]))
+    for cell in cells:
+        ratio = re.fullmatch(r"([0-9]+):([0-9]+)", cell)
+        if ratio and ratio[1] != ratio[2]:
+            raise WorkloadError(f"{where}: Sparsity is {shown(cell)}, wanted 1:1 (dense)")
 
 
 def overhang(layer: ConvLayer) -> tuple[int, int, int, int]:

@@ -1,7 +1,6 @@
 """array_files: float arrays by name in ``.npy`` and ``.npz`` files."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from escalate.app.new_file import new_file
 from escalate.errors import DataError
+from workloads.npz import NPZ_ERRORS, reason
 
 NPY, NPZ = ".npy", ".npz"
 
@@ -30,9 +30,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 return {path.stem: file}
             with file:
                 return {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: not a readable {NPY} or {NPZ} file: {reason}") from None
+    except NPZ_ERRORS as error:
+        raise DataError(f"{path}: not a readable {NPY} or {NPZ} file: {reason(error)}") from None
 
 
 def check_target(path: Path, count: int) -> None:

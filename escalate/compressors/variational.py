@@ -15,7 +15,6 @@ square; tau is its precision; chosen points are rounded to eight bits, which mac
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from escalate.modules import GraphModule
 from escalate.network import FloatNetwork
 from workloads.integer import ImageQuantizer
 from workloads.layer import ConvLayer
+from workloads.npz import NPZ_ERRORS
 
 DEFAULT_PENALTY = 1.0  # nats a bit
 
@@ -90,7 +90,7 @@ def given_precisions(path: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
     try:
         archive = np.load(Path(path), allow_pickle=False)
         arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, BadZipFile, AttributeError) as error:
+    except NPZ_ERRORS as error:
         reason = getattr(error, "strerror", None) or "is no .npz file of arrays"
         raise DecompositionError(f"variances: {path}: {reason}") from None
     for name in sorted(set(arrays).difference(shapes)):

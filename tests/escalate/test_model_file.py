@@ -275,7 +275,7 @@ BAD_MANIFESTS = {
     ),
     "impossible layer": (
         {"nodes": set_in(1, kernel={"K": 0})},
-        "manifest.json.gz: first: K is 0, wanted an integer >= 1",
+        "manifest.json.gz: first: K is 0, wanted an integer 1 to 16777216",
     ),
     "repeated name": ({"nodes": set_in(4, name="rows")}, "node name 'rows' appears twice"),
     "no rescales": ({"nodes": drop_in(6, "rescales")}, r"add \(add\) has no integers"),

@@ -53,18 +53,40 @@ def test_depthwise_layers(c, groups, depthwise):
 
 
 @pytest.mark.parametrize("field", ["C", "K", "H", "W", "R", "S", "stride", "dilation", "groups"])
-@pytest.mark.parametrize("value", [0, -1, 1.0, True, None])
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, None, (1 << 24) + 1, 1 << 31])
 def test_bounds_are_positive_integers(field, value):
     bounds = {"C": 1, "K": 1, "H": 4, "W": 4} | {field: value}
-    message = f"odd: {field} is {value!r}, wanted an integer >= 1"
+    message = f"odd: {field} is {value!r}, wanted an integer 1 to 16777216"
     with pytest.raises(WorkloadError, match=message):
         ConvLayer("odd", **bounds)
 
 
-@pytest.mark.parametrize("padding", [(1, 1), (0, 0, 0, -1), (0, 0, 0, 0.5)])
+@pytest.mark.parametrize("padding", [(1, 1), (0, 0, 0, -1), (0, 0, 0, 0.5), (0, 0, 0, 65537)])
 def test_padding_is_four_integers(padding):
     with pytest.raises(WorkloadError, match=r"odd: padding is .*, wanted \(top, bottom, left, ri"):
         ConvLayer("odd", C=1, K=1, H=4, W=4, padding=padding)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        (
+            {"H": 1 << 17, "W": 1 << 15},
+            "odd: 4294967296 values of input, wanted at most 2147483648",
+        ),
+        ({"C": 1 << 16, "K": 1 << 16}, "odd: 4294967296 values of weights, wanted"),
+        ({"K": 1 << 16, "H": 1 << 16}, "odd: 4294967296 values of output, wanted"),
+        ({"padding": (1 << 16,) * 4}, r"odd: 171\d+ values of input, wanted"),
+        (
+            {"C": 1 << 10, "K": 1 << 10, "H": 1 << 20, "R": 1 << 11},
+            r"odd: \d+ multiply-accum.* at most 10",
+        ),
+    ],
+)
+def test_layers_that_no_machine_holds_are_refused(bounds, message):
+    bounds = {"C": 1, "K": 1, "H": 1, "W": 1} | bounds
+    with pytest.raises(WorkloadError, match=message):
+        ConvLayer("odd", **bounds)
 
 
 @pytest.mark.parametrize("field", ["C", "K"])

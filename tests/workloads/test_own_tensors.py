@@ -137,10 +137,13 @@ BAD = [
     ({"weights": np.ones((3, 4, 3, 2))}, "mine: weights is float64, wanted integers or booleans"),
     ({"weights": np.ones((3, 2, 3, 2), int)}, "2 channels per group x groups = 1 is not the C = 4"),
     ({"basis": np.ones((1, 3, 3), int)}, "mine: a basis stands beside weights"),
-    ({"stride": 0}, "mine: stride is 0, wanted one integer >= 1"),
-    ({"stride": np.array([1, 1])}, r"mine: stride is \[1, 1\], wanted one integer >= 1"),
-    ({"groups": 1.0}, "mine: groups is 1.0, wanted one integer >= 1"),
-    ({"padding": -1}, "mine: padding is -1, wanted one integer >= 0"),
+    ({"stride": 0}, "mine: stride is 0, wanted one integer 1 to 16777216"),
+    ({"stride": np.array([1, 1])}, r"mine: stride is \[1, 1\], wanted one integer 1 to"),
+    ({"stride": True}, "mine: stride is True, wanted one integer 1 to"),
+    ({"dilation": 1 << 40}, "mine: dilation is 1099511627776, wanted one integer 1 to"),
+    ({"padding": 10**9}, "mine: padding is 1000000000, wanted one integer 0 to 65536"),
+    ({"groups": 1.0}, "mine: groups is 1.0, wanted one integer 1 to"),
+    ({"padding": -1}, "mine: padding is -1, wanted one integer 0 to"),
     ({"padding": np.array([1, 2, 3])}, r"mine: padding is \[1, 2, 3\], wanted"),
     ({"bias": np.ones(3, int)}, "unknown field 'bias', allowed are activations, weights"),
     ({"dilation": 5}, "the 3x2 kernel exceeds the padded 6x5 input"),
@@ -190,6 +193,16 @@ class Boom:
         return (pytest.fail, ("the file was unpickled",))
 
 
+HEADERS = {
+    "open bracket": "{'descr': '<i8', 'fortran_order': False, 'shape': (8,6,6}",
+    "no bracket": "{'descr': '<i8', 'fortran_order': False, 'shape': (8,6,6",
+    "unknown type": "{'descr': '<q9', 'fortran_order': False, 'shape': (8,)}",
+    "endless": "{'descr': '<i8', 'fortran_order': False, 'shape': (9999999999, 9999999999)}",
+    "negative": "{'descr': '<i8', 'fortran_order': False, 'shape': (-8,)}",
+    "words": "{'descr': '<i8', 'fortran_order': 'no', 'shape': ('a',)}",
+}
+
+
 def test_foreign_and_torn_files_are_named(tmp_path):
     whole = save(tmp_path, **fields()).read_bytes()
     single = io.BytesIO()
@@ -202,7 +215,15 @@ def test_foreign_and_torn_files_are_named(tmp_path):
     objects = save(tmp_path, "objects.npz", activations=array).read_bytes()
     flipped = bytearray(whole)
     flipped[200] ^= 0xFF
-    cases = {
+    headers = {}
+    for name, header in HEADERS.items():
+        torn = io.BytesIO()
+        with zipfile.ZipFile(torn, "w") as archive:
+            text = header.encode().ljust(118) + b"\n"
+            magic = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+            archive.writestr("weights.npy", magic + text + bytes(64))
+        headers[name] = torn.getvalue()
+    cases = headers | {
         "torn": whole[:-40],
         "flipped": bytes(flipped),
         "empty": b"",

@@ -56,6 +56,82 @@ def test_dp_in_the_name_makes_a_layer_depthwise(tmp_path):
     assert layer.is_depthwise
 
 
+WANTED = ConvLayer("conv1", C=3, K=4, H=8, W=8, R=3, S=3)
+ROW = "conv1, 8, 8, 3, 3, 3, 4, 1,"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (",,,,,,,,", ROW, ",,,,,,,,"),
+        (ROW + ",,6,6,36,",),
+        ("Backbone,", ROW, "Head,,,,,,,,"),
+        ('"conv1","8","8","3","3","3","4","1",',),
+        (' "conv1", "8", "8", "3", "3", "3", "4", "1",',),
+        ("# backbone", ROW, "// 1,2,3"),
+    ],
+)
+def test_spreadsheets_are_read(tmp_path, lines):
+    assert read(tmp_path, *lines) == ("net", (WANTED,))
+
+
+def test_a_quoted_name_may_have_a_comma(tmp_path):
+    _, (layer,) = read(tmp_path, '"conv1, first",8,8,3,3,3,4,1,')
+    assert layer.name == "conv1, first"
+
+
+def test_columns_are_found_by_their_heading(tmp_path):
+    header = (
+        "Num Filter,Channels,Layer name,Strides,Filter Width,Filter Height,IFMAP Width,IFMAP H,"
+    )
+    _, (layer,) = read(tmp_path, "64,3,c,2,5,7,22,21,", header=header)
+    assert layer == ConvLayer("c", C=3, K=64, H=21, W=22, R=7, S=5, stride=2, padding=(0, 0, 0, 1))
+    _, (product,) = read(tmp_path, "q,512,128,1536,", header="Layer,K,M,N,")
+    assert (product.C, product.H, product.K) == (512, 128, 1536)
+
+
+def test_strides_of_both_directions_must_agree(tmp_path):
+    header = HEADER.replace("Strides", "Stride width,Channels,Stride height").replace(
+        "Channels, ", "", 1
+    )
+    assert read(tmp_path, "c,8,8,2,2,6,2,4,2,", header=header)[1][0].stride == 2
+    with pytest.raises(WorkloadError, match=r"Strides are 2 for rows and 1 for columns"):
+        read(tmp_path, "c,8,8,2,2,6,1,4,2,", header=header)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            HEADER.replace("Strides", "Padding, Strides"),
+            "line 1: column 'Padding' is unknown, allo",
+        ),
+        (
+            HEADER + "Dilation,",
+            "line 1: column 'Dilation' is unknown, allowed are Layer name, IFMAP",
+        ),
+        (HEADER + "channels,", "line 1: column 'channels' is there twice"),
+        (HEADER.replace("Channels, ", ""), "line 1: the header is "),
+    ],
+)
+def test_columns_that_would_be_mistaken_are_refused(tmp_path, header, message):
+    with pytest.raises(WorkloadError, match=message):
+        read(tmp_path, "c,8,8,3,3,4,6,1,1,", header=header)
+
+
+def test_columns_of_remarks_may_have_a_heading(tmp_path):
+    header = HEADER.replace("IFMAP Height", "Notes, IFMAP Height") + ",Remark"
+    assert read(tmp_path, "conv1,17,8,8,3,3,3,4,1,,5", header=header)[1] == (WANTED,)
+
+
+def test_a_name_that_was_there_before_gets_a_number(tmp_path):
+    """SCALE-Sim's own DeepBench file repeats names."""
+    other = ROW.replace("conv1", "conv1_2")
+    _, layers = read(tmp_path, ROW, ROW, other, ROW)
+    assert [layer.name for layer in layers] == ["conv1", "conv1_3", "conv1_2", "conv1_4"]
+    assert {layer.macs for layer in layers} == {3888}
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -100,7 +176,10 @@ def test_other_headers_and_line_endings(tmp_path):
         (",8,8,3,3,4,6,1,", r"line 2: the layer has no name"),
         ("c,8,8,3,3,4,6,1,2,", r"line 2: Strides are 1 for rows and 2 for columns, wanted equal"),
         ("c,8,8,3,3,4,6,1,2:4,", r"line 2: Sparsity is '2:4', wanted 1:1 \(dense\)"),
-        ("c,8,8,3,3,4,6,1,\nc,8,8,3,3,4,6,1,", r"line 3: layer name 'c' appears twice"),
+        ("c,1_0,8,3,3,4,6,1,", r"line 2: IFMAP Height is '1_0', wanted an integer >= 1"),
+        ("c,\u0668,8,3,3,4,6,1,", r"line 2: IFMAP Height is '\u0668', wanted an integer >= 1"),
+        ("c,8,8,1,1,4,99999999999,1,", r"line 2: c: K is 99999999999, wanted an integer 1 to 1"),
+        ('c,8,8,3,3,4,"6,1,', r"line 2: no CSV: unexpected end of data"),
         ("", r"net\.csv: no layer follows the header line"),
     ],
 )
