@@ -6,8 +6,9 @@ that order, and in it the densest filter shares a unit with the sparsest, the se
 the second sparsest, and so on.  ``hardware`` (GB-H) has the same filter groups and pairs their
 filters anew for each chunk, by the non-zeros in that chunk.
 
-Assumption: equal counts keep the order of the filters; in a filter group that is not full the
-densest filters have their unit to themselves.  The output channels leave in the sorted order; the
+Assumption: equal counts keep the order of the filters.  A filter group that is not full pairs as
+few filters as leave no unit empty: its densest filters have a unit to themselves, the same one for
+all chunks, the others share the other units.  The output channels leave in the sorted order; the
 next layer's weights are permuted offline, at no cost.
 """
 
@@ -63,7 +64,7 @@ def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
     --------
     >>> found = grouping(np.array([[3, 1], [9, 0], [5, 2]]), SpartenSpec(units_per_cluster=2))
     >>> found.order.tolist(), found.bounds.tolist(), found.ranked.tolist()
-    ([1, 2, 0], [0, 3], [[1, 2], [2, 0], [0, 1]])
+    ([1, 2, 0], [0, 3], [[2, 2], [1, 1], [0, 0]])
     """
     filters, chunks = nonzeros.shape
     order = np.arange(filters)
@@ -71,8 +72,13 @@ def grouping(nonzeros: np.ndarray, spec: SpartenSpec) -> Grouping:
         order = np.argsort(-nonzeros.sum(axis=1), kind="stable")
     bounds = cut(filters, spec.filters_per_group)
     ranked = np.repeat(order[:, None], chunks, axis=1)
-    if spec.balance == "hardware":
-        for low, high in pairwise(bounds.tolist()):
-            own = order[low:high]
-            ranked[low:high] = own[np.argsort(-nonzeros[own], axis=0, kind="stable")]
+    for low, high in pairwise(bounds.tolist()):
+        shared = max(0, high - low - spec.units_per_cluster)
+        alone, rest = np.split(order[low:high], [high - low - 2 * shared])
+        paired = np.repeat(rest[:, None], chunks, axis=1)
+        if spec.balance == "hardware":
+            paired = rest[np.argsort(-nonzeros[rest], axis=0, kind="stable")]
+        ranked[low : low + shared] = paired[:shared]
+        ranked[low + shared : high - shared] = alone[:, None]
+        ranked[high - shared : high] = paired[shared:]
     return Grouping(order, bounds, ranked)

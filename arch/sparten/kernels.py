@@ -38,91 +38,142 @@ def match(
 def join_free(
     windows: np.ndarray,
     filters: np.ndarray,
-    tasks: np.ndarray,
+    groups: np.ndarray,
     used: np.ndarray,
+    spans: np.ndarray,
     load: int,
     each_chunk: bool,
     times: np.ndarray,
     totals: np.ndarray,
 ) -> None:
-    """Cycles of a cluster for each task and output position; clusters do not wait for each other.
+    """Cycles of a cluster for each filter group, span of chunks and output position.
+
+    Clusters do not wait for each other.
 
     windows : uint64 (positions, chunks, words); filters : uint64 (chunks, words, filters), by rank
-    tasks : int64 (tasks, 4), first and last + 1 filter, first and last + 1 chunk
-    used : int64 (tasks,), units that have a filter; load : least cycles of a chunk
-    each_chunk : units wait for each other after each chunk, else after the task's last chunk
-    times : int64 out (tasks, positions)
-    totals : int64 out (tasks, blocks of positions, 2), matches and cycles of units until done
+    groups : int64 (groups, 2), first and last + 1 filter; used : int64 (groups,), their units
+    spans : int64 (spans, 2), first and last + 1 chunk; load : least cycles of a chunk
+    each_chunk : units wait for each other after each chunk, else after the span's last chunk
+    times : int64 out (groups, spans, positions)
+    totals : int64 out (groups, images, blocks of positions, chunks, 3): matches, cycles of units
+        that match or load, cycles until the slowest of them is done
     """
-    count, positions = times.shape
-    blocks = totals.shape[1]
-    for job in prange(count * blocks):
-        task, block = job // blocks, job % blocks
-        first, units = tasks[task, 0], used[task]
-        found = np.zeros(tasks[task, 1] - first, np.int64)
-        work = np.zeros(units, np.int64)
-        matched, worked = np.int64(0), np.int64(0)
-        for position in range(block * BLOCK, min(positions, (block + 1) * BLOCK)):
-            work[:] = 0
-            waited = np.int64(0)
-            for chunk in range(tasks[task, 2], tasks[task, 3]):
+    count, images, blocks, chunks, _ = totals.shape
+    each = windows.shape[0] // images
+    for job in prange(count * images * blocks):
+        group, rest = job // (images * blocks), job % (images * blocks)
+        image, block = rest // blocks, rest % blocks
+        first, units = groups[group, 0], used[group]
+        found = np.zeros(groups[group, 1] - first, np.int64)
+        done = np.zeros((chunks + 1, units), np.int64)
+        waited = np.zeros(chunks + 1, np.int64)
+        total = totals[group, image, block]
+        total[:] = 0
+        low = image * each + block * BLOCK
+        for position in range(low, min((image + 1) * each, low + BLOCK)):
+            for chunk in range(chunks):
                 match(windows[position, chunk], filters[chunk], first, units, found)
-                slowest = np.int64(0)
+                before, after = done[chunk], done[chunk + 1]
+                matched, worked, slowest = np.int64(0), np.int64(0), np.int64(0)
                 for unit in range(units):
                     cycles = max(found[unit], load)
+                    after[unit] = before[unit] + cycles
                     matched += found[unit]
-                    work[unit] += cycles
+                    worked += cycles
                     slowest = max(slowest, cycles)
-                waited += slowest
-            for unit in range(units):
-                worked += work[unit]
-            times[task, position] = waited if each_chunk else work.max()
-        totals[task, block, 0], totals[task, block, 1] = matched, worked
+                total[chunk, 0] += matched
+                total[chunk, 1] += worked
+                total[chunk, 2] += slowest
+                waited[chunk + 1] = waited[chunk] + slowest
+            for span in range(spans.shape[0]):
+                start, stop = spans[span, 0], spans[span, 1]
+                longest = waited[stop] - waited[start]
+                if not each_chunk:
+                    longest = np.int64(0)
+                    before, after = done[start], done[stop]
+                    for unit in range(units):
+                        longest = max(longest, after[unit] - before[unit])
+                times[group, span, position] = longest
 
 
 @kernel(parallel=True)
 def join_locked(
     windows: np.ndarray,
     filters: np.ndarray,
-    tasks: np.ndarray,
+    groups: np.ndarray,
     used: np.ndarray,
     load: int,
     clusters: int,
     times: np.ndarray,
-    occupied: np.ndarray,
     totals: np.ndarray,
 ) -> None:
-    """Cycles of all clusters for each task and output row, in step after each chunk.
+    """Cycles of all clusters for each filter group, chunk and output row, in step after each chunk.
 
     The clusters take ``clusters`` neighbouring positions of one output row at a time.
 
-    windows, filters, tasks, used, load : see ``join_free``
-    times : int64 out (tasks, rows); occupied : int64 out (tasks, rows), the same times clusters
-        that have a position
-    totals : int64 out (tasks, rows, 2), see ``join_free``
+    windows, filters, groups, used, load : see ``join_free``
+    times : int64 out (groups, chunks, rows)
+    totals : int64 out (groups, rows, chunks, 3): matches, cycles of units that match or load,
+        cycles times clusters that have a position
     """
-    count, rows = times.shape
+    count, chunks, rows = times.shape
     width = windows.shape[0] // rows
     for job in prange(count * rows):
-        task, row = job // rows, job % rows
-        first, units = tasks[task, 0], used[task]
-        found = np.zeros(tasks[task, 1] - first, np.int64)
-        matched, worked = np.int64(0), np.int64(0)
-        cycles, held = np.int64(0), np.int64(0)
-        for low in range(0, width, clusters):
-            high = min(width, low + clusters)
-            for chunk in range(tasks[task, 2], tasks[task, 3]):
+        group, row = job // rows, job % rows
+        first, units = groups[group, 0], used[group]
+        found = np.zeros(groups[group, 1] - first, np.int64)
+        total = totals[group, row]
+        total[:] = 0
+        for chunk in range(chunks):
+            cycles = np.int64(0)
+            for low in range(0, width, clusters):
+                high = min(width, low + clusters)
                 slowest = np.int64(load)
                 for position in range(row * width + low, row * width + high):
                     match(windows[position, chunk], filters[chunk], first, units, found)
+                    matched, worked = np.int64(0), np.int64(0)
                     for unit in range(units):
                         matched += found[unit]
                         worked += max(found[unit], load)
                         slowest = max(slowest, found[unit])
+                    total[chunk, 0] += matched
+                    total[chunk, 1] += worked
                 cycles += slowest
-                held += slowest * (high - low)
-        times[task, row], occupied[task, row] = cycles, held
-        totals[task, row, 0], totals[task, row, 1] = matched, worked
+                total[chunk, 2] += slowest * (high - low)
+            times[group, chunk, row] = cycles
+
+
+@kernel()
+def deal(
+    times: np.ndarray,
+    blocks: np.ndarray,
+    rows: np.ndarray,
+    width: int,
+    clusters: int,
+    lengths: np.ndarray,
+) -> None:
+    """How long each step computes whose pairs of filter group and position are dealt in turn.
+
+    times : int64 (filter groups, passes, positions)
+    blocks : int64 (blocks + 1,), bounds of the filter groups of a step
+    rows : int64 (runs + 1,), bounds of the output rows of a step, ``width`` positions each
+    lengths : int64 out (runs, blocks, passes), the cluster that ends last
+    """
+    runs, count, passes = lengths.shape
+    busy = np.zeros(clusters, np.int64)
+    for run in range(runs):
+        low, high = rows[run] * width, rows[run + 1] * width
+        for block in range(count):
+            for part in range(passes):
+                busy[:] = 0
+                cluster = 0
+                for group in range(blocks[block], blocks[block + 1]):
+                    for position in range(low, high):
+                        busy[cluster] += times[group, part, position]
+                        cluster += 1
+                        if cluster == clusters:
+                            cluster = 0
+                lengths[run, block, part] = busy.max()
 
 
 @kernel(parallel=True)

@@ -10,8 +10,8 @@ joins its filters with the input window that is broadcast chunk by chunk.  Depth
 one unit of a cluster at work.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -22,46 +22,59 @@ from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
 from arch.pairs import effectual_pairs
 from arch.sparten.area import area
-from arch.sparten.charges import chunk_pairs, counts, prices
-from arch.sparten.join import Joined, join
-from arch.sparten.plan import Plan, plan
+from arch.sparten.charges import chunk_pairs, counts, matched, prices
+from arch.sparten.join import all_joins
+from arch.sparten.plan import Part, Plan, plan
 from arch.sparten.spec import PRESETS, SpartenSpec
 from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
+T = TypeVar("T")
 
-def _causes(joined: Joined, planned: Plan, spec: SpartenSpec) -> dict[str, int]:
+
+def _causes(part: Part, spec: SpartenSpec) -> dict[str, int]:
     """Unit-cycles by cause, waits for DRAM left out.
 
     ``mac`` a unit multiplies; ``load`` it has nothing left to do while its next chunk arrives;
     ``imbalance`` it waits for slower units; ``fragmentation`` it has no filter, because the
     filter group is not full; ``barrier`` its cluster has no output position left in this step.
     """
-    used = np.array([min(task.filters, spec.units_per_cluster) for task in joined.tasks])
-    matched, worked = int(joined.matched.sum()), int(joined.worked.sum())
-    busy = int((used * joined.occupied).sum())
+    arranged, images = part.choice.arranged, part.choice.images
+    joins, used = arranged.joins, arranged.joins.filters.used
+    occupied = joins.occupied(arranged.passes, images)
+    multiplied, worked = matched(part), int(joins.worked[:, images].sum())
     return {
-        "mac": matched,
-        "load": worked - matched,
-        "imbalance": busy - worked,
-        "fragmentation": int(((spec.units_per_cluster - used) * joined.occupied).sum()),
-        "barrier": spec.units_per_cluster * planned.dealt,
+        "mac": multiplied,
+        "load": worked - multiplied,
+        "imbalance": int((used * occupied).sum()) - worked,
+        "fragmentation": int(((spec.units_per_cluster - used) * occupied).sum()),
+        "barrier": spec.units_per_cluster * part.dealt,
     }
 
 
-def _extras(joined: Joined, planned: Plan, positions: int, spec: SpartenSpec) -> dict[str, Any]:
+def _extras(planned: Plan, spec: SpartenSpec) -> dict[str, Any]:
+    arranged = [part.choice.arranged for part in planned.parts]
     return {
         "sync": spec.sync,
-        "balance": spec.balance,
+        "balance": " and ".join(sorted({one.joins.spec.balance for one in arranged})),
         "skip": spec.skip,
-        "filter_groups": sum(task.pass_number == 0 for task in joined.tasks),
-        "passes": len(joined.tasks),
-        "steps": len(planned.steps),
-        "chunk_pairs": chunk_pairs(joined, positions),
-        "filters_outer": planned.filters_outer,
+        "filter_groups": max(one.joins.filters.count for one in arranged),
+        "passes": max(one.joins.filters.count * one.passes for one in arranged),
+        "steps": sum(part.dram.lengths.size for part in planned.parts),
+        "chunk_pairs": sum(chunk_pairs(part) for part in planned.parts),
+        "filters_outer": all(part.choice.filters_outer for part in planned.parts),
+        "images_together": len(planned.parts) == 1,
     }
+
+
+def _summed(tables: Iterable[Mapping[T, int]]) -> dict[T, int]:
+    total: dict[T, int] = {}
+    for table in tables:
+        for key, count in table.items():
+            total[key] = total.get(key, 0) + count
+    return total
 
 
 def work(
@@ -81,19 +94,18 @@ def work(
     OperandError
         If the least a step can work on exceeds half a shared buffer.
     """
-    layer, images = tensors.layer, tensors.images
-    joined = join(layer, tensors.activations, weights, spec)
-    planned = plan(layer, tensors.activations, joined, outputs, spec)
-    traffic, events = counts(layer, images, joined, planned, spec)
+    layer, pixels = tensors.layer, tensors.activations
+    planned = plan(layer, pixels, all_joins(layer, pixels, weights, spec), outputs, spec)
+    counted = [counts(part, spec) for part in planned.parts]
     return Work(
         planned.dram,
         spec.units,
-        _causes(joined, planned, spec),
-        multiplies=int(joined.matched.sum()),
-        effectual_ops=effectual_pairs(layer, tensors.activations, weights),
-        traffic=traffic,
-        events=events,
-        extras=_extras(joined, planned, images * layer.P * layer.Q, spec),
+        _summed(_causes(part, spec) for part in planned.parts),
+        multiplies=sum(matched(part) for part in planned.parts),
+        effectual_ops=effectual_pairs(layer, pixels, weights),
+        traffic=_summed(traffic for traffic, _ in counted),
+        events=_summed(events for _, events in counted),
+        extras=_extras(planned, spec),
     )
 
 

@@ -1,323 +1,263 @@
-"""Steps of a layer: which output rows and which tasks, the DRAM of each, and how long it takes.
+"""The plan of a layer: the one that takes the fewest cycles, then the fewest DRAM bytes.
 
-The shared buffers are double buffered: one half serves the step at work.  Output rows of all
-images, in order, are cut into the longest runs whose input lines fit half the input buffer and
-whose outputs fit half the output buffer; tasks of one pass are put together as long as they fit
-half the filter buffer.  Either the filters stay while the rows pass, or the rows stay while the
-filters pass, whichever loads fewer bytes (filters, if equal); the passes of one filter group stand
-next to each other.
+The shared buffers are double buffered: one half serves the step at work.  Assumption, all of it:
+to choose from are how the filters are balanced (as the spec says, or not at all), the number of
+passes of a filter group, the filter groups that lie in the filter buffer together, the number of
+runs into which the output rows are cut, and whether filters or rows stay; whatever fits half of
+each buffer.  Waits for DRAM count.
 
-Assumption, all of it: a tensor is stored pixel by pixel (inputs and outputs, along all their
-channels) or filter by filter, each chunk as mask, values and pointer; the last chunk's mask
-is as long as the chunk, in whole bytes.  A step loads whole input lines, of those chunks of
-channels that its convolution groups read, and only lines that the step before did not hold.  A
-step's outputs are stored as chunks of their own, in the order the filters were worked on;
-requantized outputs are packed, outputs whose requantizer is unknown are stored dense.
-
-The (task, output position) pairs of a step, positions fastest, are dealt to the clusters in turn;
-each cluster works through its own, and the step ends with the last.  In step after each chunk the
-clusters take neighbouring positions of one output row instead, all with the same filters.
+The images of a batch go through together, as if their rows were those of one image, or one by one
+as each would alone.  Together only where that loads and stores no more bytes than the images need
+at the very least, each by itself: so a batch never costs more than its images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from arch.cuts import cut_sizes
 from arch.errors import OperandError
-from arch.sparten.join import Joined
+from arch.memory import burst_bytes
+from arch.parts import cheapest, one_by_one, part_counts, parts, price_of
+from arch.sparten.arrange import Arrangement, arrangements, output_pixel_bytes
+from arch.sparten.join import Joins
+from arch.sparten.lines import Lines, Runs, input_lines, runs
 from arch.sparten.spec import SpartenSpec
-from arch.sparten.tasks import Task
+from arch.sparten.steps import nonzeros_below, steps
 from arch.steps import Steps
 from workloads.layer import ConvLayer
 
-Range = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Tasks whose filters lie in the filter buffer one after the other.
-
-    ``passes`` are runs of tasks, first and last + 1; ``pieces`` the chunks of the input's
-    channels that they read; ``pixel_bytes`` the most that one output pixel takes.
-    """
-
-    passes: tuple[Range, ...]
-    filters: Range
-    pieces: Range
-    pixel_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Output rows x one run of tasks."""
-
-    rows: Range
-    block: Block
-    tasks: Range
-
-    @property
-    def finishes(self) -> bool:
-        """Outputs are complete, since this is the last pass."""
-        return self.tasks == self.block.passes[-1]
+AT_ONCE = 4  # numbers of passes that are worked out together, the fewest first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lines:
-    """What the stored input takes, and which of its lines each output row needs.
+class Choice:
+    """One plan of some images; ``images`` their first and last + 1."""
 
-    Parameters
-    ----------
-    below : int64 (N x H + 1, chunks of channels + 1), bytes of all lines and chunks before
-    first, last : int64 (N x P,), lines ``first``..``last`` - 1 of all images
-    """
-
-    below: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-
-    def size(self, lines: Range, pieces: Range) -> int:
-        """Bytes of some lines and chunks of channels."""
-        (low, high), (left, right) = lines, pieces
-        corner = self.below[high, right] - self.below[high, left]
-        return int(corner - self.below[low, right] + self.below[low, left])
-
-    def under(self, rows: Range) -> Range:
-        """Input lines that some output rows need."""
-        return int(self.first[rows[0]]), int(self.last[rows[1] - 1])
+    arranged: Arrangement
+    under: Runs
+    filters_outer: bool
+    images: slice
 
 
-def input_lines(layer: ConvLayer, activations: np.ndarray, spec: SpartenSpec) -> Lines:
-    """Sizes of the stored input, and which lines each output row of each image needs.
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What some images do: a choice and its steps."""
 
-    A kernel row in the padding stands for the nearest line of the image.
-    """
-    images, word = activations.shape[0], spec.operand_bytes
-    sizes = cut_sizes(layer.C, spec.chunk)
-    edges = np.append(0, np.cumsum(sizes))[:-1]
-    nonzeros = np.add.reduceat((activations != 0).sum(axis=3, dtype=np.int64), edges, axis=1)
-    if spec.skips_activations:
-        by_line = nonzeros * word + layer.W * (-(-sizes // 8) + spec.pointer_bytes)[:, None]
-    else:
-        by_line = np.broadcast_to((layer.W * sizes * word)[:, None], nonzeros.shape)
-    by_line = by_line.transpose(0, 2, 1)
-    below = np.zeros((images * layer.H + 1, sizes.size + 1), np.int64)
-    below[1:, 1:] = by_line.reshape(-1, sizes.size).cumsum(axis=0).cumsum(axis=1)
-    image, p = np.divmod(np.arange(images * layer.P), layer.P)
-    top = p * layer.stride - layer.padding[0]
-    low = image * layer.H + np.clip(top, 0, layer.H - 1)
-    bottom = top + layer.dilation * (layer.R - 1)
-    return Lines(below, low, image * layer.H + np.clip(bottom, 0, layer.H - 1) + 1)
+    choice: Choice
+    dram: Steps
 
-
-def output_pixel_bytes(filters: int, spec: SpartenSpec) -> int:
-    """What an output pixel takes beyond its values: masks and pointers of so many channels."""
-    if not spec.skips_activations:
-        return 0
-    return -(-filters // 8) + spec.pointer_bytes * -(-filters // spec.chunk)
-
-
-def blocks(layer: ConvLayer, todo: tuple[Task, ...], spec: SpartenSpec) -> tuple[Block, ...]:
-    """Tasks put together, or the passes of one filter group.
-
-    Raises
-    ------
-    OperandError
-        If one output row of one filter group exceeds half the output buffer.
-    """
-    found: list[Block] = []
-    at = filters = 0
-    while at < len(todo):
-        passes, end = todo[at].passes, at + todo[at].passes
-        block = _block(layer, todo, (at, end), filters, spec)
-        need, half = layer.Q * block.pixel_bytes, spec.output_glb_bytes // 2
-        if need > half:
-            raise OperandError(
-                f"{layer.name}: one output row of {block.filters[1] - filters} filters needs "
-                f"{need} B of output_glb_bytes, half of it holds {half} B"
-            )
-        held = todo[at].stored_bytes
-        while passes == 1 and end < len(todo) and todo[end].passes == 1:
-            more = _block(layer, todo, (at, end + 1), filters, spec)
-            held += todo[end].stored_bytes
-            if held > spec.filter_glb_bytes // 2 or layer.Q * more.pixel_bytes > half:
-                break
-            block, end = more, end + 1
-        found.append(block)
-        at, filters = end, block.filters[1]
-    return tuple(found)
-
-
-def _block(
-    layer: ConvLayer, todo: tuple[Task, ...], run: Range, first: int, spec: SpartenSpec
-) -> Block:
-    split = todo[run[0]].passes > 1
-    some = todo[run[0] : run[0] + 1 if split else run[1]]
-    count, depth = sum(task.filters for task in some), layer.channels_per_group
-    values = count * (spec.psum_bytes if split else spec.operand_bytes)
-    return Block(
-        tuple((at, at + 1) for at in range(*run)) if split else (run,),
-        (first, first + count),
-        (some[0].group * depth // spec.chunk, -(-(some[-1].group + 1) * depth // spec.chunk)),
-        max(values, count * spec.operand_bytes + output_pixel_bytes(count, spec)),
-    )
-
-
-def row_runs(
-    layer: ConvLayer, lines: Lines, todo: tuple[Block, ...], spec: SpartenSpec
-) -> tuple[Range, ...]:
-    """Output rows cut into the longest runs that fit.
-
-    Raises
-    ------
-    OperandError
-        If the input lines of one output row exceed half the input buffer.
-    """
-    half = spec.input_glb_bytes // 2
-    ranges = sorted({block.pieces for block in todo})
-    most = spec.output_glb_bytes // 2 // (layer.Q * max(block.pixel_bytes for block in todo))
-    found, start, count = [], 0, lines.first.size
-
-    def need(rows: Range) -> int:
-        return max(lines.size(lines.under(rows), pieces) for pieces in ranges)
-
-    while start < count:
-        if need((start, start + 1)) > half:
-            raise OperandError(
-                f"{layer.name}: the input lines of one output row need {need((start, start + 1))} "
-                f"B of input_glb_bytes, half of it holds {half} B"
-            )
-        end = start + 1
-        while end < count and end - start < most and need((start, end + 1)) <= half:
-            end += 1
-        found.append((start, end))
-        start = end
-    return tuple(found)
-
-
-def ordered(
-    rows: tuple[Range, ...], todo: tuple[Block, ...], *, filters_outer: bool
-) -> Iterator[Step]:
-    """The steps, in either order."""
-    if filters_outer:
-        pairs = ((run, block) for block in todo for run in rows)
-    else:
-        pairs = ((run, block) for run in rows for block in todo)
-    for run, block in pairs:
-        for part in block.passes:
-            yield Step(run, block, part)
-
-
-def loads(
-    steps: tuple[Step, ...], lines: Lines, stored: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of inputs and of weights that each step loads, int64 (steps,) each.
-
-    ``stored`` are the bytes of the tasks, int64 (tasks,).
-    """
-    inputs, weights = np.zeros((2, len(steps)), np.int64)
-    before: Step | None = None
-    for at, step in enumerate(steps):
-        low, high = lines.under(step.rows)
-        inputs[at] = lines.size((low, high), step.block.pieces)
-        if before is not None and before.block.pieces == step.block.pieces:
-            held_low, held_high = lines.under(before.rows)
-            shared = (max(low, held_low), min(high, held_high))
-            if shared[0] < shared[1]:
-                inputs[at] -= lines.size(shared, step.block.pieces)
-        if before is None or before.tasks != step.tasks:
-            weights[at] = stored[slice(*step.tasks)].sum()
-        before = step
-    return inputs, weights
-
-
-def stores(
-    layer: ConvLayer,
-    steps: tuple[Step, ...],
-    order: np.ndarray,
-    outputs: np.ndarray | None,
-    spec: SpartenSpec,
-) -> np.ndarray:
-    """Bytes of outputs that each step stores, int64 (steps,).
-
-    ``outputs`` are requantized, (N, K, P, Q), or None where nobody knows them.
-    """
-    found = np.zeros(len(steps), np.int64)
-    below = None
-    if outputs is not None and spec.skips_activations:
-        by_row = np.count_nonzero(outputs, axis=3).transpose(0, 2, 1).reshape(-1, layer.K)
-        below = np.zeros((by_row.shape[0] + 1, layer.K + 1), np.int64)
-        below[1:, 1:] = by_row[:, order].cumsum(axis=0).cumsum(axis=1)
-    for at, step in enumerate(steps):
-        if not step.finishes:
-            continue
-        (low, high), (left, right) = step.rows, step.block.filters
-        pixels, count = (high - low) * layer.Q, right - left
-        if below is None:
-            found[at] = pixels * count * spec.operand_bytes
-        else:
-            values = below[high, right] - below[high, left] - below[low, right] + below[low, left]
-            overhead = pixels * output_pixel_bytes(count, spec)
-            found[at] = values * spec.operand_bytes + overhead
-    return found
+    @property
+    def dealt(self) -> int:
+        """Cycles in which clusters have no work in a step."""
+        arranged, images = self.choice.arranged, self.choice.images
+        joins = arranged.joins
+        occupied = int(joins.occupied(arranged.passes, images).sum())
+        return joins.spec.clusters * self.dram.cycles - occupied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Steps with their DRAM; ``dealt`` are cycles in which clusters have no work in a step."""
+    """Images together, or one part for each."""
 
-    steps: tuple[Step, ...]
-    dram: Steps
-    filters_outer: bool
-    dealt: int
+    parts: tuple[Part, ...]
 
-
-def step_cycles(step: Step, joined: Joined, width: int, spec: SpartenSpec) -> int:
-    """How long a step computes."""
-    tasks, (low, high) = slice(*step.tasks), step.rows
-    if spec.sync == "chunk":
-        return int(joined.times[tasks, low:high].sum())
-    items = joined.times[tasks, low * width : high * width].ravel()
-    even = np.zeros(-(-items.size // spec.clusters) * spec.clusters, np.int64)
-    even[: items.size] = items
-    return int(even.reshape(-1, spec.clusters).sum(axis=0).max())
+    @property
+    def dram(self) -> Steps:
+        """All steps."""
+        return one_by_one([part.dram for part in self.parts])
 
 
-def plan(
-    layer: ConvLayer,
-    activations: np.ndarray,
-    joined: Joined,
-    outputs: np.ndarray | None,
-    spec: SpartenSpec,
-) -> Plan:
-    """The steps of a layer.
+class Planner:
+    """Plans of one layer's images.
 
     Parameters
     ----------
     layer : ConvLayer
     activations : integers, shape (N, C, H, W)
-    joined : Joined
+    ways : Joins, of filters balanced in all ways there are to choose from
     outputs : requantized outputs, integers (N, K, P, Q), or None
     spec : SpartenSpec
+    """
+
+    def __init__(
+        self,
+        layer: ConvLayer,
+        activations: np.ndarray,
+        ways: tuple[Joins, ...],
+        outputs: np.ndarray | None,
+        spec: SpartenSpec,
+    ) -> None:
+        self.layer, self.spec, self.ways = layer, spec, ways
+        self.lines: Lines = input_lines(layer, activations, spec)
+        self.below = {way: nonzeros_below(outputs, way.filters.order, spec) for way in ways}
+        self.arranged = [one for way in ways for one in arrangements(way)]
+        self._under: dict[Hashable, Runs] = {}
+        self._work: dict[Hashable, int] = {}
+
+    def choices(self, images: slice) -> list[Choice]:
+        """All that fit, in an order that no buffer changes.
+
+        Raises
+        ------
+        OperandError
+            If the least a step can work on exceeds half a shared buffer.
+        """
+        spec = self.spec
+        room = [one for one in self.arranged if one.most_stored <= spec.filter_glb_bytes // 2]
+        if not room:
+            least = min(one.most_stored for one in self.arranged)
+            raise self._refuse("one chunk of a filter group needs", least, "filter")
+        narrow = [one for one in room if one.row_bytes <= spec.output_glb_bytes // 2]
+        if not narrow:
+            least, filters = min((one.row_bytes, int(np.diff(one.filters).max())) for one in room)
+            raise self._refuse(f"one output row of {filters} filters needs", least, "output")
+        found = [choice for one in narrow for choice in self._fitting(one, images)]
+        if not found:
+            last = part_counts(self._rows(images))[-1]
+            least = min(self._runs(images, last, one).most_held for one in narrow)
+            raise self._refuse("the input lines of one output row need", least, "input")
+        return found
+
+    def _refuse(self, what: str, need: int, buffer: str) -> OperandError:
+        half = getattr(self.spec, f"{buffer}_glb_bytes") // 2
+        return OperandError(
+            f"{self.layer.name}: {what} {need} B of {buffer}_glb_bytes, half of it holds {half} B"
+        )
+
+    def _rows(self, images: slice) -> int:
+        return (images.stop - images.start) * self.layer.P
+
+    def _runs(self, images: slice, count: int, arranged: Arrangement) -> Runs:
+        key = images.start, images.stop, count, arranged.pieces.tobytes()
+        if key not in self._under:
+            bounds = images.start * self.layer.P + parts(self._rows(images), count)
+            self._under[key] = runs(self.lines, bounds, arranged.pieces)
+        return self._under[key]
+
+    def _fitting(self, arranged: Arrangement, images: slice) -> Iterator[Choice]:
+        most = self.spec.output_glb_bytes // 2 // arranged.row_bytes
+        for count in part_counts(self._rows(images)):
+            if -(-self._rows(images) // count) > most:
+                continue
+            under = self._runs(images, count, arranged)
+            if under.most_held > self.spec.input_glb_bytes // 2:
+                continue
+            for filters_outer in (True, False):
+                # with one block or one run both orders are the same
+                if filters_outer or min(count, arranged.blocks) > 1:
+                    yield Choice(arranged, under, filters_outer, images)
+
+    def bound(self, choice: Choice) -> int:
+        """Cycles that a choice cannot beat: the DRAM's, and those of its first load and work."""
+        arranged, under, spec = choice.arranged, choice.under, self.spec
+        times = under.count
+        if arranged.passes == 1 and (choice.filters_outer or arranged.blocks == 1):
+            times = 1  # filters are loaded once
+        outputs = under.count * arranged.blocks  # stores
+        requests = times * arranged.blocks * arranged.passes + outputs
+        latency = spec.dram_latency_cycles
+        clusters = 1  # in step after each chunk the times are those of all clusters
+        if spec.sync != "chunk":
+            pairs = under.most_rows * self.layer.Q * arranged.most_groups
+            clusters = min(spec.clusters, pairs)
+        first = int(arranged.stored[0, 0] + under.held[0, 0])
+        return max(
+            requests * latency + self._transfer(times * arranged.all_stored + under.fresh),
+            -(-self._least_work(choice) // clusters) + 2 * latency + self._transfer(first),
+        )
+
+    def _transfer(self, size: int) -> int:
+        return -(-size * self.spec.clock_hz // self.spec.dram_bandwidth_bytes_per_s)
+
+    def _least_work(self, choice: Choice) -> int:
+        """Cycles of clusters; fewer than true where their passes have not been joined yet.
+
+        Passes that cut other passes never take less: the sum of the slowest is no less than the
+        slowest sum.
+        """
+        joins, passes, images = choice.arranged.joins, choice.arranged.passes, choice.images
+        free = self.spec.sync == "asynchronous"
+        known = [n for n in joins.known if passes % n == 0 or not free]
+        if free and passes == joins.filters.chunks:
+            return int(joins.waited[:, images].sum())
+        return max((self._known_work(joins, n, images) for n in known), default=0)
+
+    def _known_work(self, joins: Joins, passes: int, images: slice) -> int:
+        key = joins, passes, images.start, images.stop
+        if key not in self._work:
+            each = self.layer.P * joins.positions
+            own = joins.times(passes)[:, :, images.start * each : images.stop * each]
+            self._work[key] = int(own.sum())
+        return self._work[key]
+
+    def best(
+        self, images: slice, *, most_cycles: int | None = None, most_bytes: int | None = None
+    ) -> tuple[tuple[int, int], Choice] | None:
+        """Cost and choice; None where none keeps within so many cycles and bytes."""
+        choices = self.choices(images)
+        counts = {
+            way: sorted({one.arranged.passes for one in choices if one.arranged.joins is way})
+            for way in self.ways
+        }
+        for way in self.ways:
+            way.prepare(counts[way][:AT_ONCE])
+        bounded = [(self.bound(choice), choice) for choice in choices]
+        if most_cycles is not None:
+            bounded = [one for one in bounded if one[0] <= most_cycles]
+
+        def price(choice: Choice) -> tuple[int, int] | None:
+            way, passes = choice.arranged.joins, choice.arranged.passes
+            if passes not in way.known:
+                more = [n for n in counts[way] if n >= passes and n not in way.known]
+                way.prepare(more[:AT_ONCE])
+            cost = price_of(self.steps(choice), self.spec)
+            return cost if most_bytes is None or cost[1] <= most_bytes else None
+
+        return cheapest(bounded, price)
+
+    def steps(self, choice: Choice) -> Steps:
+        """What a choice does step by step."""
+        below = self.below[choice.arranged.joins]
+        return steps(choice.arranged, choice.under, below, filters_outer=choice.filters_outer)
+
+    def least_bytes(self, image: int) -> int:
+        """DRAM bytes that no plan of one image can do without: each tensor once."""
+        layer, spec, way = self.layer, self.spec, self.ways[0]
+        rows = image * layer.P + np.arange(layer.P + 1)
+        pieces = np.array([[0, self.lines.below.shape[1] - 1]])
+        under, below = runs(self.lines, rows, pieces), self.below[way]
+        pixels = layer.P * layer.Q
+        outputs = pixels * layer.K * spec.operand_bytes
+        if below is not None:
+            values = int(below[rows[-1], -1] - below[rows[0], -1])
+            overhead = int(output_pixel_bytes(np.array(layer.K), spec))
+            outputs = values * spec.operand_bytes + pixels * overhead
+        tensors = (int((under.held - under.shared).sum()), int(way.filters.stored.sum()), outputs)
+        return sum(burst_bytes(size, spec) for size in tensors)
+
+
+def plan(
+    layer: ConvLayer,
+    activations: np.ndarray,
+    ways: tuple[Joins, ...],
+    outputs: np.ndarray | None,
+    spec: SpartenSpec,
+) -> Plan:
+    """The plan of a layer; see ``Planner``.
 
     Raises
     ------
     OperandError
         If the least a step can work on exceeds half a shared buffer.
     """
-    lines = input_lines(layer, activations, spec)
-    todo = blocks(layer, joined.tasks, spec)
-    rows = row_runs(layer, lines, todo, spec)
-    stored = np.array([task.stored_bytes for task in joined.tasks], np.int64)
-    orders = []
-    for filters_outer in (True, False):
-        steps = tuple(ordered(rows, todo, filters_outer=filters_outer))
-        inputs, weights = loads(steps, lines, stored)
-        orders.append((int(inputs.sum() + weights.sum()), filters_outer, steps, inputs, weights))
-    _, filters_outer, steps, inputs, weights = min(orders, key=lambda order: order[0])
-    cycles = [step_cycles(step, joined, layer.Q, spec) for step in steps]
-    out = stores(layer, steps, joined.order, outputs, spec)
-    dram = Steps(np.array(cycles, np.int64), {"input": inputs, "weight": weights}, {"output": out})
-    dealt = spec.clusters * sum(cycles) - int(joined.occupied.sum())
-    return Plan(steps, dram, filters_outer, dealt)
+    planner, count = Planner(layer, activations, ways, outputs, spec), activations.shape[0]
+    alone = [planner.best(slice(image, image + 1)) for image in range(count)]
+    chosen = [one for one in alone if one is not None]
+    if count > 1:
+        cycles, size = (sum(cost[way] for cost, _ in chosen) for way in (0, 1))
+        least = sum(planner.least_bytes(image) for image in range(count))
+        together = planner.best(slice(0, count), most_cycles=cycles, most_bytes=least)
+        if together is not None and together[0] <= (cycles, size):
+            chosen = [together]
+    return Plan(tuple(Part(choice, planner.steps(choice)) for _, choice in chosen))

@@ -10,17 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
-@dataclass
-class Filters:
-    """A filter group: its filters densest first, the run of chunks of one pass, and its sizes."""
-
-    group: int
-    filters: list
-    chunks: range
-    all_chunks: int
-    number: int = 0
-    passes: int = 1
+from tests.reference.plans import up
+from tests.reference.sparten_plans import Planned
 
 
 @dataclass
@@ -37,223 +28,12 @@ class Trace:
     traffic: Counter = field(default_factory=Counter)
 
 
-def up(a, b):
-    """Whole b in a, rounded up."""
-    return (a + b - 1) // b
-
-
-class Slow:
+class Slow(Planned):
     """One layer on one machine."""
 
     def __init__(self, layer, activations, weights, outputs, spec):
-        self.layer, self.x, self.w, self.y, self.spec = layer, activations, weights, outputs, spec
-        self.images = activations.shape[0]
-        self.depth = layer.C // layer.groups
-        self.per_group = layer.K // layer.groups
-        self.cut = self._chunks()
+        super().__init__(layer, activations, weights, outputs, spec)
         self.trace = Trace(np.zeros((self.images, layer.K, layer.P, layer.Q), np.int64))
-
-    def _chunks(self):
-        """Each chunk as a list of (channel of the group, r, s)."""
-        size, layer = self.spec.chunk, self.layer
-        found = []
-        if self.spec.chunk_order == "taps":
-            flat = [
-                (c, r, s) for c in range(self.depth) for r in range(layer.R) for s in range(layer.S)
-            ]
-            return [flat[at : at + size] for at in range(0, len(flat), size)]
-        for r in range(layer.R):
-            for s in range(layer.S):
-                for low in range(0, self.depth, size):
-                    channels = range(low, min(self.depth, low + size))
-                    found.append([(c, r, s) for c in channels])
-        return found
-
-    # What the masks say, and the values behind them.
-
-    def weight(self, k, at):
-        return int(self.w[(k, *at)])
-
-    def weight_bit(self, k, at):
-        return self.weight(k, at) != 0 if self.spec.skip in ("both", "weights") else True
-
-    def value(self, position, group, at):
-        image, p, q = position
-        c, r, s = at
-        row = p * self.layer.stride - self.layer.padding[0] + r * self.layer.dilation
-        column = q * self.layer.stride - self.layer.padding[2] + s * self.layer.dilation
-        if not (0 <= row < self.layer.H and 0 <= column < self.layer.W):
-            return 0
-        return int(self.x[image, group * self.depth + c, row, column])
-
-    def value_bit(self, position, group, at):
-        packed = self.spec.skip in ("both", "activations")
-        return self.value(position, group, at) != 0 if packed else True
-
-    def nonzeros(self, k, chunk):
-        return sum(self.weight_bit(k, at) for at in self.cut[chunk])
-
-    # Sizes.
-
-    def packed_bytes(self, nonzeros, length, packed):
-        if packed:
-            return up(length, 8) + nonzeros * self.spec.operand_bytes
-        return length * self.spec.operand_bytes
-
-    def filter_bytes(self, k, chunk):
-        packed = self.spec.skip in ("both", "weights")
-        return self.packed_bytes(self.nonzeros(k, chunk), len(self.cut[chunk]), packed)
-
-    def stored_filters(self, part):
-        pointer = self.spec.pointer_bytes if self.spec.skip in ("both", "weights") else 0
-        return sum(self.filter_bytes(k, c) + pointer for k in part.filters for c in part.chunks)
-
-    def line_bytes(self, line, piece):
-        """One input line of one chunk of channels, as stored."""
-        image, row = divmod(line, self.layer.H)
-        channels = range(piece * self.spec.chunk, min((piece + 1) * self.spec.chunk, self.layer.C))
-        packed = self.spec.skip in ("both", "activations")
-        total = 0
-        for column in range(self.layer.W):
-            found = sum(self.x[image, c, row, column] != 0 for c in channels)
-            total += self.packed_bytes(int(found), len(channels), packed)
-            total += self.spec.pointer_bytes if packed else 0
-        return total
-
-    # Filters to filter groups, filter groups to passes, passes to blocks.
-
-    def filter_groups(self):
-        units = self.spec.units_per_cluster
-        size = units if self.spec.balance == "none" else 2 * units
-        for group in range(self.layer.groups):
-            own = list(range(group * self.per_group, (group + 1) * self.per_group))
-            if self.spec.balance != "none":
-                own.sort(key=lambda k: -sum(self.nonzeros(k, c) for c in range(len(self.cut))))
-            for low in range(0, len(own), size):
-                yield group, own[low : low + size]
-
-    def units(self, part, chunk):
-        """Which filters each unit has at a chunk: a list of lists."""
-        chosen = list(part.filters)
-        if self.spec.balance == "hardware":
-            chosen.sort(key=lambda k: -self.nonzeros(k, chunk))
-        found = [[k] for k in chosen[: self.spec.units_per_cluster]]
-        rest = chosen[self.spec.units_per_cluster :]
-        for unit, k in enumerate(reversed(rest)):
-            found[unit].append(k)
-        return found
-
-    def tasks(self):
-        half = self.spec.filter_glb_bytes // 2
-        for group, filters in self.filter_groups():
-            whole = len(self.cut)
-            runs, run = [], []
-            for chunk in range(whole):
-                longer = [*run, chunk]
-                if run and self.stored_filters(Filters(group, filters, longer, whole)) > half:
-                    runs.append(run)
-                    longer = [chunk]
-                run = longer
-            runs.append(run)
-            for number, run in enumerate(runs):
-                yield Filters(group, filters, run, whole, number, len(runs))
-
-    def out_bytes(self, count):
-        """Most that one output pixel of so many filters takes."""
-        spec = self.spec
-        size = count * spec.operand_bytes
-        if spec.skip in ("both", "activations"):
-            size += up(count, 8) + up(count, spec.chunk) * spec.pointer_bytes
-        return size
-
-    def block_bytes(self, block):
-        filters = sum(len(part.filters) for part in block if part.number == 0)
-        size = self.out_bytes(filters)
-        if block[0].passes > 1:
-            size = max(size, filters * up(self.spec.psum_bits, 8))
-        return size
-
-    def blocks(self):
-        found, half = [], self.spec.filter_glb_bytes // 2
-        for part in self.tasks():
-            if part.number > 0:
-                found[-1].append(part)
-                continue
-            if found and part.passes == 1 and found[-1][0].passes == 1:
-                longer = [*found[-1], part]
-                fits = sum(self.stored_filters(one) for one in longer) <= half
-                room = self.layer.Q * self.block_bytes(longer) <= self.spec.output_glb_bytes // 2
-                if fits and room:
-                    found[-1] = longer
-                    continue
-            found.append([part])
-        return found
-
-    def pieces(self, block):
-        """Chunks of the input's channels that a block reads."""
-        channels = set()
-        for part in block:
-            channels.update(range(part.group * self.depth, (part.group + 1) * self.depth))
-        return {c // self.spec.chunk for c in channels}
-
-    def lines(self, rows):
-        """Input lines from the first to the last that some output rows of all images need."""
-        found = []
-        for row in rows:
-            image, p = divmod(row, self.layer.P)
-            for r in range(self.layer.R):
-                y = p * self.layer.stride - self.layer.padding[0] + r * self.layer.dilation
-                found.append(image * self.layer.H + min(max(y, 0), self.layer.H - 1))
-        return set(range(min(found), max(found) + 1))
-
-    def row_runs(self, blocks):
-        runs, run = [], []
-        for row in range(self.images * self.layer.P):
-            longer = [*run, row]
-            fits = all(
-                sum(self.line_bytes(line, piece) for line in self.lines(longer) for piece in some)
-                <= self.spec.input_glb_bytes // 2
-                for some in map(self.pieces, blocks)
-            )
-            room = all(
-                len(longer) * self.layer.Q * self.block_bytes(block)
-                <= self.spec.output_glb_bytes // 2
-                for block in blocks
-            )
-            if run and not (fits and room):
-                runs.append(run)
-                longer = [row]
-            run = longer
-        return [*runs, run]
-
-    def steps(self):
-        """(rows, block, tasks of a pass), in the order that loads less, filters outer if equal."""
-        blocks = self.blocks()
-        runs = self.row_runs(blocks)
-
-        def passes(block):
-            return [[part] for part in block] if block[0].passes > 1 else [block]
-
-        outer = [(run, block, some) for block in blocks for run in runs for some in passes(block)]
-        inner = [(run, block, some) for run in runs for block in blocks for some in passes(block)]
-        sizes = [sum(map(sum, self.loads(steps))) for steps in (outer, inner)]
-        return inner if sizes[1] < sizes[0] else outer
-
-    def loads(self, steps):
-        """(input bytes, weight bytes) of each step."""
-        found, before = [], None
-        for run, block, some in steps:
-            pieces, lines = self.pieces(block), self.lines(run)
-            fresh = set(lines)
-            if before is not None and self.pieces(before[1]) == pieces:
-                fresh -= self.lines(before[0])
-            fetched = sum(self.line_bytes(line, piece) for line in fresh for piece in pieces)
-            filters = 0
-            if before is None or before[2] != some:
-                filters = sum(self.stored_filters(part) for part in some)
-            found.append((fetched, filters))
-            before = (run, block, some)
-        return found
 
     # Work.
 
@@ -261,10 +41,9 @@ class Slow:
         """A unit joins its filters with one broadcast chunk; returns its matches."""
         events, matches = self.trace.events, 0
         for k in filters:
-            local = k
             events["pairs"] += 1
             for at in self.cut[chunk]:
-                if self.weight_bit(local, at) and self.value_bit(position, part.group, at):
+                if self.weight_bit(k, at) and self.value_bit(position, part.group, at):
                     matches += 1
                     image, p, q = position
                     product = self.weight(k, at) * self.value(position, part.group, at)
@@ -314,9 +93,6 @@ class Slow:
         self.trace.causes["imbalance"] += sum(end - clock for clock in clocks)
         self.trace.causes["fragmentation"] += (self.spec.units_per_cluster - len(clocks)) * end
         return end
-
-    def positions(self, run):
-        return [(*divmod(row, self.layer.P), q) for row in run for q in range(self.layer.Q)]
 
     def free_step(self, run, some):
         """Deal (task, position) to the clusters in turn; returns the last cluster's end."""
@@ -386,33 +162,31 @@ class Slow:
                 events["filter_buffer", "write", "weight"] += entering
 
     def store(self, run, some):
-        """Bytes of the outputs of a step."""
-        spec, filters = self.spec, [k for part in some for k in part.filters]
+        """Bytes of the outputs of a step; or its psums wait, and are read by the next pass."""
         if some[-1].number + 1 < some[-1].passes:
+            size = len(some[0].filters) * up(self.spec.psum_bits, 8)
             for _ in self.positions(run):
-                self.trace.events["waiting"] += len(filters)
-                size = len(filters) * up(spec.psum_bits, 8)
+                self.trace.events["waiting"] += len(some[0].filters)
                 for way in ("read", "write"):
-                    self.trace.events["output_glb", way, "psum"] += up(size, spec.port_bytes)
-            return 0
-        if self.y is None or spec.skip not in ("both", "activations"):
-            return len(self.positions(run)) * len(filters) * spec.operand_bytes
-        total = 0
-        for image, p, q in self.positions(run):
-            values = sum(self.y[image, k, p, q] != 0 for k in filters)
-            pointers = up(len(filters), spec.chunk) * spec.pointer_bytes
-            total += int(values) * spec.operand_bytes + up(len(filters), 8) + pointers
-        return total
+                    self.trace.events["output_glb", way, "psum"] += up(size, self.spec.port_bytes)
+        return self.store_bytes(run, some)
 
     def run(self):
-        trace, spec = self.trace, self.spec
-        steps = self.steps()
-        for (run, _, some), (fetched, filters) in zip(steps, self.loads(steps), strict=True):
-            work = self.locked_step if spec.sync == "chunk" else self.free_step
-            trace.lengths.append(work(run, some))
-            trace.input_loads.append(fetched)
-            trace.weight_loads.append(filters)
-            trace.output_stores.append(self.store(run, some))
+        trace = self.trace
+        for number, steps in enumerate(self.chosen()):
+            if number:  # all of the images before leaves first
+                for sizes in (trace.lengths, trace.input_loads, trace.weight_loads):
+                    sizes += [0, 0]
+                trace.output_stores += [0, 0]
+            for (run, some), (fetched, filters) in zip(steps, self.loads(steps), strict=True):
+                work = self.locked_step if self.spec.sync == "chunk" else self.free_step
+                trace.lengths.append(work(run, some))
+                trace.input_loads.append(fetched)
+                trace.weight_loads.append(filters)
+                trace.output_stores.append(self.store(run, some))
+                if some[0].balance == "hardware":
+                    pairs = sum(len(part.filters) * len(part.chunks) for part in some)
+                    trace.events["permuted"] += len(self.positions(run)) * pairs
         self.finish()
         return trace
 
@@ -444,8 +218,9 @@ class Slow:
         events["inner_join", "and", "mask"] += pairs if spec.skip == "both" else 0
         events["inner_join", "prefix_sum", "mask"] += pairs * sum(sides.values())
         events["inner_join", "pick", "mask"] += matches if any(sides.values()) else 0
+        permuted = events.pop("permuted", 0)
         for key in (("permute_network", "move", "psum"), ("collector", "add", "psum")):
-            events[key] += pairs if spec.balance == "hardware" else 0
+            events[key] += permuted
         events["collector", "write", "output"] += trace.psums.size
 
 
