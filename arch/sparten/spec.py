@@ -52,7 +52,8 @@ class SpartenSpec(MachineSpec):
     balance: Balance = Field(
         "hardware",
         description="greedy balancing: none; software (GB-S), two filters per unit paired by whole "
-        "density; hardware (GB-H), paired anew for each chunk",
+        "density; hardware (GB-H), paired anew for each chunk; a layer that is faster with one "
+        "filter per unit keeps it so and its row says none",
     )
     load_cycles: int = Field(
         1, ge=1, le=10**6, description="Assumption: least cycles of a chunk, those of its load"

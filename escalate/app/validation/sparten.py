@@ -7,8 +7,7 @@ from functools import cache
 from itertools import groupby, product
 from math import prod
 
-from arch.counters import Counters
-from arch.sparten.charges import prices
+from arch.sparten.charges import counts, prices
 from arch.sparten.join import all_joins
 from arch.sparten.model import MACHINE
 from arch.sparten.plan import plan
@@ -193,22 +192,24 @@ POWER = (
 )
 
 
-def _power_mw(counters: Counters, spec: SpartenSpec) -> dict[str, float]:
-    """Dynamic power of one cluster by part of the table, mW."""
+def _power_mw(tensors: LayerTensors, spec: SpartenSpec) -> dict[str, float]:
+    """Dynamic power of one cluster by part of the table, filters paired as the spec says, mW."""
+    layer, pixels = tensors.layer, tensors.activations
+    paired = all_joins(layer, pixels, tensors.dense_weights(), spec)[:1]
+    (alone,) = plan(layer, pixels, paired, None, spec).parts
     table, found = prices(spec), dict.fromkeys(PARTS, 0)
-    for (component, action, _), count in counters.events.items():
+    for (component, action, _), count in counts(alone, spec)[1].items():
         for part, names in PARTS.items():
             if component in names or f"{component} {action}" in names:
                 found[part] += count * table[component, action].attojoules
-    busy = counters.compute_cycles * spec.clusters
+    busy = alone.dram.cycles * spec.clusters
     return {part: energy * 1e-15 * spec.clock_hz / busy for part, energy in found.items()}
 
 
 def cluster() -> Iterator[Check]:
     """Power and area of one cluster, for the record."""
     spec = PRESETS["published"]
-    number, row = 2, rows("pruned_layers.csv")[2]
-    power = _power_mw(MACHINE.run(_pruned(row, number), spec).result.counters, spec)
+    power = _power_mw(_pruned(rows("pruned_layers.csv")[2], 2), spec)
     for part, ours in power.items():
         published = float(one_row("sparten_cluster.csv", part=part)["power_mw"])
         case = part.replace("_", " ")
