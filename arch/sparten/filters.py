@@ -30,7 +30,7 @@ class FilterGroups:
     moved : int64 (filter groups, chunks), masks and values, as they go to the units
     accesses : int64 (2, filter groups, chunks), accesses that move them out of the filter buffer
         and into the units
-    in_unit : int64 (filter groups, chunks, units), bytes of ``moved`` for each unit
+    in_unit : int64 (filter groups, chunks, units that have a filter), bytes of ``moved`` for each
     """
 
     group: np.ndarray
@@ -138,7 +138,8 @@ def _of_group(layer: ConvLayer, group: int, weights: np.ndarray, spec: SpartenSp
     moved = chunk_bytes(found.by_rank(nonzeros), sizes, spec.skips_weights, spec.operand_bytes)
     pointers = spec.pointer_bytes if spec.skips_weights else 0
     total = np.add.reduceat(moved, first)
-    in_unit = np.zeros((counts.size, sizes.size, spec.units_per_cluster), np.int64)
+    used = min(spec.units_per_cluster, int(counts.max()))
+    in_unit = np.zeros((counts.size, sizes.size, used), np.int64)
     unit = np.concatenate([unit_of_rank(n, spec.units_per_cluster) for n in counts.tolist()])
     np.add.at(in_unit, (np.repeat(np.arange(counts.size), counts), slice(None), unit), moved)
     ports = (spec.port_bytes, spec.unit_port_bytes)
