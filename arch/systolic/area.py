@@ -10,7 +10,8 @@ from arch.systolic.spec import SystolicSpec
 def area(spec: SystolicSpec) -> Area:
     """Scratchpad banks, PEs and their registers, requantizers.
 
-    A PE holds a multiplier, an adder, registers for both operands and one for the psum.
+    A PE holds a multiplier, an adder, registers for both operands and one for the psum; where
+    stationary tiles are preloaded, a second register for the stationary operand.
     Assumption: one requantizer (a multiplier of 32 x 32 bits) for each column; unless outputs
     are stationary, also one adder for each column, which accumulates psums in the scratchpad.
 
@@ -21,9 +22,10 @@ def area(spec: SystolicSpec) -> Area:
     """
     unit, bits = areas(spec), 8 * spec.operand_bytes
     adder = unit.adder(spec.psum_bits)
+    operands = 3 if spec.fold_overhead == "preloaded" else 2
     table = memory_area(unit, buffers(spec)) | {
         "pe": spec.units * (unit.multiplier(bits, bits) + adder),
-        "operand_register": 2 * spec.units * unit.register(bits),
+        "operand_register": operands * spec.units * unit.register(bits),
         "psum_register": spec.units * unit.register(spec.psum_bits),
         "requantizer": spec.columns * unit.multiplier(REQUANTIZE_BITS, REQUANTIZE_BITS),
     }

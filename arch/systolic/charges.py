@@ -8,9 +8,9 @@ from arch.buffers import Buffers, banked
 from arch.charges import Key, common_prices
 from arch.energy import EnergyTable, Price
 from arch.prices import price_list
-from arch.systolic.plan import Plan
+from arch.steps import Steps
 from arch.systolic.spec import SystolicSpec
-from arch.systolic.tally import Tally, by_tensor
+from arch.systolic.tally import Tally
 
 SCRATCHPADS: Mapping[str, str] = {
     "input": "ifmap_scratchpad",
@@ -36,15 +36,18 @@ def buffers(spec: SystolicSpec) -> Buffers:
     }
 
 
-def _accesses(steps: np.ndarray, spec: SystolicSpec) -> int:
-    return int((-(-steps // spec.port_bytes)).sum())
+def _accesses(part: np.ndarray, spec: SystolicSpec) -> int:
+    return int((-(-part // spec.port_bytes)).sum())
 
 
-def traffic(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
+def _sums(side: Mapping[str, np.ndarray]) -> dict[str, int]:
+    return {name: int(part.sum()) for name, part in side.items()}
+
+
+def traffic(steps: Steps, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
     """Bytes by (level, tensor, direction); ``glb`` is the three scratchpads, on both sides."""
-    groups, word = plan.gemm.layer.groups, spec.operand_bytes
-    filled, drained = by_tensor(plan.loads, groups), by_tensor(plan.stores, groups)
-    psum_bytes = spec.psum_bytes
+    word, psum_bytes = spec.operand_bytes, spec.psum_bytes
+    filled, drained = _sums(steps.loads), _sums(steps.stores)
     return {
         ("glb", "input", "write"): filled["input"],
         ("glb", "input", "read"): counts.ifmap.words * word,
@@ -57,10 +60,8 @@ def traffic(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
     }
 
 
-def events(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
+def events(macs: int, steps: Steps, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
     """Actions by (component, action, tensor) of the array and its scratchpads."""
-    groups = plan.gemm.layer.groups
-    macs = plan.gemm.M * plan.gemm.N * plan.gemm.K * groups
     table: dict[Key, int] = {
         ("ifmap_scratchpad", "read", "input"): counts.ifmap.accesses,
         ("filter_scratchpad", "read", "weight"): counts.filter.accesses,
@@ -71,10 +72,10 @@ def events(plan: Plan, counts: Tally, spec: SystolicSpec) -> dict[Key, int]:
         ("pe", "add", "psum"): macs,
         ("accumulator", "add", "psum"): counts.psum_reads.words,
     }
-    for side, action in ((plan.loads, "write"), (plan.stores, "read")):
-        for tensor, steps in side.items():
+    for side, action in ((steps.loads, "write"), (steps.stores, "read")):
+        for tensor, part in side.items():
             key = (SCRATCHPADS[tensor], action, tensor)
-            table[key] = table.get(key, 0) + _accesses(steps, spec) * groups
+            table[key] = table.get(key, 0) + _accesses(part, spec)
     for tensor, kind, registers in (
         ("input", "operand_register", counts.input_registers),
         ("weight", "operand_register", counts.weight_registers),

@@ -13,55 +13,45 @@ from arch.systolic.charges import events, prices, traffic
 from arch.systolic.plan import Plan, plan
 from arch.systolic.psums import compute
 from arch.systolic.spec import PRESETS, SystolicSpec
-from arch.systolic.tally import Tally, causes, grouped, tally
+from arch.systolic.tally import Tally, causes, tally
 from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
-def dram_steps(planned: Plan) -> Steps:
-    """The steps of all groups, one after the other; one run per operand and step."""
-    one_group = Steps(
-        planned.lengths.ravel(),
-        {name: part.ravel() for name, part in planned.loads.items()},
-        {name: part.ravel() for name, part in planned.stores.items()},
-    )
-    return one_group.repeated(planned.gemm.layer.groups)
-
-
-def _extras(planned: Plan, counts: Tally, spec: SystolicSpec) -> dict[str, Any]:
-    groups = planned.gemm.layer.groups
+def _extras(planned: Plan, counts: Tally, steps: Steps, spec: SystolicSpec) -> dict[str, Any]:
+    one, folds = planned.first, planned.first.folds
     return {
         "dataflow": spec.dataflow,
-        "gemm_m": planned.gemm.M,
-        "gemm_n": planned.gemm.N,
-        "gemm_k": planned.gemm.K,
-        "folds": planned.folds * groups,
-        "steps": planned.lengths.size * groups,
-        "input_holding": planned.input_holding,
-        "weights_held": planned.weights_held,
-        "psums_held": planned.psums_held,
+        "gemm_m": folds.gemm.M,
+        "gemm_n": folds.gemm.N,
+        "gemm_k": folds.gemm.K,
+        "images_per_pass": one.images,
+        "folds": planned.folds,
+        "steps": steps.lengths.size,
+        "step_level": one.level,
+        "step_size": one.size,
+        "input_holding": folds.input_holding,
+        "weights_held": folds.weights_held,
+        "psums_held": folds.psums_held,
         "sram_ifmap_reads": counts.ifmap.words,
         "sram_filter_reads": counts.filter.words,
         "sram_ofmap_writes": counts.psum_writes.words + counts.output_writes.words,
     }
 
 
-def _work(planned: Plan, spec: SystolicSpec) -> Work:
+def _work(planned: Plan, macs: int, spec: SystolicSpec) -> Work:
     """Everything but the DRAM's times: the array is dense, so values change nothing."""
-    gemm, groups = planned.gemm, planned.gemm.layer.groups
-    stream = {"os": gemm.K, "ws": gemm.M, "is": gemm.N}[spec.dataflow]
-    counts = grouped(tally(planned, spec), groups)
-    macs = gemm.layer.macs * gemm.images
+    counts, steps = tally(planned, spec), planned.steps()
     return Work(
-        dram_steps(planned),
+        steps,
         spec.units,
-        {name: count * groups for name, count in causes(planned, spec.units, stream).items()},
+        causes(planned, spec),
         multiplies=macs,
         effectual_ops=macs,
-        traffic=traffic(planned, counts, spec),
-        events=events(planned, counts, spec),
-        extras=_extras(planned, counts, spec),
+        traffic=traffic(steps, counts, spec),
+        events=events(macs, steps, counts, spec),
+        extras=_extras(planned, counts, steps, spec),
     )
 
 
@@ -96,10 +86,11 @@ class Systolic:
         """
         chosen = own_spec(self.name, spec, SystolicSpec)
         planned = plan(tensors.layer, chosen, tensors.images)
-        psums = compute(tensors, planned, chosen)
+        psums = compute(tensors, chosen)
         check_output(tensors, chosen.operand_bytes)
         source = fed(tensors, chosen, kept)
-        return layer_run(self.name, "dense", source, chosen, _work(planned, chosen), psums)
+        work = _work(planned, source.macs, chosen)
+        return layer_run(self.name, "dense", source, chosen, work, psums)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Simulate one layer known by shape only; the array skips nothing, so counts are exact.
@@ -112,7 +103,7 @@ class Systolic:
         """
         chosen = own_spec(self.name, spec, SystolicSpec)
         source = fed_shape(layer, images)
-        work = _work(plan(layer, chosen, images), chosen)
+        work = _work(plan(layer, chosen, images), source.macs, chosen)
         return layer_run(self.name, "dense", source, chosen, work, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:

@@ -1,81 +1,70 @@
-"""Layer + spec -> steps: the folds in SCALE-Sim's order, their cycles and their DRAM bytes.
+"""Layer + spec -> passes: what stays on chip, the DRAM steps, how many images pass together.
 
-A fold is one pass of the array.  Cycles of a fold, source SCALE-Sim 3.0.0 (its own output is in
-``reports/published/scalesim_gemm.csv``), array rows x columns, T words streamed through it:
+The folds of a pass, their order and their cycles are SCALE-Sim's (:mod:`arch.systolic.folds`).
+Left to choose are what of the operands stays on chip, into which steps the folds are cut or
+joined, and how many images form one product.  The plan takes the fewest cycles with all waits for
+DRAM, then the fewest bytes on the DRAM bus.  A batch passes all together, in halves, quarters …
+or one by one; of these only what fetches no more bytes per image than one image alone is taken.
+So a batch never costs more per image than one image.
 
-======== =================================== ================================================
-os       K + rows + columns - 2              operands pass, skewed by one cycle per row and
-                                             column, until the far corner has seen the last tap
-ws, is   T + 2 rows + columns - 2            the stationary tile shifts in, then T = M pixels
-                                             (ws) or N filters (is) pass
-======== =================================== ================================================
-
-Folds do not overlap.  SCALE-Sim numbers cycles from 0 and reports the number of the last one, so
-the last fold of a product is one cycle shorter here.  Each group is a product of its own, as
-SCALE-Sim runs depthwise layers channel by channel.  ``fold_overhead = "stonne"`` is STONNE's
-output-stationary mesh instead: K + used rows + used columns + 3 for each fold, exact on full
-tiles (``reports/published/stonne_tpu_os.csv``), a few cycles off STONNE on ragged ones.
-
-Assumption: the stream of a fold is cut into steps where an operand does not fit half a
-scratchpad; a step that waits for DRAM freezes the whole array; words leave a scratchpad
-unskewed, the skewing registers belong to the array.
+A plan may leave a part of a scratchpad unused: which sizes are tried depends on the layer and on
+the array alone, so what fits a small scratchpad is tried with a larger one too, and more of a
+scratchpad never costs a cycle.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-import numpy as np
-
-from arch.cuts import cut
 from arch.errors import OperandError
+from arch.spec import MachineSpec
+from arch.steps import Steps
+from arch.systolic import output_stationary, stationary
+from arch.systolic.folds import Folds, half
 from arch.systolic.gemm import Gemm
-from arch.systolic.residency import (
-    Holding,
-    column_holding,
-    needed_pixels,
-    pixel_loads,
-    plane_holding,
-)
+from arch.systolic.passes import Pass, all_steps, joined, pieces_alone
+from arch.systolic.residency import Holding
 from arch.systolic.spec import SystolicSpec
 from workloads.layer import ConvLayer
 
-STONNE_FOLD_CYCLES = 3  # beyond taps, used rows and used columns
+MOST_PIECES = 1 << 16  # of a layer, unless the scratchpads need more
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Steps of one group, in order; all groups are alike.
+    """Passes in order, each so many times."""
 
-    ``lengths`` int64 (outer, inner folds, steps of a fold); ``used`` PEs int64 (outer, inner);
-    ``loads`` and ``stores`` are bytes per step by tensor, int64 of the shape of ``lengths``.
-    ``m``, ``n``, ``k`` bound the tiles of each axis.
-    """
+    passes: tuple[tuple[Pass, int], ...]
 
-    gemm: Gemm
-    m: np.ndarray
-    n: np.ndarray
-    k: np.ndarray
-    used: np.ndarray
-    lengths: np.ndarray
-    loads: Mapping[str, np.ndarray]
-    stores: Mapping[str, np.ndarray]
-    input_holding: Holding
-    weights_held: bool
-    psums_held: bool
+    @property
+    def first(self) -> Pass:
+        """The pass that most images take."""
+        return self.passes[0][0]
+
+    @property
+    def gemm(self) -> Gemm:
+        """One product of the first pass."""
+        return self.first.folds.gemm
 
     @property
     def folds(self) -> int:
-        """Folds of one group."""
-        return self.used.size
+        """Folds of all groups and passes."""
+        return sum(
+            one.folds.used.size * one.folds.gemm.layer.groups * times for one, times in self.passes
+        )
 
     @property
     def cycles(self) -> int:
-        """Cycles of one group without any wait for DRAM."""
-        return int(self.lengths.sum())
+        """Cycles without any wait for DRAM."""
+        return sum(one.cycles * times for one, times in self.passes)
+
+    def steps(self) -> Steps:
+        """All DRAM steps in order; one run per operand and step."""
+        return all_steps(list(self.passes))
 
 
 def plan(layer: ConvLayer, spec: SystolicSpec, images: int = 1) -> Plan:
-    """The steps of one group of ``layer``.
+    """The plan with the fewest cycles, then DRAM bytes.
 
     Raises
     ------
@@ -85,232 +74,148 @@ def plan(layer: ConvLayer, spec: SystolicSpec, images: int = 1) -> Plan:
     Examples
     --------
     >>> layer = ConvLayer("fc", C=64, K=40, H=1, W=1)
-    >>> steps = plan(layer, SystolicSpec())
-    >>> steps.folds, steps.cycles, int(steps.loads["weight"].sum())
+    >>> found = plan(layer, SystolicSpec())
+    >>> found.folds, found.cycles, int(found.steps().loads["weight"].sum())
     (2, 251, 2560)
     """
-    gemm = Gemm(layer, images)
-    if spec.dataflow == "os":
-        return _output_stationary(gemm, spec)
-    if spec.dataflow == "ws":
-        return _weight_stationary(gemm, spec)
-    return _input_stationary(gemm, spec)
+    _refuse_too_small(Gemm(layer, 1), spec)
+    return _planned(replace(layer, name=""), spec, images)
 
 
-def _sizes(bounds: np.ndarray) -> np.ndarray:
-    return np.diff(bounds)
+@lru_cache(maxsize=32)  # networks repeat their layers
+def _planned(layer: ConvLayer, spec: SystolicSpec, images: int) -> Plan:
+    alone = _best_pass(Gemm(layer, 1), spec)
+    assert alone is not None, "what passed the refusal has a plan"
+    if images == 1:
+        return Plan(((alone, 1),))
+    most_bytes = images * _bus_bytes(alone.steps(), spec)
+    best, best_cost = None, None
+    for together in _parts(images):
+        found = _batch(layer, spec, images, together, alone)
+        if found is None:
+            continue
+        steps = found.steps()
+        size = _bus_bytes(steps, spec)
+        if size > most_bytes:
+            continue
+        cost = (steps.finish(spec), size)
+        if best_cost is None or cost < best_cost:
+            best, best_cost = found, cost
+    assert best is not None, "images one by one are a plan"
+    return best
 
 
-def _grid(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    product: np.ndarray = outer[:, None] * inner[None, :]
-    return product
+def _parts(images: int) -> Iterator[int]:
+    """Images that pass together: all, half of them, a quarter … one."""
+    while images > 1:
+        yield images
+        images = -(-images // 2)
+    yield 1
 
 
-def _refuse(gemm: Gemm, buffer: str, need: int, half: int) -> OperandError:
-    return OperandError(
-        f"{gemm.layer.name}: one step needs {need} B of the {buffer} scratchpad, "
-        f"half of it holds {half} B"
-    )
+def _batch(
+    layer: ConvLayer, spec: SystolicSpec, images: int, together: int, alone: Pass
+) -> Plan | None:
+    """Passes of ``together`` images and one of the rest; None where one does not fit."""
+    passes = []
+    for count, times in ((together, images // together), (images % together, 1)):
+        if count:
+            found = alone if count == 1 else _best_pass(Gemm(layer, count), spec)
+            if found is None:
+                return None
+            passes.append((found, times))
+    return Plan(tuple(passes))
 
 
-def _tap_bounds(gemm: Gemm, per_step: int) -> np.ndarray:
-    """Taps cut into steps of at most ``per_step``: whole channels, or pieces of one channel."""
-    if per_step >= gemm.taps:
-        return cut(gemm.K, per_step // gemm.taps * gemm.taps)
-    starts = cut(gemm.taps, per_step)[:-1]
-    channels = np.arange(gemm.layer.channels_per_group, dtype=np.int64) * gemm.taps
-    return np.append((channels[:, None] + starts[None, :]).ravel(), gemm.K)
+def _refuse_too_small(gemm: Gemm, spec: SystolicSpec) -> None:
+    builder = output_stationary if spec.dataflow == "os" else stationary
+    for buffer, need in builder.least(gemm, spec).items():
+        if need > half(spec, buffer):
+            raise OperandError(
+                f"{gemm.layer.name}: one step needs {need} B of the {buffer} scratchpad, "
+                f"half of it holds {half(spec, buffer)} B"
+            )
 
 
-def _fresh_channels(gemm: Gemm, k: np.ndarray) -> np.ndarray:
-    """Channels of each tap tile that the tile before it did not have."""
-    first, last = gemm.channels(k)
-    fresh: np.ndarray = last - np.maximum(first, np.append(0, last[:-1]))
-    return fresh
+def _bus_bytes(steps: Steps, spec: MachineSpec) -> int:
+    return sum(steps.dram(spec).values())
 
 
-def _output_stationary(gemm: Gemm, spec: SystolicSpec) -> Plan:
-    word = spec.operand_bytes
-    m, n = cut(gemm.M, spec.rows), cut(gemm.N, spec.columns)
-    rows, columns = _sizes(m), _sizes(n)
-    widest = int(columns.max()) * word
-    outputs = int(rows.max()) * widest
-    if outputs > spec.ofmap_bytes // 2:
-        raise _refuse(gemm, "ofmap", outputs, spec.ofmap_bytes // 2)
-    holding = column_holding(gemm, spec, m)
-    weights_held = gemm.K * widest <= spec.filter_bytes // 2
-    per_step = gemm.K
-    if not weights_held:
-        per_step = spec.filter_bytes // 2 // widest
-        if per_step == 0:
-            raise _refuse(gemm, "filter", widest, spec.filter_bytes // 2)
-    if holding == "stream":
-        need = int(gemm.strips(m).sizes().max()) * word
-        channels = spec.ifmap_bytes // 2 // need
-        if channels == 0:
-            raise _refuse(gemm, "ifmap", need, spec.ifmap_bytes // 2)
-        per_step = min(per_step, channels * gemm.taps)
-    k = _tap_bounds(gemm, per_step)
-    shape = (columns.size, rows.size, k.size - 1)
-    pixels = pixel_loads(gemm, m, holding, columns.size)
-    weights = np.zeros(shape, np.int64)
-    weights[:, : 1 if weights_held else None, :] = (_grid(columns, _sizes(k)) * word)[:, None, :]
-    outputs_out = np.zeros(shape, np.int64)
-    outputs_out[:, :, -1] = _grid(columns, rows) * word
-    lengths = np.broadcast_to(_sizes(k), shape).copy()
-    if spec.fold_overhead == "stonne":
-        lengths[:, :, -1] += columns[:, None] + rows[None, :] + STONNE_FOLD_CYCLES
-    else:
-        lengths[:, :, -1] += spec.rows + spec.columns - 2
-        lengths[-1, -1, -1] -= 1
-    return Plan(
-        gemm=gemm,
-        m=m,
-        n=n,
-        k=k,
-        used=_grid(columns, rows),
-        lengths=lengths,
-        loads={"input": pixels[:, :, None] * _fresh_channels(gemm, k) * word, "weight": weights},
-        stores={"output": outputs_out},
-        input_holding=holding,
-        weights_held=weights_held,
-        psums_held=True,
-    )
+@dataclass(slots=True)
+class _Search:
+    """The best pass so far."""
+
+    spec: SystolicSpec
+    best: Pass | None = None
+    cycles: int = 0
+    size: int = 0
+
+    def consider(self, one: Pass) -> bool:
+        """Take a pass if it is better; whether the DRAM alone keeps it from being so."""
+        if self.best is not None and self._alone(one) > self.cycles:
+            return False
+        if not one.fit(self.spec):
+            return False
+        steps = one.steps()
+        size = _bus_bytes(steps, self.spec)
+        if self.best is not None and self._busy(steps, size) > self.cycles:
+            return True
+        cycles = steps.finish(self.spec)
+        if self.best is None or (cycles, size) < (self.cycles, self.size):
+            self.best, self.cycles, self.size = one, cycles, size
+        return False
+
+    def _alone(self, one: Pass) -> int:
+        """Cycles of the array, and before and after them of the first load and the last store."""
+        folds, spec = one.folds, self.spec
+        whole = one.level == "group"
+        ends = [folds.lengths.size if whole else int(start) for start in one.starts[1:2]]
+        first = slice(0, ends[0] if ends else folds.lengths.size)
+        last = slice(int(one.starts[-1]), None)
+        loaded = sum(int(part.ravel()[first].sum()) for part in folds.loads.values())
+        stored = sum(int(part.ravel()[last].sum()) for part in folds.stores.values())
+        if folds.first is not None:
+            loaded = folds.first[1]
+        transfer = (loaded + stored) * spec.clock_hz // spec.dram_bandwidth_bytes_per_s
+        return one.cycles + 2 * spec.dram_latency_cycles + transfer - 1
+
+    def _busy(self, steps: Steps, size: int) -> int:
+        """Cycles that the DRAM is busy at least."""
+        spec = self.spec
+        requests = 0
+        for side in (steps.loads, steps.stores):
+            asked = sum(side.values())
+            requests += int((asked != 0).sum())  # type: ignore[union-attr]
+        transfer = size * spec.clock_hz // spec.dram_bandwidth_bytes_per_s
+        return requests * spec.dram_latency_cycles + transfer
 
 
-def _stationary_lengths(spec: SystolicSpec, shape: tuple[int, ...], t: np.ndarray) -> np.ndarray:
-    lengths = np.broadcast_to(_sizes(t), shape).copy()
-    lengths[:, :, 0] += spec.rows
-    lengths[:, :, -1] += spec.rows + spec.columns - 2
-    lengths[-1, -1, -1] -= 1
-    return lengths
+def _best_pass(gemm: Gemm, spec: SystolicSpec) -> Pass | None:
+    """The best pass over all images of ``gemm``, None where a fold does not fit."""
+    search = _Search(spec)
+    builder = output_stationary if spec.dataflow == "os" else stationary
+    for holdings, held in builder.choices(gemm, spec):
+        for holding in holdings:
+            uncut = builder.folds(gemm, spec, holding, held, builder.whole(gemm, spec))
+            if uncut is not None:
+                for one in joined(uncut):
+                    search.consider(one)
+            if _cut_finer(gemm, search, holding, held) or uncut is not None:
+                break
+    return search.best
 
 
-@dataclass(frozen=True, slots=True)
-class _Psums:
-    """Psums of ws and is: ``held`` on chip from fold to fold, or spilled; ``stream`` per step."""
-
-    held: bool
-    stream: int
-
-
-def _psum_room(gemm: Gemm, spec: SystolicSpec, columns: int, total: int, folds: int) -> _Psums:
-    """How many of ``total`` streamed words one step may turn into results."""
-    half = spec.ofmap_bytes // 2
-    if folds > 1 and total * columns * spec.psum_bytes <= half:
-        return _Psums(True, total)
-    need = columns * (spec.psum_bytes if folds > 1 else spec.operand_bytes)
-    if need > half:
-        raise _refuse(gemm, "ofmap", need, half)
-    return _Psums(folds == 1, min(total, half // need))
-
-
-def _results(
-    spec: SystolicSpec, psums: _Psums, shape: tuple[int, ...], columns: np.ndarray, t: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bytes per step: outputs stored, psums stored, psums read back."""
-    words = _grid(columns, _sizes(t))
-    outputs, stored, loaded = (np.zeros(shape, np.int64) for _ in range(3))
-    outputs[:, -1, :] = words * spec.operand_bytes
-    if not psums.held:
-        stored[:, :-1, :] = (words * spec.psum_bytes)[:, None, :]
-        loaded[:, 1:, :] = (words * spec.psum_bytes)[:, None, :]
-    return outputs, stored, loaded
-
-
-def _weight_stationary(gemm: Gemm, spec: SystolicSpec) -> Plan:
-    word = spec.operand_bytes
-    n, k = cut(gemm.N, spec.columns), cut(gemm.K, spec.rows)
-    columns, rows = _sizes(n), _sizes(k)
-    tile = int(columns.max()) * int(rows.max()) * word
-    if tile > spec.filter_bytes // 2:
-        raise _refuse(gemm, "filter", tile, spec.filter_bytes // 2)
-    psums = _psum_room(gemm, spec, int(columns.max()), gemm.M, rows.size)
-    first, last = gemm.channels(k)
-    deepest = int((last - first).max())
-    holding = plane_holding(gemm, spec, deepest)
-    stream = psums.stream
-    if holding == "stream":
-        stream = _longest_stream(gemm, spec, deepest, stream)
-    m = cut(gemm.M, stream)
-    shape = (columns.size, rows.size, m.size - 1)
-    inputs = np.zeros(shape, np.int64)
-    if holding == "stream":
-        inputs[:] = _grid(last - first, gemm.strips(m).fresh()) * word
-    else:
-        sweeps = 1 if holding == "whole" else columns.size
-        inputs[:sweeps] = _grid(_fresh_channels(gemm, k), gemm.lines(m).fresh()) * word
-    weights = np.zeros(shape, np.int64)
-    weights[:, :, 0] = _grid(columns, rows) * word
-    outputs, stored, loaded = _results(spec, psums, shape, columns, m)
-    return Plan(
-        gemm=gemm,
-        m=m,
-        n=n,
-        k=k,
-        used=_grid(columns, rows),
-        lengths=_stationary_lengths(spec, shape, m),
-        loads={"input": inputs, "weight": weights, "psum": loaded},
-        stores={"output": outputs, "psum": stored},
-        input_holding=holding,
-        weights_held=True,
-        psums_held=psums.held,
-    )
-
-
-def _longest_stream(gemm: Gemm, spec: SystolicSpec, channels: int, limit: int) -> int:
-    """Most output pixels per step whose input, ``channels`` deep, fits half the scratchpad."""
-    half = spec.ifmap_bytes // 2
-
-    def need(pixels: int) -> int:
-        return needed_pixels(gemm, pixels) * channels * spec.operand_bytes
-
-    if need(1) > half:
-        raise _refuse(gemm, "ifmap", need(1), half)
-    fits, fails = 1, limit + 1
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if need(middle) <= half:
-            fits = middle
-        else:
-            fails = middle
-    return fits
-
-
-def _input_stationary(gemm: Gemm, spec: SystolicSpec) -> Plan:
-    word = spec.operand_bytes
-    m, k = cut(gemm.M, spec.columns), cut(gemm.K, spec.rows)
-    columns, rows = _sizes(m), _sizes(k)
-    holding = column_holding(gemm, spec, m)
-    first, last = gemm.channels(k)
-    tile = int(gemm.strips(m).sizes().max()) * int((last - first).max()) * word
-    if holding == "stream" and tile > spec.ifmap_bytes // 2:
-        raise _refuse(gemm, "ifmap", tile, spec.ifmap_bytes // 2)
-    psums = _psum_room(gemm, spec, int(columns.max()), gemm.N, rows.size)
-    weights_held = gemm.K * gemm.N * word <= spec.filter_bytes // 2
-    stream = psums.stream
-    if not weights_held:
-        stream = min(stream, spec.filter_bytes // 2 // (int(rows.max()) * word))
-        if stream == 0:
-            raise _refuse(gemm, "filter", int(rows.max()) * word, spec.filter_bytes // 2)
-    n = cut(gemm.N, stream)
-    shape = (columns.size, rows.size, n.size - 1)
-    inputs = np.zeros(shape, np.int64)
-    pixels = pixel_loads(gemm, m, holding, 1)[0]
-    inputs[:, :, 0] = _grid(pixels, _fresh_channels(gemm, k)) * word
-    weights = np.zeros(shape, np.int64)
-    weights[: 1 if weights_held else None] = _grid(rows, _sizes(n)) * word
-    outputs, stored, loaded = _results(spec, psums, shape, columns, n)
-    return Plan(
-        gemm=gemm,
-        m=m,
-        n=n,
-        k=k,
-        used=_grid(columns, rows),
-        lengths=_stationary_lengths(spec, shape, n),
-        loads={"input": inputs, "weight": weights, "psum": loaded},
-        stores={"output": outputs, "psum": stored},
-        input_holding=holding,
-        weights_held=weights_held,
-        psums_held=psums.held,
-    )
+def _cut_finer(gemm: Gemm, search: _Search, holding: Holding, held: bool) -> bool:
+    """Try folds in more and more pieces, as long as that can help; whether any fits."""
+    spec, some = search.spec, False
+    builder = output_stationary if spec.dataflow == "os" else stationary
+    for piece in builder.parts(gemm, spec):
+        folds: Folds | None = builder.folds(gemm, spec, holding, held, piece)
+        if folds is None:
+            continue
+        some = True
+        if search.consider(pieces_alone(folds)):
+            break
+        if folds.lengths.size * gemm.layer.groups > MOST_PIECES:
+            break
+    return some

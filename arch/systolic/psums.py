@@ -6,7 +6,7 @@ import numpy as np
 
 from arch.cuts import cut
 from arch.dense import check_psums, int8_weights
-from arch.systolic.plan import Plan
+from arch.systolic.gemm import Gemm
 from arch.systolic.spec import SystolicSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -24,14 +24,14 @@ def _windows(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     return view.transpose(0, 2, 3, 1, 4, 5)
 
 
-def _blocks(plan: Plan, spec: SystolicSpec) -> np.ndarray:
+def _blocks(gemm: Gemm, spec: SystolicSpec) -> np.ndarray:
     """Output pixels handled together: whole tiles of the array's own axis where it has one."""
     tile = {"os": spec.rows, "ws": PIXELS_AT_ONCE, "is": spec.columns}[spec.dataflow]
     step = max(1, PIXELS_AT_ONCE // tile) * tile
-    return cut(plan.gemm.M, step)
+    return cut(gemm.M, step)
 
 
-def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray:
+def compute(tensors: LayerTensors, spec: SystolicSpec) -> np.ndarray:
     """Psums of the layer, int32 (N, K, P, Q): one matrix product per fold.
 
     Products and sums of 8-bit integers stay far below 2^53, so float64 holds them exactly.
@@ -42,17 +42,17 @@ def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray
         If weights exceed 8 bits or a psum (in ws and is also one between two folds) exceeds
         ``psum_bits``.
     """
-    layer, gemm = tensors.layer, plan.gemm
+    layer, gemm = tensors.layer, Gemm(tensors.layer, tensors.images)
     weights = int8_weights(tensors).reshape(layer.groups, gemm.N, gemm.K).astype(np.float64)
     windows = _windows(layer, tensors.activations)
     depth = layer.channels_per_group
     psums = np.zeros((layer.groups, gemm.M, gemm.N))
-    blocks = _blocks(plan, spec)
+    blocks = _blocks(gemm, spec)
     for low, high in pairwise(blocks):
         image, p, q = np.unravel_index(np.arange(low, high), windows.shape[:3])
         for group in range(layer.groups):
             taps = windows[image, p, q, group * depth : (group + 1) * depth].reshape(-1, gemm.K)
-            _product(taps, weights[group].T, plan, spec, psums[group, low:high], layer.name)
+            _product(taps, weights[group].T, gemm, spec, psums[group, low:high], layer.name)
     check_psums(layer.name, psums, spec.psum_bits)
     shaped = psums.astype(np.int32).reshape(layer.groups, tensors.images, layer.P, layer.Q, gemm.N)
     return np.ascontiguousarray(shaped.transpose(1, 0, 4, 2, 3)).reshape(
@@ -63,13 +63,13 @@ def compute(tensors: LayerTensors, plan: Plan, spec: SystolicSpec) -> np.ndarray
 def _product(
     taps: np.ndarray,
     weights: np.ndarray,
-    plan: Plan,
+    gemm: Gemm,
     spec: SystolicSpec,
     out: np.ndarray,
     name: str,
 ) -> None:
     """Add the folds of some output pixels to ``out`` in the order of the dataflow."""
-    n = [slice(a, b) for a, b in pairwise(plan.n)]
+    n = [slice(a, b) for a, b in pairwise(cut(gemm.N, spec.columns))]
     if spec.dataflow == "os":
         rows = range(0, taps.shape[0], spec.rows)
         for columns in n:
@@ -77,7 +77,7 @@ def _product(
                 part = slice(row, row + spec.rows)
                 out[part, columns] = taps[part] @ weights[:, columns]
         return
-    k = [slice(a, b) for a, b in pairwise(plan.k)]
+    k = [slice(a, b) for a, b in pairwise(cut(gemm.K, spec.rows))]
     width = spec.columns if spec.dataflow == "is" else taps.shape[0]
     for row in range(0, taps.shape[0], width):
         part = slice(row, row + width)

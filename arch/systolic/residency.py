@@ -18,6 +18,7 @@ stream  none of these: each step fetches the pixels of its tile and channels
 ======= =========================================================================================
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -28,34 +29,41 @@ from arch.systolic.spec import SystolicSpec
 
 Holding = Literal["whole", "lines", "strips", "planes", "stream"]
 
-
-def _whole(gemm: Gemm, spec: SystolicSpec) -> bool:
-    need = gemm.pixels * gemm.layer.channels_per_group * spec.operand_bytes
-    return need <= spec.ifmap_bytes // 2
-
-
-def column_holding(gemm: Gemm, spec: SystolicSpec, m: np.ndarray) -> Holding:
-    """What stays where all channels of a tile of outputs are used before the next tile."""
-    if _whole(gemm, spec):
-        return "whole"
-    half, depth = spec.ifmap_bytes // 2, gemm.layer.channels_per_group * spec.operand_bytes
-    if int(gemm.lines(m).sizes().max()) * depth <= half:
-        return "lines"
-    if int(gemm.strips(m).sizes().max()) * depth <= half:
-        return "strips"
-    return "stream"
+# Pairs of which the second needs less room and is else never better: its steps fetch no less.
+COLUMN_HOLDINGS: tuple[tuple[Holding, ...], ...] = (("whole", "lines"), ("strips", "stream"))
+PLANE_HOLDINGS: tuple[tuple[Holding, ...], ...] = (("whole", "planes"), ("stream",))
 
 
-def plane_holding(gemm: Gemm, spec: SystolicSpec, channels: int) -> Holding:
-    """What stays where all outputs pass before the next ``channels``."""
-    if _whole(gemm, spec):
-        return "whole"
-    fits = gemm.pixels * channels * spec.operand_bytes <= spec.ifmap_bytes // 2
-    return "planes" if fits else "stream"
+@lru_cache(maxsize=16)  # a search asks for the same tiles again and again
+def column_windows(
+    gemm: Gemm, size: int, holding: Holding, sweeps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels where all channels of a tile of ``size`` outputs are used before the next tile.
+
+    Returns
+    -------
+    held : int64 (tiles,), pixels on chip at each tile
+    loads : int64 (sweeps, tiles), pixels fetched for each tile in each sweep over them
+    """
+    m = cut(gemm.M, size)
+    loads = _pixel_loads(gemm, m, holding, sweeps)
+    if holding == "whole":
+        held = np.full(m.size - 1, loads[0].sum(), np.int64)
+    else:
+        held = (gemm.lines(m) if holding == "lines" else gemm.strips(m)).sizes()
+    held.setflags(write=False)
+    loads.setflags(write=False)
+    return held, loads
 
 
-def pixel_loads(gemm: Gemm, m: np.ndarray, holding: Holding, sweeps: int) -> np.ndarray:
-    """Pixels fetched for each tile of outputs in each sweep over them: int64 (sweeps, tiles)."""
+def plane_pixels(gemm: Gemm, m: np.ndarray, holding: Holding) -> np.ndarray:
+    """Pixels on chip at each piece of the outputs that all pass before the next channels."""
+    if holding == "stream":
+        return gemm.strips(m).sizes()
+    return np.full(m.size - 1, gemm.lines(m).fresh().sum(), np.int64)
+
+
+def _pixel_loads(gemm: Gemm, m: np.ndarray, holding: Holding, sweeps: int) -> np.ndarray:
     if holding == "stream":
         return np.tile(gemm.strips(m).sizes(), (sweeps, 1))
     window = gemm.strips(m) if holding == "strips" else gemm.lines(m)

@@ -22,7 +22,7 @@ class SystolicSpec(MachineSpec):
     Raises
     ------
     pydantic.ValidationError
-        For fields out of range, a single PE, and STONNE's timing of another dataflow than its own.
+        For fields out of range, a single PE, and timings of another dataflow than their own.
 
     Examples
     --------
@@ -53,8 +53,10 @@ class SystolicSpec(MachineSpec):
         16 * KIB, description="Assumption: scratchpads are made of banks of this size, B"
     )
     port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
-    fold_overhead: Literal["scalesim", "stonne"] = Field(
-        "scalesim", description="whose definition of the cycles of a fold (stonne: os only)"
+    fold_overhead: Literal["scalesim", "stonne", "preloaded"] = Field(
+        "scalesim",
+        description="cycles of a fold: scalesim, folds do not overlap; stonne, its mesh (os only); "
+        "preloaded, a second register per PE takes the next tile in meanwhile (ws and is only)",
     )
 
     @model_validator(mode="after")
@@ -65,6 +67,11 @@ class SystolicSpec(MachineSpec):
             raise ValueError(
                 f"fold_overhead = 'stonne' with dataflow = {self.dataflow!r}: STONNE's array is "
                 "output stationary, allowed is os"
+            )
+        if self.fold_overhead == "preloaded" and self.dataflow == "os":
+            raise ValueError(
+                "fold_overhead = 'preloaded' with dataflow = 'os': no operand stays in the PEs, "
+                "allowed are ws, is"
             )
         return self
 

@@ -124,6 +124,7 @@ def test_counting_stops_with_an_estimate() -> None:
         ("ws", {}),
         ("is", {"dram_latency_ns": 0}),
         ("ws", {"filter_bytes": 512, "ofmap_bytes": 2048, "rows": 8, "columns": 8}),
+        ("ws", {"fold_overhead": "preloaded"}),
     ],
 )
 def test_systolic(dataflow: str, preset: dict, tmp_path) -> None:
@@ -133,11 +134,16 @@ def test_systolic(dataflow: str, preset: dict, tmp_path) -> None:
     found = written(traced, tmp_path / "trace.json")
     check_phases(found, traced.result)
     check_requests(found, traced.result)
-    steps = found.group("layer")["steps"]
-    assert len(steps) == traced.result.extras["steps"]
-    assert Counter(event["args"]["group"] for event in steps) == {
-        0: len(steps) // 2,
-        1: len(steps) // 2,
+    pieces = found.group("layer")["steps"]
+    extras = traced.result.extras
+    assert {event["args"]["step"] for event in pieces} == set(range(extras["steps"]))
+    assert len(pieces) >= max(extras["steps"], extras["folds"])
+    assert sum(event["dur"] for event in pieces) == traced.result.counters.compute_cycles
+    folds = [event for event in pieces if event["name"] == "fold"]
+    assert len(folds) == len(pieces) - (spec.fold_overhead == "preloaded")
+    assert Counter(event["args"]["group"] for event in folds) == {
+        0: len(folds) // 2,
+        1: len(folds) // 2,
     }
     on_tensors = trace(LAYER_D, spec)
     assert on_tensors.result == SYSTOLIC.run(LAYER_D, spec).result

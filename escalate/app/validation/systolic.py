@@ -1,4 +1,4 @@
-"""The systolic array beside SCALE-Sim's and STONNE's own output."""
+"""The systolic array beside SCALE-Sim's and STONNE's own output, and beside Gemmini's RTL."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +10,9 @@ from workloads.layer import ConvLayer
 
 EXACT = Band("exact")
 SCRATCHPAD = 64 * 1024  # bytes, as SCALE-Sim was run
+GEMMINI = "Gemmini's RTL, quoted by NPUsim"
+GEMMINI_SHARE = 0.15
+WINDOW = "their window includes host, set-up and the fetching of operands, ours the array alone"
 
 
 def _product(row: Mapping[str, str]) -> ConvLayer:
@@ -46,6 +49,31 @@ def checks() -> Iterator[Check]:
         cycles = MACHINE.run_shape(_product(row), spec).result.counters.compute_cycles
         case = f"{side}x{side} {_size(row)}"
         yield _check("cycles", case, row["cycles"], cycles, "STONNE 22634b8, TPU_OS_DENSE")
+    yield from _gemmini()
+
+
+def _gemmini() -> Iterator[Check]:
+    """Cycles of the array with preloaded weights; a lower bound where the array does not dominate."""
+    for row in rows("gemmini_rtl.csv"):
+        spec = SystolicSpec(
+            rows=int(row["rows"]),
+            columns=int(row["columns"]),
+            dataflow="ws",
+            fold_overhead="preloaded",
+        )
+        ours = MACHINE.run_shape(_product(row), spec).result.counters.compute_cycles
+        macs_per_pe = int(row["M"]) * int(row["N"]) * int(row["K"]) // spec.units
+        lower = row["band"] == "lower"
+        yield Check(
+            "systolic",
+            "cycles, preloaded weights" + (", lower bound" if lower else ""),
+            f"{row['rows']}x{row['columns']} {_size(row)}",
+            float(row["cycles"]),
+            float(ours),
+            Band("between", low=macs_per_pe) if lower else Band("share", GEMMINI_SHARE),
+            GEMMINI,
+            WINDOW,
+        )
 
 
 def _check(quantity: str, case: str, published: str, ours: int, source: str) -> Check:
