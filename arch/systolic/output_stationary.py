@@ -63,9 +63,7 @@ def _tap_bounds(gemm: Gemm, piece: int) -> np.ndarray:
     return np.append((channels[:, None] + starts[None, :]).ravel(), gemm.K)
 
 
-def folds(
-    gemm: Gemm, spec: SystolicSpec, holding: Holding, held: bool, piece: int
-) -> Folds | None:
+def folds(gemm: Gemm, spec: SystolicSpec, holding: Holding, held: bool, piece: int) -> Folds | None:
     """The folds, in pieces of so many taps; None where a piece exceeds half a scratchpad."""
     word, depth = spec.operand_bytes, gemm.layer.channels_per_group
     m, n, k = cut(gemm.M, spec.rows), cut(gemm.N, spec.columns), _tap_bounds(gemm, piece)

@@ -18,7 +18,7 @@ Assumption: a tensor's bytes of one step are one run; a step that waits for DRAM
 array.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,10 +158,9 @@ def joined(folds: Folds) -> Iterator[Pass]:
             yield Pass(folds, "group", size, np.zeros(1, np.int64))
 
 
-def all_steps(passes: Mapping[Pass, int] | list[tuple[Pass, int]]) -> Steps:
+def all_steps(passes: Sequence[tuple[Pass, int]]) -> Steps:
     """The steps of passes, each so many times, one after the other."""
-    pairs = list(passes.items()) if isinstance(passes, Mapping) else passes
-    parts = [part for one, times in pairs for part in [one.steps()] * times]
+    parts = [part for one, times in passes for part in [one.steps()] * times]
     return Steps(
         np.concatenate([part.lengths for part in parts]),
         {name: np.concatenate([part.loads[name] for part in parts]) for name in parts[0].loads},

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from arch.errors import OperandError
 from arch.spec import MachineSpec
 from arch.steps import Steps
@@ -60,7 +62,7 @@ class Plan:
 
     def steps(self) -> Steps:
         """All DRAM steps in order; one run per operand and step."""
-        return all_steps(list(self.passes))
+        return all_steps(self.passes)
 
 
 def plan(layer: ConvLayer, spec: SystolicSpec, images: int = 1) -> Plan:
@@ -182,10 +184,8 @@ class _Search:
     def _busy(self, steps: Steps, size: int) -> int:
         """Cycles that the DRAM is busy at least."""
         spec = self.spec
-        requests = 0
-        for side in (steps.loads, steps.stores):
-            asked = sum(side.values())
-            requests += int((asked != 0).sum())  # type: ignore[union-attr]
+        traffic = steps.traffic(spec)
+        requests = int(np.count_nonzero(traffic.loads) + np.count_nonzero(traffic.stores))
         transfer = size * spec.clock_hz // spec.dram_bandwidth_bytes_per_s
         return requests * spec.dram_latency_cycles + transfer
 

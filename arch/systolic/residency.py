@@ -1,20 +1,20 @@
-"""What of the input stays in its scratchpad: one rule, four outcomes.
+"""What of the input stays in its scratchpad: one rule, five outcomes.
 
 Assumption: a scratchpad has two halves, one feeding the array while the other is being filled.
-What a step needs may fill one half.  A step keeps what the step before it needed and fetches
-the rest; an operand of which one whole group fits half a scratchpad is fetched once.  The input
-lies in DRAM as pixels in raster order, unexpanded: the taps of neighbouring outputs share pixels.
-Padding is made on chip.  Each operand of a step is one run, rounded up to bursts.
+What a step needs may fill one half.  A piece of a fold keeps what the piece before it needed and
+fetches the rest; an operand of which one whole group fits half a scratchpad is fetched once.  The
+input lies in DRAM as pixels in raster order, unexpanded: the taps of neighbouring outputs share
+pixels.  Padding is made on chip.
 
 ======= =========================================================================================
-whole   the group's input fits half the scratchpad: each pixel is fetched once
+whole   all of the group's input that is read fits half the scratchpad: each pixel is fetched once
 lines   the whole input lines under a tile of outputs fit with all channels: each pixel is
-        fetched once per pass over the outputs
+        fetched once per sweep over the outputs
 strips  only the pixels under the tile fit, not their whole lines: R strips slide along, so a
-        pixel comes up to R times per pass
+        pixel comes up to R times per sweep
 planes  weight stationary: all pixels of the channels of one fold fit; each is fetched once per
-        column of folds
-stream  none of these: each step fetches the pixels of its tile and channels
+        row of folds
+stream  none of these: each piece fetches the pixels of its tile and channels
 ======= =========================================================================================
 """
 
@@ -25,7 +25,6 @@ import numpy as np
 
 from arch.cuts import cut
 from arch.systolic.gemm import Gemm
-from arch.systolic.spec import SystolicSpec
 
 Holding = Literal["whole", "lines", "strips", "planes", "stream"]
 

@@ -84,9 +84,7 @@ def choices(gemm: Gemm, spec: SystolicSpec) -> Iterator[tuple[tuple[Holding, ...
         yield holdings, held or side.taps.size == 2
 
 
-def folds(
-    gemm: Gemm, spec: SystolicSpec, holding: Holding, held: bool, piece: int
-) -> Folds | None:
+def folds(gemm: Gemm, spec: SystolicSpec, holding: Holding, held: bool, piece: int) -> Folds | None:
     """The folds, in pieces of so many words; None where a piece exceeds half a scratchpad."""
     side = _side(gemm, spec)
     stream = cut(side.stream, piece)

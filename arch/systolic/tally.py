@@ -1,9 +1,9 @@
 """Passes -> counts: PE-cycles by cause, scratchpad words and accesses, register accesses.
 
-All closed forms of one group's product, times groups and passes.  Scratchpad words are SCALE-Sim's "SRAM reads" and
-"writes": the zeros of the padding pass the array like any other word and are counted.  SCALE-Sim
-counts rows + columns more output writes per output-stationary fold than there are outputs; those
-are left out here.
+All closed forms of one group's product, times groups and passes.  Scratchpad words are
+SCALE-Sim's "SRAM reads" and "writes": the zeros of the padding pass the array like any other word
+and are counted.  SCALE-Sim counts rows + columns more output writes per output-stationary fold
+than there are outputs; those are left out here.
 """
 
 from dataclasses import dataclass, fields
@@ -121,8 +121,7 @@ def tally(plan: Plan, spec: SystolicSpec) -> Tally:
     """Counts of all groups and passes."""
     count = _output_stationary if spec.dataflow == "os" else _stationary
     parts = [
-        count(one.folds, spec) * (one.folds.gemm.layer.groups * times)
-        for one, times in plan.passes
+        count(one.folds, spec) * (one.folds.gemm.layer.groups * times) for one, times in plan.passes
     ]
     return sum(parts[1:], parts[0])
 

@@ -53,7 +53,7 @@ def checks() -> Iterator[Check]:
 
 
 def _gemmini() -> Iterator[Check]:
-    """Cycles of the array with preloaded weights; a lower bound where the array does not dominate."""
+    """Cycles with preloaded weights; a lower bound where the array does not dominate."""
     for row in rows("gemmini_rtl.csv"):
         spec = SystolicSpec(
             rows=int(row["rows"]),

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from arch.errors import OperandError
 from arch.systolic.gemm import Gemm
 from arch.systolic.model import MACHINE
-from arch.systolic.passes import all_steps
 from arch.systolic.plan import plan
 from arch.systolic.spec import PRESETS, SystolicSpec
 from tests.arch.layers import small_layers
@@ -51,7 +50,7 @@ def test_one_image_takes_the_best_of_all_candidates(layer, spec):
     found = counters(layer, spec)
     costs = [
         (steps.finish(spec), sum(steps.dram(spec).values()))
-        for steps in (all_steps([(one, 1)]) for one in candidates(Gemm(layer, 1), spec))
+        for steps in (one.steps() for one in candidates(Gemm(layer, 1), spec))
     ]
     assert (found.cycles, found.dram_bytes) == min(costs)
 
@@ -70,9 +69,7 @@ def test_a_batch_never_costs_more_per_image_than_one(layer, images, spec):
 def test_more_of_a_buffer_never_costs_cycles(layer, spec, buffer, data):
     """One image: what fits the smaller buffer is tried with the larger one, too."""
     larger = getattr(spec, buffer) + data.draw(st.one_of(st.integers(1, 64), SIZES))
-    before, after = counters(layer, spec), counters(
-        layer, spec.model_copy(update={buffer: larger})
-    )
+    before, after = counters(layer, spec), counters(layer, spec.model_copy(update={buffer: larger}))
     assert after.cycles <= before.cycles
 
 

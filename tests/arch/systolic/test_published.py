@@ -1,4 +1,7 @@
-"""Does the array land where SCALE-Sim, STONNE and Gemmini's RTL do?  Bands stand in the published tables."""
+"""Does the array land where SCALE-Sim, STONNE and Gemmini's RTL do?
+
+Bands stand in the published tables.
+"""
 
 import csv
 from pathlib import Path
@@ -99,8 +102,9 @@ def test_gemmini(row):
     """Serial loads overestimate the RTL on four products of six, preloaded weights on none."""
     sides = {"rows": int(row["rows"]), "columns": int(row["columns"]), "dataflow": "ws"}
     cycles = {
-        kind: MACHINE.run_shape(gemm(row), SystolicSpec(**sides, fold_overhead=kind))
-        .result.counters.compute_cycles
+        kind: MACHINE.run_shape(
+            gemm(row), SystolicSpec(**sides, fold_overhead=kind)
+        ).result.counters.compute_cycles
         for kind in ("scalesim", "preloaded")
     }
     published = int(row["cycles"])

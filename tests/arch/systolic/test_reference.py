@@ -12,7 +12,8 @@ from arch.systolic.plan import plan
 from arch.systolic.spec import SystolicSpec
 from arch.systolic.tally import causes, tally
 from tests.arch.systolic.cases import specs, tensors
-from tests.reference.systolic import run_gemm, run_layer
+from tests.reference.systolic import run_gemm
+from tests.reference.systolic_layer import run_layer
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 
@@ -83,9 +84,7 @@ def test_layers_equal_the_moving_registers(given_tensors, spec):
 @settings(max_examples=60, deadline=None)
 @given(tensors(), st.sampled_from(("ws", "is")), st.data())
 def test_preloaded_tiles_equal_the_moving_registers(given_tensors, dataflow, data):
-    check_layer(
-        given_tensors, data.draw(specs(dataflow, fold_overhead="preloaded", port_bytes=64))
-    )
+    check_layer(given_tensors, data.draw(specs(dataflow, fold_overhead="preloaded", port_bytes=64)))
 
 
 @settings(max_examples=40, deadline=None)

@@ -178,9 +178,7 @@ def test_preloaded_tiles_are_fetched_one_fold_ahead(layer, images, dataflow, dat
     sizes = (stationary.whole(gemm, plain), *stationary.parts(gemm, plain))
     holding = data.draw(st.sampled_from(("whole", "stream")))
     chosen = (holding, False, data.draw(st.sampled_from(sizes)))
-    one, other = (
-        pieces_alone(stationary.folds(gemm, spec, *chosen)) for spec in (plain, ahead)
-    )
+    one, other = (pieces_alone(stationary.folds(gemm, spec, *chosen)) for spec in (plain, ahead))
     before, after = one.steps(), other.steps()
     assert after.lengths[0] == ahead.rows
     pieces = one.folds.lengths.shape[2]
