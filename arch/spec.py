@@ -15,9 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from arch.allowed import allowed
 from arch.errors import SpecError
 from arch.node import node
-from workloads.number import shown, spelled
+from workloads.number import shown
 
 DramKind = Literal["LPDDR4", "LPDDR", "DDR3", "DDR4", "GDDR5", "HBM2", "HMC"]
 EnergyFamily = Literal["horowitz_cacti", "accelergy_aladdin"]
@@ -115,36 +116,6 @@ class MachineSpec(BaseModel):
     def dram_latency_cycles(self) -> int:
         """Latency in whole cycles, rounded up."""
         return -(-self.dram_latency_ns * self.clock_hz // 1_000_000_000)
-
-
-def allowed(kind: type[MachineSpec], field: str) -> str:
-    """What a field may be, in words.
-
-    Examples
-    --------
-    >>> allowed(MachineSpec, "dram_burst_bytes"), allowed(MachineSpec, "energy")
-    ('a whole number 1 to 65536', "'horowitz_cacti' or 'accelergy_aladdin'")
-    """
-    found = kind.model_json_schema()["properties"][field]
-    return " or ".join(_in_words(form) for form in found.get("anyOf", [found]))
-
-
-def _in_words(form: Mapping[str, Any]) -> str:
-    """One form of a JSON schema."""
-    choices = form.get("enum", [form["const"]] if "const" in form else [])
-    if choices:
-        *before, last = map(repr, choices)
-        return f"{', '.join(before)} or {last}" if before else last
-    if form["type"] not in ("integer", "number"):
-        return {"boolean": "true or false", "string": "text"}.get(form["type"], form["type"])
-    words = "a whole number" if form["type"] == "integer" else "a number"
-    if "exclusiveMinimum" in form:
-        words += f" above {spelled(form['exclusiveMinimum'])}"
-        return f"{words}, up to {spelled(form['maximum'])}" if "maximum" in form else words
-    low, high = form.get("minimum"), form.get("maximum")
-    if low is None or high is None:
-        return words if low is None else f"{words} >= {spelled(low)}"
-    return f"{words} {spelled(low)} to {spelled(high)}"
 
 
 S = TypeVar("S", bound=MachineSpec)

@@ -21,16 +21,26 @@ from escalate.pruning import Pruning, Scope
 from escalate.retrain import RetrainOptions
 from escalate.scales import Granularity
 from escalate.survival import Survival
+from workloads.number import MOST_SEED
 
 DEFAULT_BASIS, DEFAULT_DENSITY = 6, 0.3
 DEFAULT_GROUP, DEFAULT_PENALTY, DEFAULT_CLIP = (16, 1), 1e-3, 0.25
 DEFAULT_STAGE = 0.5  # of the epochs, that wpc and admm take before masks stay
 STAGED = ("wpc", "admm")
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Bits = Annotated[int, Field(ge=2, le=8)]
-Clusters = Annotated[int, Field(ge=2, le=MOST_CLUSTERS)]
-Positive = Annotated[float, Field(gt=0)]
+# Every number has a lower and an upper bound; the upper ones are far above any use.
+Count = Annotated[int, Field(ge=1, le=1 << 16, strict=True)]
+Whole = Annotated[int, Field(ge=0, le=10**6, strict=True)]
+SeedNumber = Annotated[int, Field(ge=0, le=MOST_SEED, strict=True)]
+Share = Annotated[float, Field(gt=0, le=1, strict=True)]
+Part = Annotated[float, Field(ge=0, le=1, strict=True)]
+Less = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Bits = Annotated[int, Field(ge=2, le=8, strict=True)]
+LevelBits = Annotated[int, Field(ge=2, le=7, strict=True)]
+Clusters = Annotated[int, Field(ge=2, le=MOST_CLUSTERS, strict=True)]
+Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
+Price = Annotated[float, Field(ge=0, le=1e6, strict=True)]
+Ratio = Annotated[float, Field(gt=1, le=1e4, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
 Uncertainty = Literal["fisher", "labels", "constant"]
 
 
@@ -122,45 +132,45 @@ class CompressOptions(BaseModel):
 
     method: Name = "escalate"
     basis: Count | Mapping[str, Count] | None = None
-    error: Annotated[float, Field(ge=0, lt=1)] | None = None
-    ratio: Annotated[float, Field(gt=1)] | None = None
-    mixed: bool = False
+    error: Less | None = None
+    ratio: Ratio | None = None
+    mixed: Switch = False
     density: Share | Mapping[str, Share] | None = None
-    threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
+    threshold: Less | None = None
     scope: Scope | None = None
     objective: Objective | None = None
     clusters: Clusters | Mapping[str, Clusters] | None = None
     group: tuple[Count, Count] | None = None
-    penalty: Annotated[float, Field(ge=0)] | None = None
+    penalty: Price | None = None
     clip: Positive | None = None
-    detached: bool | None = None
+    detached: Switch | None = None
     rate_penalty: Positive | None = None
     uncertainty: Uncertainty | None = None
     variances: str | None = None
     structure: Kind | None = None
     tile: tuple[Count, Count] | None = None
-    level_bits: Annotated[int, Field(ge=2, le=7)] | None = None
+    level_bits: LevelBits | None = None
     rho: Positive | None = None
     scales: Granularity = "separable"
     weighting: Literal["none", "inputs"] = "none"
-    epochs: Annotated[int, Field(ge=0)] = 8
-    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    epochs: Whole = 8
+    learning_rate: Positive = 0.01
     batch: Count = 64
-    seed: Annotated[int, Field(ge=0)] = 0
-    distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
+    seed: SeedNumber = 0
+    distillation: Part = 0.5
     optimizer: Literal["adam", "sgd"] = "adam"
-    l1: Annotated[float, Field(ge=0)] = 0.0
+    l1: Price = 0.0
     updates: Literal["joint", "alternating"] = "joint"
-    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
+    ramp: Part = 0.0
     augment: Augmentation = "none"
     precision: Literal["float32", "bfloat16"] = "float32"
     calibration: Calibration = "mse"
-    calibration_images: Count = 512
+    calibration_images: Annotated[int, Field(ge=1, le=10**6, strict=True)] = 512
     keep_int8: tuple[str, ...] | None = None
     weight_bits: Bits | Mapping[str, Bits] = 8
     classifier: Literal["ternary", "int8"] = "ternary"
     storage: Literal["best", "two_bit", "bitmap", "two_level", "run_length", "entropy"] = "best"
-    remove: bool = True
+    remove: Switch = True
 
     @model_validator(mode="before")
     @classmethod

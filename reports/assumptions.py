@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from arch.allowed import allowed
 from arch.machine import MACHINES, machine
-from arch.spec import MachineSpec, allowed
+from arch.spec import MachineSpec
 
 MARK = "<!-- fields of {name}: made by python -m reports.assumptions -->"
 END = "<!-- end -->"

@@ -14,8 +14,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from arch.allowed import allowed
 from escalate import model_file
 from escalate.app.images import CIFAR, Images, canonical, read_images
+from escalate.app.machines import parsed
 from escalate.app.modules import build, file_sha256, is_factory, is_onnx
 from escalate.app.results import NewFolder
 from escalate.app.scores import Scores, float_logits, integer_logits, scores
@@ -31,6 +33,7 @@ from escalate.onnx_module import OnnxModule
 from escalate.options import CompressOptions
 from escalate.retrain import EpochReport
 from workloads.integer import IntegerModel
+from workloads.number import shown
 
 NAMES = (model_file.MANIFEST, model_file.TENSORS, model_file.PROVENANCE, INT8)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -234,11 +237,18 @@ def options_set(texts: Sequence[str]) -> dict[str, Any]:
             raise DecompositionError(
                 f"--set {text}: wanted FIELD=VALUE, each field once, of {known}"
             )
-        try:
-            fields[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            fields[name] = value
+        fields[name] = _as_toml(value.strip())
     return fields
+
+
+def _as_toml(text: str) -> Any:
+    """A number or a word, or what TOML has in brackets or quotes; digits as in all files."""
+    if text[:1] not in ("[", "{", '"', "'"):
+        return parsed(text)
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
 
 
 def options_of(values: Mapping[str, Any]) -> CompressOptions:
@@ -251,17 +261,25 @@ def options_of(values: Mapping[str, Any]) -> CompressOptions:
 
     Examples
     --------
-    >>> options_of({"basis": 0})
+    >>> options_of({"density": 2})
     Traceback (most recent call last):
-    escalate.errors.DecompositionError: --basis 0: input should be greater than or equal to 1
+    escalate.errors.DecompositionError: --density 2: wanted a number above 0, to 1 or a table of \
+these by layer, each a number above 0, to 1
     """
     try:
         return CompressOptions(**{key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        field = f"--{first['loc'][0]} {first['input']}: " if first["loc"] else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise DecompositionError(f"{field}{message[0].lower()}{message[1:]}") from None
+        message = f"{message[0].lower()}{message[1:]}"
+        if not first["loc"]:
+            raise DecompositionError(message) from None
+        field = str(first["loc"][0])
+        if field in CompressOptions.model_fields and first["type"] != "value_error":
+            message = f"wanted {allowed(CompressOptions, field)}"
+        value = values.get(field, first["input"])
+        told = shown(value).strip("'")
+        raise DecompositionError(f"--{field} {told}: {message}") from None
 
 
 def network_sha256(network: FloatNetwork) -> str:

@@ -11,10 +11,10 @@ import hashlib
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escalate.errors import FrontEndError
 
@@ -33,6 +33,7 @@ class SweepError(FrontEndError):
 
 
 MOST = 10**15  # whole numbers up to here are exact as floats, too
+WITHIN = Field(ge=-MOST, le=MOST)
 
 
 class Range(BaseModel):
@@ -46,14 +47,14 @@ class Range(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    min: int | float
-    max: int | float
+    min: Annotated[int, WITHIN] | Annotated[float, WITHIN]
+    max: Annotated[int, WITHIN] | Annotated[float, WITHIN]
     log: bool = False
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
-        if not -MOST <= self.min < self.max <= MOST:
-            raise ValueError(f"min {self.min} and max {self.max}: wanted min < max, up to {MOST}")
+        if not self.min < self.max:
+            raise ValueError(f"min {self.min} and max {self.max}: wanted min < max")
         if self.log and self.min <= 0:
             raise ValueError(f"min {self.min}: wanted a number above 0 where log = true")
         return self

@@ -18,7 +18,8 @@ from escalate.app.sweeps.file import Complaints, Written
 if TYPE_CHECKING:
     from escalate.retrain import EpochReport
 
-Side = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=10**6)]
+Channel = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class Fixed(BaseModel):
@@ -31,8 +32,8 @@ class Fixed(BaseModel):
     data: str = "digits"
     device: str = "auto"
     size: list[Side] | None = Field(None, min_length=2, max_length=2)
-    mean: list[float] | None = Field(None, min_length=1)
-    std: list[float] | None = Field(None, min_length=1)
+    mean: list[Channel] | None = Field(None, min_length=1)
+    std: list[Channel] | None = Field(None, min_length=1)
     limit: Side | None = None
     held_out: Side | None = None
 

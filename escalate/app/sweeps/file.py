@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from escalate.app.sweeps.axes import Mode, Range, Scalar, SweepError
+from escalate.app.sweeps.axes import Mode, Range, SweepError
 from escalate.app.sweeps.lines import Path as Where
 from escalate.app.sweeps.lines import line_of, line_table
+from workloads.number import MOST_SEED, shown
 
 MOST = 1_000_000  # points, and images of a batch
 Count = Annotated[int, Field(ge=1, le=MOST)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+WITHIN = Field(ge=-(10**18), le=10**18)
+One = bool | Annotated[int, WITHIN] | Annotated[float, WITHIN] | str  # a Scalar, within bounds
 SOME = Field(min_length=1)
-Values = Scalar | Annotated[list[Scalar], SOME] | Range
+Values = One | Annotated[list[One], SOME] | Range
 SYNTHETIC = ("coefficients", "activations", "weights", "kind")
 TABLES = ("set", "synthetic")  # of axes
 NAMES, VALUES = "a name or a list of names", "a value, a list of values or {min = A, max = B}"
@@ -31,8 +34,8 @@ WANTED = {
     "images": NAMES,
     "mode": "'grid', 'list', 'random' or 'latin_hypercube'",
     "points": f"a whole number 1..{MOST}",
-    "sampling_seed": "a whole number >= 0",
-    "seed": "a whole number >= 0 or a list of them",
+    "sampling_seed": "a whole number 0 to 1e18",
+    "seed": "a whole number 0 to 1e18 or a list of them",
     "count": f"a whole number 1..{MOST} or a list of them",
     "basis": VALUES,
     "energy_table": "the name of a file",
@@ -202,8 +205,10 @@ def _told(name: str, keys: Where, each: Any, entries: Any) -> str:
         return f"unknown key {name!r}, allowed are {', '.join(SweepFile.model_fields)}"
     if isinstance(value, dict) and keys[0] in TABLES and len(keys) > 1:
         own = each["msg"].removeprefix("Value error, ")
-        return f"{name} = {value!r}: {own[0].lower()}{own[1:]} (a range is {{min = A, max = B}})"
-    return f"{name} = {value!r}: wanted {WANTED[str(keys[0])]}"
+        return (
+            f"{name} = {shown(value)}: {own[0].lower()}{own[1:]} (a range is {{min = A, max = B}})"
+        )
+    return f"{name} = {shown(value)}: wanted {WANTED[str(keys[0])]}"
 
 
 def _keys(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -127,12 +127,12 @@ def test_refused_networks(tmp_path):
 
 def test_refused_options():
     cases = {
-        "basis": (0, "--basis 0: input should be greater than or equal to 1"),
-        "density": (1.5, r"--density 1.5: input should be less than or equal to 1"),
-        "epochs": (-1, "--epochs -1: input should be greater than or equal to 0"),
+        "basis": (0, "--basis 0: wanted a whole number 1 to 65536"),
+        "density": (1.5, r"--density 1.5: wanted a number above 0, to 1"),
+        "epochs": (-1, "--epochs -1: wanted a whole number 0 to 1e6"),
         "method": (
             "zip",
-            "--method zip: input should be 'escalate', 'prune', 'int8'",
+            "--method zip: wanted 'escalate', 'prune', 'int8'",
         ),
     }
     for name, (value, message) in cases.items():

@@ -109,8 +109,8 @@ def test_pruning_and_published_densities(refused, compressed, tmp_path):
     prune = ("compress", "digits_cnn", "--out", tmp_path / "out", "--method", "prune")
     assert "basis has no meaning for method prune" in refused(*prune, "--basis", 3)
     assert "smallest density makes" in refused(*prune, "--ratio", 900)
-    assert "--density 1.5: input should be less" in refused(*prune, "--density", 1.5)
-    assert "--scope filter: input should be 'global'" in refused(*prune, "--scope", "filter")
+    assert "--density 1.5: wanted a number above 0, to 1" in refused(*prune, "--density", 1.5)
+    assert "--scope filter: wanted 'global' or 'layer'" in refused(*prune, "--scope", "filter")
     assert "scope has no meaning for method escalate" in refused(*prune[:-2], "--scope", "layer")
     config = tmp_path / "mine.toml"
     config.write_text("[density]\nghost = 0.2\n")
@@ -125,8 +125,8 @@ def test_pruning_and_published_densities(refused, compressed, tmp_path):
 def test_clustering(refused, tmp_path):
     start = ("compress", "digits_cnn", "--out", tmp_path / "out", "--limit", 16)
     clustered = (*start, "--method", "rate_distortion")
-    assert "--clusters 1: input should be greater" in refused(*clustered, "--clusters", 1)
-    assert "--objective mine: input should be 'b" in refused(*clustered, "--objective", "mine")
+    assert "--clusters 1: wanted a whole number 2 to 255" in refused(*clustered, "--clusters", 1)
+    assert "--objective mine: wanted 'b" in refused(*clustered, "--objective", "mine")
     assert "epochs has no meaning for method rate" in refused(*clustered, "--epochs", 2)
     assert "clusters has no meaning for method escalate" in refused(*start, "--clusters", 4)
     assert "smallest density of two clusters makes" in refused(*clustered, "--ratio", 500)
@@ -139,8 +139,15 @@ def test_groups_levels_and_rates(refused, tmp_path):
         *wpc, "--set", "clip"
     )
     assert "--set ghost=1: wanted FIELD=VALUE" in refused(*wpc, "--set", "ghost=1")
-    assert "--clip 0: input should be greater than 0" in refused(*wpc, "--set", "clip=0")
-    assert "--group [16]: " in refused(*wpc, "--set", "group=[16]")
+    assert "--clip 0: wanted a number above 0, to 1e6" in refused(*wpc, "--set", "clip=0")
+    assert "--group [16]: wanted 2 values, each a whole number 1 to 65536" in refused(
+        *wpc, "--set", "group=[16]"
+    )
+    assert "--clip 1_0: wanted a number" in refused(*wpc, "--set", "clip=1_0")
+    assert "--clip True: wanted a number" in refused(*wpc, "--set", "clip=true")
+    assert "--set clip=2: wanted FIELD=VALUE, each field once" in refused(
+        *wpc, "--set", "clip=1", "--set", "clip=2"
+    )
     words = refused(*wpc, "--set", "group=[5, 1]")
     assert "groups of 5 input channels do not divide its 32; wanted a divisor, or" in words
     assert "rho has no meaning for method wpc" in refused(*wpc, "--set", "rho=1.0")
@@ -156,13 +163,13 @@ def test_levels_on_crossbars(refused, tmp_path):
         return refused("compress", "digits_cnn", *out, "--config", config, *more)
 
     structure = line('structure = "filters"')
-    assert "--structure filters: input should be 'rows', 'columns' or 'tiles'" in structure
-    assert "--level_bits 1: input should be greater than or equal to 2" in line("level_bits = 1")
-    assert "--level_bits 8: input should be less than or equal to 7" in line("level_bits = 8")
-    assert "--tile 0: input should be greater than or equal to 1" in line("tile = [0, 64]")
-    assert "--tile [64]: field required" in line("tile = [64]")
-    assert "--rho 0.0: input should be greater than 0" in line("rho = 0.0")
-    assert "--density 0.0: input should be greater than 0" in line("density = 0.0")
+    assert "--structure filters: wanted 'rows', 'columns' or 'tiles'" in structure
+    assert "--level_bits 1: wanted a whole number 2 to 7" in line("level_bits = 1")
+    assert "--level_bits 8: wanted a whole number 2 to 7" in line("level_bits = 8")
+    assert "--tile [0, 64]: wanted 2 values, each a whole number 1 to" in line("tile = [0, 64]")
+    assert "--tile [64]: wanted 2 values" in line("tile = [64]")
+    assert "--rho 0.0: wanted a number above 0" in line("rho = 0.0")
+    assert "--density 0.0: wanted a number above 0" in line("density = 0.0")
     assert "ratio and density are both given" in line("density = 0.5", "--ratio", 10)
     assert "smallest density makes" in line("epochs = 0", "--ratio", 900)
     assert "basis has no meaning for method admm" in line("", "--basis", 3)
@@ -242,10 +249,10 @@ def test_compression_options(refused, tmp_path):
     def line(*options):
         return refused("compress", "digits_cnn", "--out", tmp_path / "out", *options)
 
-    assert "--basis 0: input should be greater" in line("--basis", 0)
+    assert "--basis 0: wanted a whole number 1 to 65536" in line("--basis", 0)
     assert "M is 10, wanted 1..9" in line("--basis", 10, "--limit", 16)
-    assert "--density 0.0: input should be greater than 0" in line("--density", 0)
-    assert "--method zip: input should be 'escalate', 'prune', 'int8'" in line("--method", "zip")
+    assert "--density 0.0: wanted a number above 0" in line("--density", 0)
+    assert "--method zip: wanted 'escalate', 'prune', 'int8'" in line("--method", "zip")
     assert "both given" in line("--density", 0.1, "--threshold", 0.1)
     assert "holds no image" in line("--data", tmp_path)
 

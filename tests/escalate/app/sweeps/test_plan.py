@@ -87,7 +87,7 @@ def test_forms_are_checked_first(tmp_path):
     start = f"{tmp_path / 's.toml'}:"
     lines = [line.removeprefix(start) for line in error.value.lines]
     assert lines == [
-        "3: seed = -1: wanted a whole number >= 0 or a list of them",
+        "3: seed = -1: wanted a whole number 0 to 1e18 or a list of them",
         lines[1],
     ]
     assert lines[1].startswith("4: unknown key 'colour', allowed are networks, sources, ")
@@ -126,7 +126,7 @@ def test_then_every_value_on_its_own(tmp_path):
         ("[compress]\nbasis = [4, 6]", "compress.network: missing, wanted a name or file"),
         (
             "[compress]\nnetwork = 'digits_cnn'\nbasis = [4, 0]",
-            "basis 0: input should be greater than or equal to 1",
+            "basis 0: wanted a whole number 1 to 65536",
         ),
         (
             "[compress]\nnetwork = 'digits_cnn'\ncheckpoint = 'none.pt'",
