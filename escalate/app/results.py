@@ -16,6 +16,7 @@ from arch.energy import Price, charges
 from arch.machine import Resources, machine
 from arch.simulate import NetworkRun
 from arch.spec import MachineSpec, override
+from escalate.app.new_file import check_writable, name, named
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.table import layer_rows, totals
@@ -169,22 +170,37 @@ class NewFolder:
     ------
     ResultsError
         If something stands at ``target`` that we did not write.
+    OSError
+        If ``target`` could not be written; while writing, also if the disk is full.
     """
 
     def __init__(self, target: Path, names: Sequence[str]) -> None:
         foreign = _foreign(target, names)
         if foreign is not None:
             raise ResultsError(f"{target}: {foreign}; it is left alone, choose another folder")
+        check_writable(target)
         self.target = target.resolve()
 
     def __enter__(self) -> Path:
-        self._aside = self._beside()
+        with named(self.target):
+            self._aside = self._beside()
         return self._aside
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self._aside)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        if error is not None:
+            shutil.rmtree(self._aside, ignore_errors=True)
+            if isinstance(error, OSError):
+                name(error, self.target)
             return
+        try:
+            with named(self.target):
+                self._put_in_place()
+        finally:
+            shutil.rmtree(self._aside, ignore_errors=True)
+
+    def _put_in_place(self) -> None:
         self._aside.chmod(0o755)
         if self.target.exists():
             old = self._beside()

@@ -14,6 +14,7 @@ from escalate.cli import (
     demo,
     diff,
     encode,
+    ending,
     footprint,
     latents,
     machines,
@@ -33,12 +34,9 @@ from escalate.cli import (
 from escalate.cli.names import check_neighbours
 from escalate.version import VERSION
 
-OURS = ("arch", "escalate", "reports", "workloads")
-BAD_INPUT = 2
-INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 all went well; 1 a defect of ours, with its traceback; 2 bad input, one line on "
-    "stderr; 130 interrupted."
+    "stderr; 130 interrupted, 143 terminated."
 )
 
 app = typer.Typer(
@@ -98,28 +96,9 @@ def escalate(
     terminal.be_quiet(quiet)
 
 
-def is_bad_input(error: Exception) -> bool:
-    """Whether the user's input is at fault: a ValueError of ours, a usage error, or a file."""
-    if isinstance(error, typer.TyperException):
-        return True
-    if isinstance(error, OSError):
-        return error.filename is not None
-    return isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in OURS
-
-
-def describe(error: Exception) -> list[str]:
-    """The error in one line; of a file that is wrong in several places, a line for each."""
-    if isinstance(error, typer.TyperException):
-        texts = [error.format_message()]
-    elif isinstance(error, OSError):
-        texts = [f"{error.filename}: {error.strerror}"]
-    else:
-        texts = getattr(error, "lines", [str(error)])
-    return [" ".join(text.split()) for text in texts]
-
-
 def main() -> None:
-    """Run the command line; bad input is one line on stderr and exit code 2."""
+    """Run the command line; see ``escalate.cli.ending`` for how it ends."""
+    ending.listen()
     try:
         check_neighbours()
         code = app(standalone_mode=False)
@@ -128,13 +107,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except (ValueError, OSError, typer.TyperException) as error:
-        if not is_bad_input(error):
+        sys.exit(ending.INTERRUPTED)
+    except Exception as error:
+        lines = ending.told(error)
+        if lines is None:
             raise
-        for line in filter(None, describe(error)):  # none where a command just printed its help
+        for line in lines:
             typer.echo(f"error: {line}", err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(ending.BAD_INPUT)
     sys.exit(code if isinstance(code, int) else 0)
 
 
