@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from escalate.app.new_file import new_file
+from escalate.app.new_file import check_writable, new_file
 from escalate.errors import DataError
 from workloads.npz import NPZ_ERRORS, reason
 
@@ -41,10 +41,13 @@ def check_target(path: Path, count: int) -> None:
     ------
     DataError
         If it is a folder's, ends otherwise, or is that of one array where there are several.
+    OSError
+        If it could not be written.
     """
     wanted = (NPY, NPZ) if count == 1 else (NPZ,)
     if path.suffix not in wanted or path.is_dir():
         raise DataError(f"--out {path}: wanted a file's name that ends in {' or '.join(wanted)}")
+    check_writable(path)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

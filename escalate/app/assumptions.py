@@ -135,6 +135,11 @@ def by_weight(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: order.index(row["field"]))
 
 
+def check_target(target: Path) -> None:
+    """Refuse a folder that is not ours, or cannot be written, before any work is done."""
+    NewFolder(target, (CSV, FIGURE))
+
+
 def write_assumptions(found: Assumptions, target: Path) -> None:
     """The rows as CSV and as a figure; an earlier folder of ours is replaced.
 

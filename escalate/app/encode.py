@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalate.app.array_files import read_arrays
-from escalate.app.new_file import new_file
+from escalate.app.new_file import check_writable, new_file
 from escalate.compressors import symbols
 from escalate.compressors.array_file import pack, unpack
 from escalate.compressors.arrays import (
@@ -153,6 +153,7 @@ def encode(
     target = Path(out)
     if target.is_dir():
         raise DataError(f"--out {target}: is a folder, wanted a file")
+    check_writable(target)
     budget = size.budget(count)
     if budget is None:
         penalty = size.rate_penalty or 0.0

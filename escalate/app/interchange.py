@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from escalate.app.results import NewFolder
 from escalate.app.sources import ModelSource, Source, SourceError, TensorSource
 from workloads.layer import ConvLayer
 from workloads.timeloop import problem
@@ -95,7 +96,7 @@ def timeloop(found: Shown) -> dict[str, str]:
 
 
 def write_folder(files: Mapping[str, str], target: Path) -> None:
-    """Write files into a new or empty folder.
+    """Write files into a new or empty folder, all or none.
 
     Raises
     ------
@@ -104,9 +105,9 @@ def write_folder(files: Mapping[str, str], target: Path) -> None:
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise SourceError(f"--out {target}: is there already, wanted a new or an empty folder")
-    target.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (target / name).write_text(text, "utf-8")
+    with NewFolder(target, ()) as folder:
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8")
 
 
 def documents(files: Mapping[str, str]) -> str:

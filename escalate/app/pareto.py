@@ -24,6 +24,7 @@ from escalate.app.fronts.rows import (
 )
 from escalate.app.fronts.stories import Story, differences, facts_of
 from escalate.app.machines import Choice, choose_all
+from escalate.app.new_file import check_writable
 from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sources import MANIFEST, ModelSource, SourceError
 from escalate.compression import byte_budget
@@ -134,9 +135,10 @@ def pareto(
             raise SourceError(f"{point.method}: wants a machine with a basis, none of {named} is")
     where = data if isinstance(data, Data) else Data(data)
     seed = points[0].options.seed
-    job = prepare(network, checkpoint, where, seed, device)
     folder = Path(out) / POINTS
     folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "point")
+    job = prepare(network, checkpoint, where, seed, device)
     origin = Origin(network, checkpoint, where, device)
     contest = _Contest(origin, job, Reference(job, seed), choices, count, folder, watch)
     for point in points:

@@ -107,6 +107,11 @@ def _rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     ]
 
 
+def check_target(target: Path) -> None:
+    """Refuse a folder that is not ours, or cannot be written, before any work is done."""
+    NewFolder(target, (CSV, FIGURE))
+
+
 def write_sensitivity(found: Sensitivity, target: Path) -> None:
     """The rows as CSV and the hulls as a figure; an earlier folder of ours is replaced.
 

@@ -16,8 +16,9 @@ from escalate.app.sweeps.compress import Watch as ModelWatch
 from escalate.app.sweeps.file import Written, read
 from escalate.app.sweeps.plan import Plan, plan
 from escalate.app.sweeps.points import Batch, Point, batches
-from escalate.app.sweeps.run import run_batches
-from escalate.app.sweeps.store import MODELS, Store, point_path
+from escalate.app.sweeps.run import check_scheduler, run_batches
+from escalate.app.sweeps.script import check_script
+from escalate.app.sweeps.store import MODELS, Store, check_folder, point_path
 from escalate.app.sweeps.work import Done
 
 MOST_IN_BATCH = 25
@@ -143,6 +144,23 @@ def sweep(
     )
 
 
+def check(out: Path, *, workers: int = 1, scheduler: str | None = None) -> None:
+    """Refuse what no point could be computed or kept with, before anything is.
+
+    Raises
+    ------
+    SweepError, ResultsError, OSError
+        For numbers of workers, addresses and folders that cannot be.
+    """
+    if workers < 1:
+        raise SweepError(f"--workers: {workers}, wanted at least 1")
+    if scheduler is not None:
+        check_scheduler(scheduler)
+    elif workers > 1:
+        check_script(workers)
+    check_folder(out)
+
+
 def make_models(wanted: Sweep, out: Path, watch: ModelWatch | None = None) -> Sweep:
     """The sweep with all its models made, in the results folder.
 
@@ -169,8 +187,7 @@ def run_sweep(
     watch: Watch | None = None,
 ) -> Swept:
     """Run what ``planned`` returned; parameters and errors as for ``sweep``."""
-    if workers < 1:
-        raise SweepError(f"--workers: {workers}, wanted at least 1")
+    check(out, workers=workers, scheduler=scheduler)
     with limited(threads):  # refused before anything is written
         wanted = make_models(wanted, out)
     found = wanted.found

@@ -13,7 +13,7 @@ from escalate.app.arguments import Paths, listed, settings_of
 from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice, choose
-from escalate.app.new_file import new_file
+from escalate.app.new_file import check_writable, new_file
 from escalate.app.simulate import run_source, threads
 from escalate.app.sources import ModelSource, Source, TensorSource, resolve
 from escalate.errors import FrontEndError
@@ -176,11 +176,14 @@ def check_path(path: Path) -> None:
     ------
     TraceError
         For names that do not end in ``.json`` or ``.gz``, and folders.
+    OSError
+        If the file could not be written.
     """
     if path.suffix not in SUFFIXES:
         raise TraceError(f"--out {path}: wanted a name that ends in .json or .json.gz")
     if path.is_dir():
         raise TraceError(f"--out {path}: is a folder, wanted a file")
+    check_writable(path)
 
 
 def write_layer(

@@ -53,13 +53,15 @@ def assumptions(
       escalate assumptions demo/model --machine systolic
     """
     from escalate.app.assumptions import assumptions as vary
-    from escalate.app.assumptions import write_assumptions
+    from escalate.app.assumptions import check_target, write_assumptions
     from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.sources import resolve
 
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
     choice = choose(machine, (), settings or ())[0]
+    if out is not None:
+        check_target(out)
     with terminal.layer_progress() as watch:
         found = vary(resolve(source), choice, feed, watch, threads_used=threads)
     if out is not None:

@@ -56,9 +56,11 @@ def sensitivity(
       escalate sensitivity mine.py:build --checkpoint mine.pt --data cifar10:cifar-10-batches-py
     """
     from escalate.app.compress import Data
+    from escalate.app.sensitivity import check_target, write_sensitivity
     from escalate.app.sensitivity import sensitivity as measure
-    from escalate.app.sensitivity import write_sensitivity
 
+    if out is not None:
+        check_target(out)
     terminal.say_running(network)
     with terminal.bar() as watch:
         found = measure(

@@ -52,13 +52,14 @@ def sweep(
 
       escalate sweep lookahead.toml --scheduler tcp://10.0.0.5:8786
     """
-    from escalate.app.sweep import make_models, planned, run_sweep
+    from escalate.app.sweep import check, make_models, planned, run_sweep
 
     wanted = planned(file, out)
     told = _plan_rows(wanted, workers, out)
     if dry_run:
         _print_plan(told, shape)
         return
+    check(out, workers=workers, scheduler=scheduler)
     if shape is Format.table:
         _print_plan(told, shape)
     if wanted.compressions:

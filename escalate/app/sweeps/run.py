@@ -1,18 +1,24 @@
 """run: batches go to this process, to processes of ours, or to a Dask cluster that is there."""
 
 import multiprocessing
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from typing import TYPE_CHECKING
 
 from escalate.app.simulate import most_threads
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch
 from escalate.app.sweeps.work import Done, run_batch
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+ADDRESS = re.compile(r"[a-z]+://[^\s/]+:[0-9]+")
 MOST_DEATHS = 3  # of workers, before a sweep gives up
 CONNECT_S = "10s"
 AHEAD = 2  # batches that wait for a process, so that it never waits for one
@@ -116,26 +122,47 @@ def _in_processes(
                         f"{folder}: a worker process died {deaths} times (killed, or out of "
                         "memory?); finished points are kept, fewer --workers take less memory"
                     ) from None
-            except BaseException:
+            except BaseException as end:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if not isinstance(end, Exception):  # stopped: what others compute is not awaited
+                    for process in multiprocessing.active_children():
+                        process.terminate()
                 raise
+
+
+def _client(scheduler: str) -> "Client":
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SweepError(
+            "--scheduler: wants the package distributed: pip install 'escalate-sim[cluster]'"
+        ) from None
+    if not ADDRESS.fullmatch(scheduler):
+        raise SweepError(f"--scheduler {scheduler}: wanted tcp://HOST:PORT")
+    try:
+        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SweepError(f"--scheduler {scheduler}: cannot be reached: {error}") from None
+
+
+def check_scheduler(scheduler: str) -> None:
+    """Refuse a cluster that cannot be reached.
+
+    Raises
+    ------
+    SweepError
+        Naming the address and what is wrong with it.
+    """
+    _client(scheduler).close()
 
 
 def _on_cluster(
     scheduler: str, folder: str, batches: Sequence[Batch], kernel_threads: int | None
 ) -> Iterator[Done]:
     """Workers of a Dask cluster; the scheduler gives the work of one that dies to another."""
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise SweepError(
-            "--scheduler: wants the package distributed: pip install 'escalate-sim[cluster]'"
-        ) from None
-    try:
-        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SweepError(f"--scheduler {scheduler}: cannot be reached: {error}") from None
-    with client:
+    from distributed import as_completed
+
+    with _client(scheduler) as client:
         futures = [
             client.submit(run_batch, folder, batch, kernel_threads, pure=False) for batch in batches
         ]

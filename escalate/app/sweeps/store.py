@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
+from escalate.app.new_file import check_writable, named
 from escalate.app.results import ResultsError, finite
 from escalate.app.sweeps.points import FORMAT, Point
 from escalate.version import VERSION
@@ -45,14 +46,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if folder.exists() and not folder.is_dir():
-            raise ResultsError(f"{folder}: is a file, wanted a folder for results")
-        if folder.is_dir() and not (folder / POINTS).is_dir() and any(folder.iterdir()):
-            first = min(entry.name for entry in folder.iterdir())
-            raise ResultsError(
-                f"{folder}: holds {first!r}, which no sweep wrote; it is left alone, choose "
-                "another folder"
-            )
+        check_folder(folder)
         for name in (POINTS, LOCKS):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -99,22 +93,23 @@ class Store:
         target = self.path(point.key)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{point.key}.", suffix=".tmp")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with named(target), os.fdopen(handle, "wb") as file:
                 pq.write_table(rows, file)
             os.chmod(name, 0o644)
             os.replace(name, target)
-        except OSError as error:
-            error.filename = error.filename or str(target)
-            raise
         finally:
             Path(name).unlink(missing_ok=True)
 
     def keep_file(self, text: str) -> None:
         """The sweep's own file beside its results, as last run."""
         target = self.folder / SWEEP
-        aside = target.with_name(f".{SWEEP}.{os.getpid()}.tmp")
-        aside.write_text(text, "utf-8")
-        os.replace(aside, target)
+        aside = target.with_name(f".{SWEEP}-{os.getpid()}.tmp")
+        try:
+            with named(target):
+                aside.write_text(text, "utf-8")
+                os.replace(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)
 
     def sweep_up(self) -> None:
         """Remove locks that nobody holds and halves of files that a killed run left."""
@@ -126,6 +121,26 @@ class Store:
             with self.locked(key) as free:
                 if free:
                     path.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is no sweep's, or cannot be written.
+
+    Raises
+    ------
+    ResultsError, OSError
+        Naming it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"{folder}: is a file, wanted a folder for results")
+    there = (folder / POINTS).is_dir()
+    if folder.is_dir() and not there and any(folder.iterdir()):
+        first = min(entry.name for entry in folder.iterdir())
+        raise ResultsError(
+            f"{folder}: holds {first!r}, which no sweep wrote; it is left alone, choose "
+            "another folder"
+        )
+    check_writable(folder / POINTS / SWEEP if there else folder)
 
 
 def point_path(folder: Path, key: str) -> Path:
