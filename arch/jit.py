@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import platformdirs
+
+from workloads.user_folder import user_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 WAIT = "OMP_WAIT_POLICY"
@@ -51,14 +51,8 @@ def _source_digest() -> str:
 @cache
 def cache_folder() -> Path:
     """Where compiled kernels are kept; one folder per state of the sources."""
-    chosen = os.environ.get("ESCALATE_CACHE")
-    base = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("escalate-sim"))
-    folder = base / f"kernels-{_source_digest()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:  # a read-only home: compile afresh each time rather than fail
-        return Path(tempfile.mkdtemp(prefix="escalate-kernels-"))
+    folder = user_folder() / f"kernels-{_source_digest()}"
+    folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -23,15 +22,14 @@ from escalate import modules
 from escalate.fisher import Asked, fisher
 from escalate.modules import GraphModule
 from workloads.integer import ImageQuantizer
+from workloads.user_folder import user_folder
 
 MOST_FILES = 16  # the oldest go first
-FOLDER = "ESCALATE_CACHE"
 
 
 def folder() -> Path:
     """Where the files lie."""
-    chosen = os.environ.get(FOLDER)
-    return Path(chosen or platformdirs.user_cache_dir("escalate-sim")) / "fisher"
+    return user_folder() / "fisher"
 
 
 def cached_fisher(

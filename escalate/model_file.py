@@ -30,6 +30,7 @@ from workloads.errors import WorkloadError
 from workloads.formats import numbers
 from workloads.graph import Node
 from workloads.integer import IntegerModel, Rescale
+from workloads.read_file import read_bytes
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
 
@@ -140,7 +141,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
 

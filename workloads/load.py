@@ -9,6 +9,7 @@ import numpy as np
 
 from workloads.errors import WorkloadError
 from workloads.plain_pickle import PICKLE_ERRORS, load_plain
+from workloads.read_file import check_regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -158,6 +159,7 @@ def _read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     from PIL import Image
 
     try:
+        check_regular(file)
         with Image.open(file) as opened:
             return fitted(opened, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -34,6 +34,7 @@ from escalate.options import CompressOptions
 from escalate.retrain import EpochReport
 from workloads.integer import IntegerModel
 from workloads.number import shown
+from workloads.read_file import read_text
 
 NAMES = (model_file.MANIFEST, model_file.TENSORS, model_file.PROVENANCE, INT8)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -195,7 +196,7 @@ def read_options(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise DecompositionError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

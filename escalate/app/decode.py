@@ -8,6 +8,7 @@ import numpy as np
 from escalate.app.array_files import check_target, write_arrays
 from escalate.compressors.array_file import unpack
 from escalate.errors import DataError, StreamError
+from workloads.read_file import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def decode(file: str | Path, out: str | Path | None = None) -> dict[str, np.ndar
     if not source.is_file():
         raise DataError(f"{source}: no such file")
     try:
-        coded = unpack(source.read_bytes())
+        coded = unpack(read_bytes(source))
     except StreamError as error:
         raise StreamError(f"{source}: {error}") from None
     if out is not None:

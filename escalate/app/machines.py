@@ -13,6 +13,7 @@ from arch.machine import Machine, machine, machine_names, preset
 from arch.spec import MachineSpec, override
 from escalate.app.prices import priced
 from workloads.number import number, shown
+from workloads.read_file import read_text
 
 FILE_KEYS = ("machine", "preset")
 ENERGY_TABLE = "energy_table"  # in a machine's file: another file, with prices
@@ -160,7 +161,7 @@ def read_file(path: Path) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         If it cannot be read as TOML, or names no machine.
     """
     try:
-        entries = tomllib.loads(path.read_text("utf-8"))
+        entries = tomllib.loads(read_text(path))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

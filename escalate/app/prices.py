@@ -23,6 +23,7 @@ from arch.energy import EnergyTable, Price
 from arch.errors import SpecError
 from arch.machine import machine_names
 from arch.prices import price
+from workloads.read_file import read_text
 
 if TYPE_CHECKING:
     from escalate.app.machines import Choice
@@ -52,7 +53,7 @@ def read_prices(path: Path) -> tuple[OwnPrice, ...]:
         One line: file, entry, field, value and what is allowed.
     """
     try:
-        entries = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
+        entries = tomllib.loads(read_text(path), parse_float=Decimal)
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.table import layer_rows, totals
 from workloads.layer import ConvLayer
+from workloads.read_file import read_bytes
 
 FORMAT = "escalate results 1"
 FILE = "run.json"
@@ -144,7 +145,7 @@ def read_runs(folder: Path) -> list[NetworkRun]:
     """
     path = folder / FILE
     try:
-        entries = json.loads(path.read_text("utf-8"))
+        entries = json.loads(read_bytes(path))
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}, wanted a folder of results") from None
     except ValueError as error:

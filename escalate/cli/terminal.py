@@ -89,7 +89,10 @@ def progress() -> "Iterator[Progress]":
 def layer_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A callback that shows how many layers of a run are done."""
     from arch.jit import cache_folder
+    from workloads.user_folder import wanted_folder
 
+    if not cache_folder().is_relative_to(wanted_folder()):
+        tell(f"{wanted_folder()}: cannot be written, compiled kernels are in {cache_folder()}")
     if not any(cache_folder().rglob("*.nbi")):
         say("first run here: kernels are compiled once, which takes about 20 s")
     with bar() as watch:

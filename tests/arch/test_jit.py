@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,39 @@ counts = np.zeros((1, 1), np.int64)
 count_chunks(np.full((1, 1, 1), first, np.uint64), counts)
 print(counts[0, 0])
 """
+
+
+PLACE = "from arch.jit import cache_folder; print(cache_folder())"
+
+
+def place(**variables):
+    """Where a process would keep its kernels."""
+    found = subprocess.run(
+        [sys.executable, "-c", PLACE],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stderr == ""
+    return Path(found.stdout.strip())
+
+
+def test_processes_share_a_temporary_place_where_the_wanted_one_cannot_be_written(tmp_path):
+    variables = {"ESCALATE_CACHE": "/dev/null/cache", "TMPDIR": str(tmp_path)}
+    first = place(**variables)
+    assert first.parent == tmp_path / f"escalate-{os.getuid()}"
+    assert first.parent.stat().st_mode & 0o777 == 0o700
+    assert place(**variables) == first
+
+
+def test_a_temporary_place_that_others_may_write_is_not_trusted(tmp_path):
+    planted = tmp_path / f"escalate-{os.getuid()}"
+    planted.mkdir()
+    planted.chmod(0o777)
+    found = place(ESCALATE_CACHE="/dev/null/cache", TMPDIR=str(tmp_path))
+    assert not found.is_relative_to(planted)
+    assert found.stat().st_mode & 0o777 == 0o700
 
 
 def test_processes_may_fill_one_cache_at_once(tmp_path):

@@ -13,6 +13,7 @@ from escalate.app.sweeps.axes import Mode, Range, SweepError
 from escalate.app.sweeps.lines import Path as Where
 from escalate.app.sweeps.lines import line_of, line_table
 from workloads.number import MOST_SEED, shown
+from workloads.read_file import read_text
 
 MOST = 1_000_000  # points, and images of a batch
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -153,7 +154,7 @@ def read(path: Path) -> Written:
         A line for every key that is not as wanted: file, line, key, value, what is allowed.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except OSError as error:
         raise SweepError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

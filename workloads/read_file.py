@@ -1,0 +1,41 @@
+"""read_file: small files of the user's, read whole; what never ends or is no file is refused."""
+
+import errno
+import stat
+from pathlib import Path
+
+MOST_TEXT = 1 << 24  # bytes of a file that people write: machines, prices, sweeps, topologies
+MOST_BINARY = 1 << 33  # of one that programs write
+
+
+def check_regular(path: Path, most: int = MOST_BINARY) -> None:
+    """Refuse folders, pipes and devices, which may never end, and files that are too large.
+
+    Raises
+    ------
+    OSError
+        Naming the file, and what is wrong with it in ``strerror``.
+
+    Examples
+    --------
+    >>> check_regular(Path("/dev/null"))
+    Traceback (most recent call last):
+    OSError: [Errno 22] is no regular file: '/dev/null'
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    if about.st_size > most:
+        message = f"has {about.st_size} bytes, wanted at most {most}"
+        raise OSError(errno.EFBIG, message, str(path))
+
+
+def read_bytes(path: Path, most: int = MOST_BINARY) -> bytes:
+    """All of a file; errors as for ``check_regular``."""
+    check_regular(path, most)
+    return path.read_bytes()
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """All of a text file; errors as for ``check_regular``, and ``UnicodeDecodeError``."""
+    return read_bytes(path, MOST_TEXT).decode(encoding)
