@@ -5,17 +5,29 @@ convolution come from its operand, defaults are left out.  The manifest counts a
 size, so it is stored compressed.
 """
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from workloads.check_node import check_node
 from workloads.graph import Graph, Node, Op
 from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
+from workloads.requantize import storage_dtype
+from workloads.tensors import MOST_SCALE
 
 FORMAT: Literal["escalate-model"] = "escalate-model"
 VERSION: Literal[2] = 2
 CODING = "entropy"
+
+
+Size = Annotated[int, Field(ge=1, le=1 << 24)]
+Edge = Annotated[int, Field(ge=0, le=1 << 16)]
+Shift = Annotated[int, Field(ge=0, le=62)]
+Int32 = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
+Scale = Annotated[int, Field(ge=1, le=MOST_SCALE)]
+Positive = Annotated[float, Field(gt=0)]
+Level = Annotated[int, Field(ge=-(1 << 15), lt=1 << 15)]  # of what a tensor holds
 
 
 class _Part(BaseModel):
@@ -25,13 +37,13 @@ class _Part(BaseModel):
 class Kernel(_Part):
     """A ConvLayer without its name and what its operand's shape says."""
 
-    K: int
-    R: int = 1
-    S: int = 1
-    stride: int = 1
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: int = 1
-    groups: int = 1
+    K: Size
+    R: Size = 1
+    S: Size = 1
+    stride: Size = 1
+    padding: tuple[Edge, Edge, Edge, Edge] = (0, 0, 0, 0)
+    dilation: Size = 1
+    groups: Size = 1
 
 
 class Entry(_Part):
@@ -48,20 +60,20 @@ class Entry(_Part):
     name: str
     op: Op = "conv"
     inputs: tuple[int, ...] | None = None
-    shape: tuple[int, int, int] | None = None
+    shape: tuple[Size, Size, Size] | None = None
     kernel: Kernel | None = None
     relu: bool = False
-    maximum: float | None = None
+    maximum: Positive | None = None
     attributes: dict[str, Any] = {}
-    requantizer: tuple[int, int, int] | None = None
-    payload: int | None = None
-    basis: int | None = None
+    requantizer: tuple[Shift, Level, Level] | None = None
+    payload: Annotated[int, Field(ge=0, lt=1 << 40)] | None = None
+    basis: Annotated[int, Field(ge=1, le=1 << 10)] | None = None
     coding: str = CODING
     alpha: bool = False
-    two_sided: tuple[int, int] | None = None
-    macs: int | None = None
-    rescales: tuple[tuple[int, int], ...] | None = None
-    bounds: tuple[int, int] | None = None
+    two_sided: tuple[Scale, Scale] | None = None
+    macs: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
+    rescales: tuple[tuple[Int32, Shift], ...] | None = None
+    bounds: tuple[Level, Level] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -71,21 +83,19 @@ class Entry(_Part):
                 raise ValueError(f"{self.name}: {field} and op disagree")
         if (self.shape is None) != conv:
             raise ValueError(f"{self.name}: shape and op disagree")
-        if min(self.payload or 0, (self.basis or 1) - 1) < 0:
-            raise ValueError(f"{self.name}: payload or basis is negative")
         return self
 
 
 class Image(_Part):
     """The fields of an ImageQuantizer."""
 
-    pixel_scale: float
+    pixel_scale: Positive
     mean: tuple[float, ...]
-    std: tuple[float, ...]
-    scale: float
-    low: int
-    high: int
-    size: tuple[int, int]
+    std: tuple[Positive, ...]
+    scale: Positive
+    low: Level
+    high: Level
+    size: tuple[Size, Size]
 
 
 class Manifest(_Part):
@@ -99,7 +109,7 @@ class Manifest(_Part):
     name: str
     digests: dict[str, str]
     image: Image
-    output_scale: float
+    output_scale: Positive
     nodes: tuple[Entry, ...]
 
     def dump(self) -> bytes:
@@ -116,8 +126,24 @@ class Manifest(_Part):
         """
         nodes: list[Node] = []
         for position, entry in enumerate(self.nodes):
-            nodes.append(_node(entry, [nodes[i] for i in _inputs(entry, position)]))
+            operands = [nodes[i] for i in _inputs(entry, position)]
+            nodes.append(_node(entry, operands))
+            check_node(nodes[-1], [each.shape for each in operands])
+            _check_integers(entry, len(operands))
+        if nodes:
+            self._check_image(nodes[0].shape)
         return Graph(self.name, tuple(nodes))
+
+    def _check_image(self, shape: tuple[int, int, int]) -> None:
+        """Whether the image is what the first node takes."""
+        image = self.image
+        found = (len(image.mean), *image.size)
+        if found != shape or len(image.std) != len(image.mean):
+            raise ValueError(
+                f"image: {len(image.mean)} means and {len(image.std)} deviations of size "
+                f"{image.size}, wanted those of {self.nodes[0].name}, {shape}"
+            )
+        storage_dtype(image.low, image.high)
 
 
 def describe(model: IntegerModel, digests: dict[str, str], payloads: dict[str, int]) -> Manifest:
@@ -167,6 +193,19 @@ def _inputs(entry: Entry, position: int) -> tuple[int, ...]:
         if not 0 <= operand < position:
             raise ValueError(f"{entry.name}: reads node {operand}, wanted one of 0..{position - 1}")
     return entry.inputs
+
+
+def _check_integers(entry: Entry, operands: int) -> None:
+    """Whether an operator has its integers, and no others."""
+    rescaled = entry.op in ("add", "concat", "avg_pool")
+    count = None if entry.rescales is None else len(entry.rescales)
+    wanted = operands if rescaled else None
+    if count != wanted:
+        raise ValueError(f"{entry.name}: has {count or 'no'} rescales, wanted {wanted or 'none'}")
+    if (entry.bounds is not None) != (rescaled or entry.op == "relu"):
+        raise ValueError(f"{entry.name}: bounds and op disagree")
+    if entry.bounds is not None:
+        storage_dtype(*entry.bounds)
 
 
 def _node(entry: Entry, operands: list[Node]) -> Node:

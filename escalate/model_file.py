@@ -203,14 +203,23 @@ def _manifest(content: bytes, folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        raise CheckpointError(f"{path}: {_first(error)}") from error
+        raise CheckpointError(f"{path}: {_first(error, head)}") from error
 
 
-def _first(error: ValidationError) -> str:
-    """The first of pydantic's findings in one line, behind the field's place."""
+def _first(error: ValidationError, head: Mapping[str, Any] | None = None) -> str:
+    """The first of pydantic's findings in one line: the layer, the field, its value, the rule."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    where = list(first["loc"])
+    if head is not None and where[0] == "nodes" and len(where) > 1:
+        node = head["nodes"][where[1]]
+        name = node.get("name") if isinstance(node, dict) else None
+        where[:2] = [name] if isinstance(name, str) else [f"nodes.{where[1]}"]
+    layer = f"{where.pop(0)}: " if len(where) > 1 else ""
+    place = ".".join(map(str, where))
+    problem = first["msg"].removeprefix("Value error, ")
+    if not place or first["type"] in ("missing", "value_error"):
+        return f"{layer}{place}: {problem}" if place else problem
+    return f"{layer}{place} is {first['input']!r}: {problem[0].lower()}{problem[1:]}"
 
 
 def _provenance_bytes(model: IntegerModel, folder: Path) -> bytes:

@@ -11,12 +11,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from arch.counters import Counters, LayerResult
 from arch.energy import Price, charges
+from arch.errors import InvariantError
 from arch.machine import Resources, machine
 from arch.simulate import NetworkRun
 from arch.spec import MachineSpec, override
 from escalate.app.new_file import check_writable, name, named
+from escalate.app.run_entry import RunEntry
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.table import layer_rows, totals
@@ -153,8 +157,15 @@ def read_runs(folder: Path) -> list[NetworkRun]:
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise ResultsError(f"{path}: wanted the format {FORMAT!r}")
     try:
+        for entry in entries["runs"]:
+            RunEntry.model_validate(entry)
         return [_network_run(entry, str(path)) for entry in entries["runs"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place} = {first['input']!r}: {first['msg']}"
+        raise ResultsError(f"{path}: torn or written by another version: {reason}") from None
+    except (InvariantError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ResultsError(f"{path}: torn or written by another version: {reason}") from None
 

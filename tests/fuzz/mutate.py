@@ -3,7 +3,6 @@
 import copy
 import json
 
-
 WORDS = (
     "",
     " ",
@@ -79,8 +78,8 @@ def damaged(content, rng):
 def places(tree, above=()):
     """The path of every value in a tree of dictionaries and lists."""
     found = [above] if above else []
-    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
     if isinstance(tree, dict | list):
+        pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
         for key, entry in pairs:
             found += places(entry, (*above, key))
     return found

@@ -119,6 +119,8 @@ def _forked(work, *rest):
     os.close(reader)
     try:
         work(*rest, writer)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(0)
 
@@ -127,11 +129,8 @@ def prepared(folder):
     """The stock of good inputs, made by another process."""
 
     def work(pipe):
-        try:
-            stock.make(folder)
-            os.write(pipe, b"done")
-        except BaseException:
-            traceback.print_exc()
+        stock.make(folder)
+        os.write(pipe, b"done")
 
     child, reader = _forked(work)
     with os.fdopen(reader) as words:

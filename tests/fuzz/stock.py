@@ -19,8 +19,8 @@ pJ = 99.6
 source = "a data sheet"
 
 [[price]]
-component = "register"
-action = "byte"
+component = "pe"
+action = "multiply"
 pJ = 0.1
 source = "another one"
 machine = "systolic"
@@ -28,15 +28,13 @@ machine = "systolic"
 SWEEP = """
 networks = ["digits_cnn"]
 machines = ["systolic", "scnn"]
-presets = []
 mode = "grid"
 seed = [0, 1]
 count = 1
 sampling_seed = 0
 synthetic = { weights = [0.3, 0.5], activations = 0.4 }
 set.systolic = { rows = [8, 16] }
-set.scnn = { pe_rows = 4, pe_columns = { min = 2, max = 4 } }
-points = 3
+set.scnn = { pe_rows = 4, pe_columns = [2, 4] }
 """
 HEADING = """Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, \
 Num Filter, Strides,
@@ -87,7 +85,6 @@ def make(folder: Path) -> None:
         name = row["machine"]
         text = command("machines", "show", name)
         machines[name] = [line.split("  #")[0] for line in text.splitlines() if "=" in line]
-        command("simulate", model, "--machine", name)
         command("simulate", folder / "pruned.npz", "--machine", name)
     (folder / "machines.json").write_text(json.dumps(machines))
 
