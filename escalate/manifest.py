@@ -205,7 +205,10 @@ def _check_integers(entry: Entry, operands: int) -> None:
     if (entry.bounds is not None) != (rescaled or entry.op == "relu"):
         raise ValueError(f"{entry.name}: bounds and op disagree")
     if entry.bounds is not None:
-        storage_dtype(*entry.bounds)
+        low, high = entry.bounds
+        if not low <= high:
+            raise ValueError(f"{entry.name}: bounds are {low}..{high}, wanted a range")
+        storage_dtype(low, high)
 
 
 def _node(entry: Entry, operands: list[Node]) -> Node:

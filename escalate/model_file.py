@@ -30,6 +30,7 @@ from workloads.errors import WorkloadError
 from workloads.formats import numbers
 from workloads.graph import Node
 from workloads.integer import IntegerModel, Rescale
+from workloads.number import shown
 from workloads.read_file import read_bytes
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
@@ -219,7 +220,7 @@ def _first(error: ValidationError, head: Mapping[str, Any] | None = None) -> str
     problem = first["msg"].removeprefix("Value error, ")
     if not place or first["type"] in ("missing", "value_error"):
         return f"{layer}{place}: {problem}" if place else problem
-    return f"{layer}{place} is {first['input']!r}: {problem[0].lower()}{problem[1:]}"
+    return f"{layer}{place} is {shown(first['input'])}: {problem[0].lower()}{problem[1:]}"
 
 
 def _provenance_bytes(model: IntegerModel, folder: Path) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from workloads.errors import WorkloadError
 from workloads.graph import Node
+from workloads.number import shown
 
 Shape = tuple[int, int, int]
 MOST = 1 << 31  # elements of one image's tensor
@@ -53,7 +54,9 @@ def _check_attributes(node: Node) -> None:
     for field in node.attributes:
         if field not in allowed:
             words = ", ".join(allowed) or "none"
-            raise WorkloadError(f"{node.name}: unknown attribute {field!r}, allowed are {words}")
+            raise WorkloadError(
+                f"{node.name}: unknown attribute {shown(field)}, allowed are {words}"
+            )
     for field, (count, least) in allowed.items():
         value = node.attributes.get(field)
         numbers = [value] if count == 1 else value
@@ -64,7 +67,7 @@ def _check_attributes(node: Node) -> None:
         ):
             many = "an integer" if count == 1 else f"{count} integers"
             raise WorkloadError(
-                f"{node.name}: {field} is {value!r}, wanted {many} {least}..{LARGEST}"
+                f"{node.name}: {field} is {shown(value)}, wanted {many} {least}..{LARGEST}"
             )
 
 

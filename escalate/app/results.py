@@ -25,6 +25,7 @@ from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.table import layer_rows, totals
 from workloads.layer import ConvLayer
+from workloads.number import shown
 from workloads.read_file import read_bytes
 
 FORMAT = "escalate results 1"
@@ -163,7 +164,7 @@ def read_runs(folder: Path) -> list[NetworkRun]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        reason = f"{place} = {first['input']!r}: {first['msg']}"
+        reason = f"{place} = {shown(first['input'])}: {first['msg']}"
         raise ResultsError(f"{path}: torn or written by another version: {reason}") from None
     except (InvariantError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         reason = f"{type(error).__name__}: {error}"

@@ -243,21 +243,65 @@ def drop_in(position, field):
     return lambda nodes: nodes[position].pop(field)
 
 
+def pooling(position, **attributes):
+    """Change attributes of a node; None takes one away."""
+
+    def change(nodes):
+        found = nodes[position]["attributes"] | attributes
+        nodes[position]["attributes"] = {k: v for k, v in found.items() if v is not None}
+
+    return change
+
+
+WIDE = [10**9, 0, 0, 0]
+BAD_OPERATORS = {
+    "two kernels": (pooling(12, kernel=[3]), r"max: kernel is \[3\], wanted 2 integers 1..65536"),
+    "no stride": (pooling(12, stride=None), "max: stride is None, wanted 2 integers"),
+    "zero stride": (pooling(12, stride=[0, 1]), r"max: stride is \[0, 1\], wanted 2 integers 1"),
+    "true": (pooling(12, kernel=[True, 2]), r"max: kernel is \[True, 2\], wanted 2 integers"),
+    "wide padding": (pooling(12, padding=WIDE), r"max: padding is \[1000000000, 0, 0, 0\], wa"),
+    "only padding": (pooling(13, padding=[0, 2, 1, 0]), "mean: padding is .*less than the kernel"),
+    "large kernel": (pooling(13, kernel=[9, 9]), "mean: kernel is .* padded input is smaller"),
+    "unknown": (pooling(13, ceil=1), "mean: unknown attribute 'ceil', allowed are kernel, stride"),
+    "no attribute": (set_in(10, attributes={"slope": 0.1}), "relu: unknown .*, allowed are none"),
+    "shape": (set_in(12, shape=[7, 3, 5]), r"max: shape is \(7, 3, 5\), wanted \(7, 2, 5\)"),
+    "size": (set_in(12, shape=[7, 0, 5]), r"max: shape\.1 is 0: input should be greater than"),
+    "axis": (pooling(2, axis=4), "rows: takes 0..8 of axis 4, its operand is"),
+    "backwards": (pooling(2, step=-1), "rows: step is -1, wanted an integer 1..65536"),
+    "negative pad": (pooling(4, padding=[-2, 6, 0, 0, 0, 0]), "widen: padding is .*6 integers 0.."),
+    "planes": (set_in(9, inputs=[7, 8, 0]), "concat: operands of shapes .*, wanted equal planes"),
+    "one addend": (set_in(6, inputs=[5]), "add: reads 1 nodes, wanted 2"),
+    "rescales": (set_in(6, rescales=[[1, 0]]), "add: has 1 rescales, wanted 2"),
+    "rescale": (set_in(6, rescales=[[1, 0], [1, 63]]), r"add: rescales\.1\.1 is 63: input sh"),
+    "bounds": (set_in(6, bounds=[5, -5]), r"add: bounds are 5\.\.-5, wanted a range"),
+    "no bounds": (drop_in(10, "bounds"), "relu: bounds and op disagree"),
+    "conv padding": (
+        set_in(1, kernel={"K": 4, "R": 3, "S": 3, "padding": WIDE}),
+        r"first: kernel\.padding\.0 is 1000000000: input should be less than or equal to 65536",
+    ),
+    "scale of signs": (set_in(1, two_sided=[0, 1]), r"first: two_sided\.0 is 0: input should be"),
+    "text": (set_in(1, kernel="3x3"), "first: kernel is '3x3': input should be"),
+}
 BAD_MANIFESTS = {
+    **{name: ({"nodes": change}, message) for name, (change, message) in BAD_OPERATORS.items()},
+    "image": (
+        {"image": lambda image: image.update(mean=[0.5])},
+        "image: 1 means and 3 deviations of size .*, wanted those of input",
+    ),
     "foreign": (
         {"format": "other"},
         "manifest.json.gz: format is 'other', wanted 'escalate-model'",
     ),
     "newer": ({"version": 3}, "manifest.json.gz: version is 3, wanted 2"),
-    "unknown field": ({"extra": 1}, "manifest.json.gz: extra: Extra inputs are not permitted"),
+    "unknown field": ({"extra": 1}, "manifest.json.gz: extra is 1: extra inputs are not permitted"),
     "wrong type": (
         {"output_scale": "x"},
-        "manifest.json.gz: output_scale: Input should be a valid",
+        "manifest.json.gz: output_scale is 'x': input should be a valid",
     ),
     "no input": ({"nodes": lambda n: n.pop(0)}, "first: a convolution of 0 operands, wanted 1"),
     "unknown operator": (
         {"nodes": set_in(5, op="mix")},
-        r"manifest.json.gz: nodes\.5\.op: Input sho",
+        "manifest.json.gz: strided: op is 'mix': input should be 'input', ",
     ),
     "later operand": (
         {"nodes": set_in(6, inputs=[7, 1])},
@@ -269,20 +313,23 @@ BAD_MANIFESTS = {
         "first: requantizer and op disagree",
     ),
     "no shape": ({"nodes": drop_in(2, "shape")}, "rows: shape and op disagree"),
-    "negative basis": ({"nodes": set_in(1, basis=-1)}, "first: payload or basis is negative"),
+    "negative basis": (
+        {"nodes": set_in(1, basis=-1)},
+        "first: basis is -1: input should be greater than",
+    ),
     "two operands": (
         {"nodes": set_in(5, inputs=[0, 1])},
         "strided: a convolution of 2 operands, wanted 1",
     ),
     "impossible layer": (
         {"nodes": set_in(1, kernel={"K": 0})},
-        "manifest.json.gz: first: K is 0, wanted an integer 1 to 16777216",
+        "manifest.json.gz: first: kernel.K is 0: input should be greater than",
     ),
     "repeated name": ({"nodes": set_in(4, name="rows")}, "node name 'rows' appears twice"),
-    "no rescales": ({"nodes": drop_in(6, "rescales")}, r"add \(add\) has no integers"),
+    "no rescales": ({"nodes": drop_in(6, "rescales")}, "add: has no rescales, wanted 2"),
     "shift": (
         {"nodes": set_in(1, requantizer=[99, 0, 255])},
-        "first: requantizer: shift is 99",
+        r"first: requantizer\.0 is 99: input should be less than or equal to 62",
     ),
 }
 
