@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workloads.errors import WorkloadError
 from workloads.number import shown
+from workloads.read_file import read_text
 
 COMMENTS = ("#", "//")
 REMARKS = frozenset(("", "remark", "remarks", "note", "notes", "comment", "comments"))
@@ -35,7 +36,7 @@ def read_rows(file: Path) -> list[Row]:
         If the file cannot be read as text, or its quotes do not match, in one line.
     """
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        lines = read_text(file, "utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise WorkloadError(f"{file}: cannot be read as text: {error}") from error
     reader = csv.reader(lines, skipinitialspace=True, strict=True)
