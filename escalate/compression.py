@@ -16,7 +16,7 @@ from escalate.budget import fitted, trim
 from escalate.calibrate import calibrate
 from escalate.compressors import rate_distortion, variational
 from escalate.compressors.distortion import Cost
-from escalate.curves import Curves, Form, sensitivity
+from escalate.curves import Curves, Form, Watch, sensitivity
 from escalate.errors import BudgetError, DataError
 from escalate.footprint import FLOAT_BYTES
 from escalate.forms import convolutions_of
@@ -55,6 +55,7 @@ def compress(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     size: Callable[[IntegerModel], int] | None = None,
+    watch: Watch | None = None,
 ) -> IntegerModel:
     """Compress a network and turn it into integers.
 
@@ -75,6 +76,7 @@ def compress(
     checkpoint : file from which a killed retraining resumes
     progress : called after each epoch of retraining
     size : stored bytes of a model, for the report of each epoch
+    watch : called with each layer whose curve is measured, layers done, and layers in all
 
     Raises
     ------
@@ -107,7 +109,8 @@ def compress(
     budget = None
     if options.ratio is not None:
         budget = byte_budget(network, options.ratio)
-        rule = within_ratio if options.method == "escalate" else within_search
+        ruled = partial(within_ratio, watch=watch)
+        rule = ruled if options.method == "escalate" else within_search
         options = rule(network, options, quantizer, some, original, costs)
     module = quantized(network, options, quantizer, some, original, costs)
     about = _provenance(options, pixels, labels, source) | {"asked": asked}
@@ -166,6 +169,7 @@ def within_ratio(
     original: GraphModule,
     costs: Mapping[str, Cost] | None = None,
     curves: Curves | None = None,
+    watch: Watch | None = None,
 ) -> CompressOptions:
     """The options in which ``ratio`` is replaced by a form for every layer.
 
@@ -178,6 +182,7 @@ def within_ratio(
     original : the same network in floats, on the device to compute on
     costs : not used, the curves say it all
     curves : the curves, if they are known already
+    watch : called with each layer whose curve is measured
 
     Raises
     ------
@@ -188,7 +193,7 @@ def within_ratio(
     if curves is None:
         few = pixels[:CURVE_IMAGES]
         moments = input_moments(original, image, few)
-        curves = sensitivity(network, original, image, few, options, moments=moments)
+        curves = sensitivity(network, original, image, few, options, moments=moments, watch=watch)
     some = pixels[:MEASURED_IMAGES]
 
     def measure(forms: Mapping[str, Form]) -> int:

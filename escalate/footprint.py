@@ -35,8 +35,9 @@ class LayerFootprint:
     basis_bytes : basis, and alpha where there is one
     requantizer_bytes : multipliers and biases
     ideal_bits : lower bound for the coefficients or weights: entropy times their number, whole
-        blocks of zeros apart where that is less
+        blocks of zeros apart where that is less, or what a format makes of them if even less
     effective_bits : per basis kernel, the bits that its largest element needs, sign included
+    dense_weights : K * C/groups * R * S, the weights that the layer stands for
     """
 
     name: str
@@ -51,6 +52,12 @@ class LayerFootprint:
     ideal_bits: float
     formats: Mapping[str, int] = field(default_factory=dict)
     effective_bits: tuple[int, ...] = ()
+    dense_weights: int = 0
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Stored bits of coefficients and basis, or of 8-bit weights, per dense weight."""
+        return 8 * (self.coefficient_bytes + self.basis_bytes) / self.dense_weights
 
     @property
     def bytes(self) -> int:
@@ -64,10 +71,18 @@ class LayerFootprint:
 
     @property
     def hardware_bytes(self) -> int:
-        """What the Basis-First machine reads of the layer once: 8-bit weights and bases whole."""
+        """What the Basis-First machine reads of the layer once: 8-bit weights and bases whole.
+
+        Multipliers and biases, to which scales without a basis belong, are not among it.
+        """
         if self.form == "8 bit":
             return self.weights
         return self.coefficient_bytes + (self.basis_bytes if self.M else 0)
+
+    @property
+    def ideal_bytes(self) -> float:
+        """Lower bound of what is counted of the layer in any other way."""
+        return self.ideal_bits / 8 + (self.basis_bytes if self.M else 0)
 
 
 def layer_footprint(
@@ -84,6 +99,7 @@ def layer_footprint(
     """
     if weights.coefficients is None:
         assert weights.weights is not None
+        stored = numbers.encode(weights.weights).size
         return LayerFootprint(
             name,
             "8 bit",
@@ -91,10 +107,11 @@ def layer_footprint(
             weights.weights.size,
             int(np.count_nonzero(weights.weights)),
             "numbers",
-            numbers.encode(weights.weights).size,
+            stored,
             0,
             requantizer_bytes,
-            best_cut(weights.weights)[1],
+            min(best_cut(weights.weights)[1], 8 * stored),
+            dense_weights=weights.weights.size,
         )
     sizes = {each: formats.get(each).encode(weights.coefficients).size for each in formats.FORMATS}
     side = [array for array in (weights.basis, weights.alpha) if array is not None]
@@ -109,10 +126,16 @@ def layer_footprint(
         sizes[coding],
         sum(numbers.encode(array).size for array in side),
         requantizer_bytes,
-        size_bits(weights.coefficients),
+        min(size_bits(weights.coefficients), 8 * min(sizes.values())),
         sizes,
         () if basis is None else QuantizedBasis(basis, 1.0).effective_bits,
+        weights.coefficients.size if basis is None else _dense(weights.coefficients, basis),
     )
+
+
+def _dense(coefficients: np.ndarray, basis: np.ndarray) -> int:
+    """K * C/groups * R * S of a decomposed layer."""
+    return coefficients.size // basis.shape[0] * basis[0].size
 
 
 def footprint(model: IntegerModel) -> tuple[LayerFootprint, ...]:
@@ -135,7 +158,8 @@ class Sizes:
     on_disk : every file that decoding needs, headers and manifest included
     payload : coefficients, weights, bases, scales and their tables, without headers and manifest
     hardware : what the Basis-First machine reads of weights, once each
-    ideal : lower bound: entropy times count of coefficients and weights; bases and scales as stored
+    ideal : lower bound of all the others: entropy times count of coefficients and weights, and
+        bases as stored; multipliers and biases, which ``hardware`` leaves out, are not counted
     convolutions : the part of ``payload`` that belongs to layers which are not fully connected
     """
 
@@ -150,7 +174,7 @@ def sizes(model: IntegerModel) -> Sizes:
     """Count a model's bytes."""
     layers = footprint(model)
     shapes = {node.name: node.layer for node in model.graph.convs}
-    ideal = sum(each.ideal_bits / 8 + each.basis_bytes + each.requantizer_bytes for each in layers)
+    ideal = sum(each.ideal_bytes for each in layers)
     return Sizes(
         on_disk=model_file.packed_size(model),
         payload=sum(each.bytes for each in layers),

@@ -66,6 +66,17 @@ SWEEP: Mapping[str, tuple[str, str]] = {
     "front": ("", "whether no point of the network is better in latency or energy at no cost"),
 }
 
+# what rows of compressed models have besides, as measured when they were made
+QUALITY: Mapping[str, tuple[str, str]] = {
+    "accuracy": ("0 to 1", "share of the scored images that the integer network classifies right"),
+    "accuracy_low": ("0 to 1", "lower end of the 95 % interval of `accuracy` (Wilson)"),
+    "accuracy_high": ("0 to 1", "its upper end"),
+    "agreement": ("0 to 1", "share of the scored images with the original's answer"),
+    "agreement_low": ("0 to 1", "lower end of the 95 % interval of `agreement` (Wilson)"),
+    "agreement_high": ("0 to 1", "its upper end"),
+    "scored_images": ("images", "how many images `accuracy` and `agreement` are from"),
+}
+
 # what the rows of ``escalate pareto`` have besides: models, and machines that run them
 FRONT: Mapping[str, tuple[str, str]] = {
     "method": ("", "how the model was made"),
@@ -73,12 +84,7 @@ FRONT: Mapping[str, tuple[str, str]] = {
     "budget_bytes": ("B", "FP32 bytes of all parameters over `ratio`"),
     "stored_bytes": ("B", "bytes on disk: every file that decoding needs, headers included"),
     "compression_ratio": ("×", "FP32 bytes of all parameters over `stored_bytes`"),
-    "accuracy": ("0 to 1", "share of the scored images that the integer network classifies right"),
-    "accuracy_low": ("0 to 1", "lower end of the 95 % interval of `accuracy` (Wilson)"),
-    "accuracy_high": ("0 to 1", "its upper end"),
     "accuracy_original": ("0 to 1", "`accuracy` of the original network in floating point"),
-    "scored_images": ("images", "how many images `accuracy` is from"),
-    "agreement": ("0 to 1", "share of the scored images with the original's answer"),
     "divergence": (
         "nats",
         "mean Kullback-Leibler divergence of the class probabilities from the original's, over the "
@@ -90,7 +96,8 @@ FRONT: Mapping[str, tuple[str, str]] = {
     ),
     "ideal_bytes": (
         "B",
-        "lower bound: entropy times count of coefficients and weights; bases and scales as stored",
+        "lower bound: entropy times count of coefficients and weights, and bases as stored; no "
+        "multipliers or biases",
     ),
     "hardware_bytes": (
         "B",
@@ -102,6 +109,11 @@ FRONT: Mapping[str, tuple[str, str]] = {
         "whether no other row is as good in accuracy, `stored_bytes`, `latency_s` and `energy_j`, "
         "and better in one",
     ),
+    "remark": (
+        "",
+        "what is not as asked: a model more than a tenth smaller than `ratio`, and why; or one of "
+        "which no layer is decomposed",
+    ),
     "model": ("", "folder of the model"),
     "fed": ("", "what the machine was fed: a compressed model, or which kind of 8-bit weights"),
     "best": ("", "whether of the machines that were asked for it has the lowest `edp_j_s`"),
@@ -110,7 +122,7 @@ FRONT: Mapping[str, tuple[str, str]] = {
 
 
 def described(name: str) -> str | None:
-    """The entry of ``COLUMNS``, ``SWEEP`` or ``FRONT`` that a column falls under, or None.
+    """The entry of one of the tables above that a column falls under, or None.
 
     Examples
     --------
@@ -119,7 +131,7 @@ def described(name: str) -> str | None:
     """
     if name in COLUMNS:
         return name
-    for entry in (*COLUMNS, *SWEEP, *FRONT):
+    for entry in (*COLUMNS, *QUALITY, *SWEEP, *FRONT):
         pattern = re.sub(r"<[^>]+>", "[a-z0-9_]+", entry.replace("<read or write>", "(read|write)"))
         if re.fullmatch(pattern, name):
             return entry
@@ -142,6 +154,10 @@ def markdown() -> str:
         "A count or an energy that a machine does not have is 0; a ratio of nothing is empty.",
         "",
         *_table(COLUMNS),
+        "",
+        "Rows of compressed models have besides, as measured when they were made:",
+        "",
+        *_table(QUALITY),
         "",
         "The points and layers of a sweep have besides:",
         "",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.columns import COLUMNS, FRONT, SWEEP, described
+from reports.columns import COLUMNS, FRONT, QUALITY, SWEEP, described
 from reports.quantity import form, heading, quantity
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def meaning(name: str) -> str:
     ('cycles over the clock', '')
     """
     entry = described(name)
-    return {**COLUMNS, **SWEEP, **FRONT}[entry][1].replace("`", "") if entry else ""
+    return {**COLUMNS, **QUALITY, **SWEEP, **FRONT}[entry][1].replace("`", "") if entry else ""
 
 
 def short(value: float) -> int | float | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 BEST = "A row has the costs of its best machine: the lowest energy × delay of those asked for."
+MARK = " *"
 YES_NO = {True: "yes", False: "no"}
 TABLE = (
     "method",
@@ -32,6 +33,7 @@ TABLE = (
     "cycles",
     "latency_s",
     "energy_j",
+    "remark",
     "problem",
 )  # what people want of the rows; all other columns stand in the CSV
 MORE = ("edp_j_s", "dram_bytes", "agreement", "divergence")  # on the page, in place of problems
@@ -67,12 +69,32 @@ def readable(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         low, high = row["accuracy_low"], row["accuracy_high"]
         more = {
-            "asked": None if row["ratio"] is None else f"{row['ratio']:g}×",
+            "asked": None if row["ratio"] is None else f"{row['ratio']:g}×{_star(row)}",
             "interval": None if low is None else f"{100 * low:.1f} to {100 * high:.1f}",
             "on_front": YES_NO.get(row["on_front"]),
         }
         found.append({**row, **more})
     return found
+
+
+def _star(row: Row) -> str:
+    """A mark where there is a remark."""
+    return "" if row.get("remark") is None else MARK
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """What there is to remark of the readable rows, each once with the row in front.
+
+    Examples
+    --------
+    >>> remarks([{"method": "wpc", "asked": "10× *", "remark": "20.2× instead of 10×: …"}])
+    ['wpc 10× *: 20.2× instead of 10×: …']
+    """
+    return [
+        f"{' '.join(filter(None, (row['method'], row['asked'])))}: {row['remark']}"
+        for row in rows
+        if row.get("remark") is not None
+    ]
 
 
 def problems(rows: Sequence[Row]) -> list[str]:
@@ -113,13 +135,15 @@ def _machine_rows(frame: "pd.DataFrame") -> Explorer:
 
 def _notes(notes: Sequence[str], frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Each note once, with the models whose runs have it."""
+    found = [{"text": note, "runs": ["the comparison"]} for note in notes]
+    if not len(frame):
+        return found
     listed: dict[str, list[str]] = {}
     for model, texts in zip(frame["model"], frame["notes"].fillna(""), strict=True):
         for note in filter(None, texts.split("; ")):
             if model not in listed.setdefault(note, []):
                 listed[note].append(model)
     many = frame["model"].nunique()
-    found = [{"text": note, "runs": ["the comparison"]} for note in notes]
     for note, models in listed.items():
         found.append({"text": note, "runs": ["all models"] if len(models) == many else models})
     return found
@@ -157,6 +181,7 @@ def front_page(
     if not rows:
         raise ReportError("a page of methods needs at least one row")
     shown = readable(rows)
+    notes = [*remarks(shown), *notes]
     names = _used(shown, (*TABLE[:-1], *MORE))
     ran = len(machines) > 0
     return rendered(
@@ -172,6 +197,6 @@ def front_page(
         runs=_machine_rows(machines) if ran else None,
         machines=machine_table(runs) if runs else None,
         models=table(models, MODELS),
-        notes=_notes(notes, machines) if ran else [],
+        notes=_notes(notes, machines),
         assumptions=assumptions(runs),
     )

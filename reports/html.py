@@ -11,6 +11,8 @@ from reports import figures, plot
 from reports.errors import ReportError
 from reports.explorer import SCRIPTS, Explorer, explorer
 from reports.pages import Panel, Table, our_script, panel, rendered, table
+from reports.quality import shown as shown_quality
+from reports.quality import with_intervals
 from reports.quantity import heading, quantity, si
 from reports.ratios import RATIOS, baselines, compare_rows, differences, mean_rows, ratios
 from reports.table import (
@@ -69,10 +71,10 @@ def _summary(
     for i, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
         own = dict(extra[i]) if extra is not None else {}
         against = ratios(run, bases[i]) if bases is not None else {}
-        rows.append({"run": label, **own, **totals(run), **against})
+        rows.append(with_intervals({"run": label, **own, **totals(run), **against}))
     own_names = dict.fromkeys(name for row in extra or () for name in row)
-    names = ["run", *own_names, *RATIOS, *(n for n in SUMMARY if n not in own_names)]
-    return table(rows, names)
+    names = ["run", *own_names, *shown_quality(rows), *RATIOS, *SUMMARY]
+    return table(rows, list(dict.fromkeys(names)))
 
 
 def _means(runs: Sequence[NetworkRun], baseline: str | None) -> Table | None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 # Source: Okabe and Ito, Color Universal Design, without its yellow and black; then one of ours.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#7a5ccc")
 GREY = "#8a8a8a"
-VERDICTS: Mapping[str, str] = {"inside": PALETTE[2], "outside": PALETTE[3], "reported": PALETTE[0]}
+VERDICTS: Mapping[str, str] = {
+    "inside": PALETTE[2],
+    "outside": PALETTE[3],
+    "lower bound": PALETTE[1],
+    "reported": PALETTE[0],
+}
 FINE_TICKS = (0.8, 0.9, 1, 1.1, 1.25)
 COARSE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 FEW_DECADES = 100  # a logarithmic axis up to this ratio has ticks between powers of ten

@@ -55,6 +55,8 @@ NAMES: Mapping[str, str] = {
     "sqnr_db": "SQNR",
     "front": "Pareto front",
     "interval": "95 %",
+    "accuracy_interval": "95 % of accuracy",
+    "agreement_interval": "95 % of agreement",
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from arch.simulate import NetworkRun
 from reports.errors import ReportError
+from reports.quality import unlike
 from reports.table import Row, identity, labels, ratio, totals
 
 RATIOS = ("speedup", "energy_efficiency", "speedup_per_mm2")
@@ -43,6 +44,8 @@ def find_baseline(runs: Sequence[NetworkRun], baseline: str) -> int:
 def ratios(run: NetworkRun, base: NetworkRun) -> Row:
     """``speedup`` and ``energy_efficiency`` of ``run`` over ``base``; above 1 is better.
 
+    A ratio to nothing, or of nothing, such as the latency of a layer of zeros, is NaN.
+
     Raises
     ------
     ReportError
@@ -54,8 +57,8 @@ def ratios(run: NetworkRun, base: NetworkRun) -> Row:
             f"{base.network} on {base.machine} for {base.macs}: ratios need the same work"
         )
     row: Row = {
-        "speedup": ratio(base.latency_s, run.latency_s),
-        "energy_efficiency": ratio(base.energy_aj, run.energy_aj),
+        "speedup": ratio(base.latency_s, run.latency_s) or math.nan,
+        "energy_efficiency": ratio(base.energy_aj, run.energy_aj) or math.nan,
     }
     own, other = run.resources.area_mm2, base.resources.area_mm2
     if own and other:
@@ -138,7 +141,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def differences(runs: Sequence[NetworkRun]) -> list[str]:
-    """What of clock, node, energy family and DRAM is not the same on all machines, in words.
+    """What of clock, node, energy family, DRAM and model is not the same on all machines, in words.
 
     Multipliers, adders, SRAM and area stand in the table itself.
     """
@@ -149,4 +152,4 @@ def differences(runs: Sequence[NetworkRun]) -> list[str]:
         if len(set(values.values())) > 1:
             told = ", ".join(f"{value} on {label}" for label, value in values.items())
             found.append(f"{field} differs: {told}")
-    return found
+    return found + unlike(named)

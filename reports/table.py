@@ -18,6 +18,7 @@ from arch.counters import Counters
 from arch.energy import AJ_PER_J, Charge, by_component, by_tensor, total_attojoules
 from arch.machine import Resources
 from arch.simulate import NetworkRun
+from reports.quality import quality
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,6 +172,7 @@ def totals(run: NetworkRun) -> Row:
     row |= _breakdown(layers, lines)
     for component, nm2 in run.resources.area.items():
         row[f"area_{snake(component)}_mm2"] = nm2 / NM2_PER_MM2
+    row |= quality(run)
     row["notes"] = "; ".join(run_notes(run))
     return row
 

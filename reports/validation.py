@@ -9,10 +9,12 @@ from reports.errors import ReportError
 from reports.pages import Panel, our_script, panel, rendered, table
 
 COLUMNS = ("machine", "quantity", "case", "published", "ours", "ratio", "band", "verdict")
+VERDICTS = ("inside", "outside", "lower_bound", "reported")  # columns
 MORE = ("reason", "source")
 CAPTION = (
     "Each dot is one published number; it stands at ours divided by it. Numbers that nobody gave a "
-    "band are reported only."
+    "band are reported only; where our model leaves out what was never described, ours is a lower "
+    "bound and confirms no more than that."
 )
 
 
@@ -26,12 +28,12 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Examples
     --------
     >>> summary([{"machine": "a", "verdict": "inside"}, {"machine": "a", "verdict": "outside"}])
-    [{'machine': 'a', 'compared': 2, 'inside': 1, 'outside': 1, 'reported': 0}]
+    [{'machine': 'a', 'compared': 2, 'inside': 1, 'outside': 1, 'lower_bound': 0, 'reported': 0}]
     """
     found = []
     for machine in dict.fromkeys(row["machine"] for row in rows):
         verdicts = [row["verdict"] for row in rows if row["machine"] == machine]
-        counts = {name: verdicts.count(name) for name in ("inside", "outside", "reported")}
+        counts = {name: verdicts.count(name.replace("_", " ")) for name in VERDICTS}
         found.append({"machine": machine, "compared": len(verdicts), **counts})
     return found
 
@@ -95,7 +97,7 @@ def validation_page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, str])
         scripts=[our_script("sort.js")],
         title="Validation against what others measured",
         facts=dict(facts),
-        summary=table(summary(rows), ("machine", "compared", "inside", "outside", "reported")),
+        summary=table(summary(rows), ("machine", "compared", *VERDICTS)),
         outside=table(outside, (*COLUMNS[:-1], "reason")),
         panels=figures(rows),
         caption=CAPTION,

@@ -1,6 +1,6 @@
 """Images as plain arrays: scikit-learn's bundled ones, image folders, CIFAR-10."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-MARGIN = 8 / 7  # ImageNet's custom: the short side is 256 where the crop is 224
+CUSTOM, FROM = 256, 224  # ImageNet's custom: the short side is 256 where the crop is 224 or more
+MARGIN = 8 / 7  # the same share for other crops
+MOST_PIXELS = 1 << 28  # of a picture that is scaled
 CIFAR_SHAPE = (3, 32, 32)
 CIFAR_FILES: Mapping[Split, tuple[str, ...]] = {
     "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
@@ -114,13 +116,61 @@ def photos() -> Images:
     return Images(np.ascontiguousarray(pixels), None, "photos (scikit-learn)")
 
 
+def short_side(crop: int) -> int:
+    """The short side that pictures are scaled to before a square of ``crop`` pixels is cut out.
+
+    256 for crops of 224 to 255 pixels, as ImageNet's networks are tested (Krizhevsky et al., NIPS
+    2012, section 2, cut 224 out of 256; Caffe's cut 227); 8/7 of any other crop, which is the same
+    share.
+
+    Examples
+    --------
+    >>> [short_side(crop) for crop in (32, 128, 224, 227, 240, 299, 384)]
+    [37, 146, 256, 256, 256, 342, 439]
+    """
+    return CUSTOM if FROM <= crop < CUSTOM else round(MARGIN * crop)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Every image file in a folder and below it, by name.
+
+    Raises
+    ------
+    WorkloadError
+        If there is none.
+    """
+    if not folder.is_dir():
+        raise WorkloadError(f"{folder}: no such folder")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise WorkloadError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
+    return files
+
+
+def class_folders(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """The subfolders that hold the files, by name; none where the files lie in the folder itself.
+
+    Raises
+    ------
+    WorkloadError
+        For images beside subfolders.
+    """
+    homes = {file.relative_to(folder).parts[0] for file in files if file.parent != folder}
+    loose = next((file for file in files if file.parent == folder), None)
+    if homes and loose is not None:
+        raise WorkloadError(f"{loose}: an image beside the class folders, wanted all in folders")
+    return tuple(sorted(homes))
+
+
 def image_folder(
-    path: str | Path, size: tuple[int, int], *, channels: int = 3, limit: int | None = None
+    path: str | Path,
+    size: tuple[int, int],
+    *,
+    channels: int = 3,
+    limit: int | None = None,
+    resize: int | None = None,
 ) -> Images:
     """Image files of a folder by name; its subfolders, if it has any, are the classes.
-
-    Each picture is scaled so that its short side is 8/7 of the crop's, and the centre is taken; a
-    picture that has the wanted size already is taken as it is.
 
     Parameters
     ----------
@@ -128,6 +178,7 @@ def image_folder(
     size : (H, W) wanted
     channels : 3 for colour, 1 for grey
     limit : only the first so many files are opened; None for all
+    resize : as for ``fitted``
 
     Raises
     ------
@@ -137,52 +188,82 @@ def image_folder(
     folder = Path(path)
     if channels not in (1, 3):
         raise WorkloadError(f"{folder}: channels is {channels}, wanted 1 or 3")
-    if not folder.is_dir():
-        raise WorkloadError(f"{folder}: no such folder")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise WorkloadError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
-    pixels = np.stack([_read_image(file, size, channels) for file in files[:limit]])
-    homes = [file.relative_to(folder).parts[0] for file in files if file.parent != folder]
-    if not homes:
+    files = image_files(folder)
+    classes = class_folders(folder, files)
+    pixels = np.stack([_read_image(file, size, channels, resize) for file in files[:limit]])
+    if not classes:
         return Images(pixels, None, str(folder))
-    if len(homes) != len(files):
-        loose = next(file for file in files if file.parent == folder)
-        raise WorkloadError(f"{loose}: an image beside the class folders, wanted all in folders")
-    classes = tuple(sorted(set(homes)))
-    labels = np.array([classes.index(home) for home in homes[:limit]], np.int64)
+    homes = [file.relative_to(folder).parts[0] for file in files[:limit]]
+    labels = np.array([classes.index(home) for home in homes], np.int64)
     return Images(pixels, labels, str(folder), classes)
 
 
-def _read_image(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+def _read_image(file: Path, size: tuple[int, int], channels: int, resize: int | None) -> np.ndarray:
     """One picture as uint8 (C, H, W), scaled and cropped."""
     from PIL import Image
 
     try:
         check_regular(file)
         with Image.open(file) as opened:
-            return fitted(opened, size, channels)
+            return fitted(opened, size, channels, resize)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WorkloadError(f"{file}: cannot be read as an image: {reason}") from error
 
 
-def fitted(opened: "Image.Image", size: tuple[int, int], channels: int) -> np.ndarray:
-    """The centre of a picture, scaled as in ``image_folder``; uint8, shape (C, H, W)."""
+def fitted(
+    opened: "Image.Image", size: tuple[int, int], channels: int, resize: int | None = None
+) -> np.ndarray:
+    """The centre of a scaled picture; uint8, shape (C, H, W).
+
+    Parameters
+    ----------
+    opened : the picture
+    size : (H, W) wanted
+    channels : 3 for colour, 1 for grey
+    resize : the short side is scaled to so many pixels, at least H and W.  By default to
+        ``short_side`` of a square; a picture is scaled until 7/8 of it hold what is not a square,
+        and one that has the wanted size already is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        If a picture is so long that it has more than 2^28 pixels when scaled.
+    """
     from PIL import Image
 
     height, width = size
     picture = opened.convert("RGB" if channels == 3 else "L")
-    if picture.size != (width, height):
-        scale = MARGIN * max(width / picture.width, height / picture.height)
-        wide = max(width, round(picture.width * scale))
-        high = max(height, round(picture.height * scale))
+    if resize is not None or picture.size != (width, height):
+        wide, high = scaled(picture.size, size, resize)
+        if wide * high > MOST_PIXELS:
+            raise ValueError(f"{picture.size} would be scaled to {wide} x {high} pixels")
         if picture.size != (wide, high):
             picture = picture.resize((wide, high), Image.Resampling.BILINEAR)
-        left, top = (wide - width) // 2, (high - height) // 2
+        left, top = round((wide - width) / 2), round((high - height) / 2)
         picture = picture.crop((left, top, left + width, top + height))
     pixels = np.asarray(picture, np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def scaled(picture: tuple[int, int], size: tuple[int, int], resize: int | None) -> tuple[int, int]:
+    """Width and height that a picture (width, height) is scaled to for a crop ``size`` (H, W).
+
+    Sides are rounded as ``torchvision.transforms.Resize`` rounds them: the long one down.
+
+    Examples
+    --------
+    >>> scaled((500, 375), (224, 224), None), scaled((500, 375), (227, 227), 227)
+    ((341, 256), (302, 227))
+    >>> scaled((640, 427), (48, 64), None)
+    (82, 55)
+    """
+    wide, high = picture
+    if resize is None and size[0] != size[1]:
+        scale = MARGIN * max(size[1] / wide, size[0] / high)
+        return max(size[1], round(wide * scale)), max(size[0], round(high * scale))
+    short = short_side(size[0]) if resize is None else resize
+    return max(short, short * wide // high), max(short, short * high // wide)
 
 
 def cifar10(path: str | Path, split: Split) -> Images:

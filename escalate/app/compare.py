@@ -142,7 +142,7 @@ def compare(
     Parameters
     ----------
     source : as for ``escalate.simulate``; several folders, files and names are several networks
-    machines : names, ``name:preset``, or paths of ``.toml`` files
+    machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone
     baseline : the machine that speedup and energy efficiency refer to; the first by default
     presets, fields, images, count, synthetic, basis, seed, threads, energy_table : as for
         ``escalate.simulate``

@@ -2,285 +2,49 @@
 
 import hashlib
 import math
-import os
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
-from arch.allowed import allowed
 from escalate import model_file
-from escalate.app.images import CIFAR, Images, canonical, read_images
-from escalate.app.machines import parsed
+from escalate.app.compressed import Compressed, told_forms
+from escalate.app.data import CLASSES, Data
+from escalate.app.images import DEFAULT, Images, check_there
 from escalate.app.modules import build, file_sha256, is_factory, is_onnx
+from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
 from escalate.app.scores import Scores, float_logits, integer_logits, scores
 from escalate.app.sources import COMPRESSED, INT8
 from escalate.capture import capture, precision
 from escalate.checkpoint import load_checkpoint
 from escalate.compression import compress as compress_network
-from escalate.errors import CaptureError, DataError, DecompositionError
-from escalate.footprint import compression_ratio, sizes
+from escalate.curves import Watch
+from escalate.errors import CaptureError, DataError
+from escalate.footprint import compression_ratio, footprint, sizes
 from escalate.images import ImageSettings
+from escalate.method import METHODS
 from escalate.network import FloatNetwork
 from escalate.onnx_module import OnnxModule
 from escalate.options import CompressOptions
 from escalate.retrain import EpochReport
+from escalate.shortfall import far_below, why_below
 from workloads.integer import IntegerModel
-from workloads.number import shown
-from workloads.read_file import read_text
 
 NAMES = (model_file.MANIFEST, model_file.TENSORS, model_file.PROVENANCE, INT8)
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-FOLDER_SIZE = (224, 224)
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Where images come from, and how the network was trained to see them.
-
-    Parameters
-    ----------
-    name : ``digits``, ``photos``, ``cifar10:FOLDER`` or a folder of image files
-    size : (H, W); None for the data's own, or 224 x 224 for a folder
-    mean, std : per channel; None for 0 and 1 (digits) or ImageNet's (colour; Assumption)
-    limit : use only so many training images
-    held_out : score on the last so many training images instead of the test images, and do not
-        train on them
-    """
-
-    name: str
-    size: tuple[int, int] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    limit: int | None = None
-    held_out: int | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", canonical(self.name))
-
-    def settings(self) -> ImageSettings:
-        """How the network sees a pixel."""
-        if self.name == "digits":
-            return ImageSettings(
-                1 / 16, self.mean or (0.0,), self.std or (1.0,), self.size or (8, 8)
-            )
-        size = self.size or ((32, 32) if self.name.startswith(CIFAR) else FOLDER_SIZE)
-        return ImageSettings(1 / 255, self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD, size)
-
-    def read(self) -> tuple[Images, Images, bool]:
-        """Training images, test images, and whether the two are different ones.
-
-        A folder with ``train`` and ``val`` in it is split that way; any other folder serves as
-        both.
-        """
-        settings = self.settings()
-        channels, size = len(settings.mean), settings.size
-        names = {"train": self.name, "test": self.name}
-        apart = self.name == "digits" or self.name.startswith(CIFAR)
-        folder = Path(self.name)
-        if (folder / "train").is_dir() and (folder / "val").is_dir():
-            names = {"train": str(folder / "train"), "test": str(folder / "val")}
-            apart = True
-        train = read_images(names["train"], channels, size, split="train")
-        if self.held_out is not None:
-            train, test = self._held_out(train)
-            return train.first(self.limit), test, True
-        test = read_images(names["test"], channels, size)
-        return train.first(self.limit), test, apart
-
-    def _held_out(self, images: Images) -> tuple[Images, Images]:
-        """All but the last images, and those."""
-        count = len(images.pixels)
-        if not 1 <= (self.held_out or 0) < count:
-            raise DataError(
-                f"{self.name}: {self.held_out} images to hold out, wanted 1..{count - 1} "
-                f"of its {count}"
-            )
-        first = count - (self.held_out or 0)
-        labels = None if images.labels is None else images.labels[first:]
-        return images.first(first), replace(images, pixels=images.pixels[first:], labels=labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Compressed:
-    """A compressed model folder and what is known about it; a path wherever one is wanted.
-
-    Parameters
-    ----------
-    folder : where it lies
-    network : its name
-    parameters : of the original network
-    convolution_parameters : those of them that are not in fully connected layers
-    bytes, int8_bytes : on disk, of the compressed model and of the plain 8-bit one
-    convolution_bytes : the part of ``bytes`` that belongs to convolutions, headers not counted
-    original, int8, compressed : Scores of the three forms, on images that were not trained on
-        unless a note says so
-    notes : what there is to say
-    method : what made it, as in ``CompressOptions``
-    """
-
-    folder: Path
-    network: str
-    parameters: int
-    convolution_parameters: int
-    bytes: int
-    int8_bytes: int
-    convolution_bytes: int
-    original: Scores
-    int8: Scores
-    compressed: Scores
-    notes: tuple[str, ...] = ()
-    method: str = "escalate"
-
-    def __fspath__(self) -> str:
-        return os.fspath(self.folder)
-
-    def _repr_html_(self) -> str:
-        from escalate.app.display import form_rows, html_table
-
-        rows = form_rows(self)
-        told = f"{self.images} images; written to {self.folder}"
-        return html_table(self.network, rows, tuple(rows[0]), (told, *self.notes))
-
-    @property
-    def images(self) -> int:
-        """How many images the scores are from."""
-        return self.original.images
-
-    @property
-    def compression_ratio(self) -> float:
-        """Bytes of all original parameters at FP32 over the bytes on disk."""
-        return compression_ratio(self.parameters, self.bytes)
-
-    @property
-    def convolution_ratio(self) -> float:
-        """The same for convolutions alone."""
-        return compression_ratio(self.convolution_parameters, self.convolution_bytes)
-
-    @property
-    def int8_ratio(self) -> float:
-        """That of the plain 8-bit model."""
-        return compression_ratio(self.parameters, self.int8_bytes)
+NO_BFLOAT16 = (
+    "precision bfloat16: this processor has no such instructions, so that retraining is no faster, "
+    "or slower, than in float32, and its results are those of bfloat16"
+)
+UNNAMED = "build"  # a factory's name that says nothing of the network
 
 
 Progress = Callable[[EpochReport], None]
-
-
-def options_in(path: str | Path) -> dict[str, Any]:
-    """The fields of ``CompressOptions`` in a TOML file; a table by layer is a TOML table.
-
-    Raises
-    ------
-    DecompositionError
-        If the file cannot be read or holds a field that does not exist.
-    """
-    fields = read_options(path)
-    check_fields(path, fields)
-    return fields
-
-
-def read_options(path: str | Path) -> dict[str, Any]:
-    """What a TOML file holds, whatever it is.
-
-    Raises
-    ------
-    DecompositionError
-        If the file cannot be read.
-    """
-    path = Path(path)
-    try:
-        return tomllib.loads(read_text(path))
-    except OSError as error:
-        raise DecompositionError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DecompositionError(f"{path}: is no TOML: {error}") from None
-
-
-def check_fields(where: str | Path, fields: Iterable[str]) -> None:
-    """Refuse fields that ``CompressOptions`` does not have.
-
-    Raises
-    ------
-    DecompositionError
-        Naming the first.
-    """
-    for field in fields:
-        if field not in CompressOptions.model_fields:
-            known = ", ".join(CompressOptions.model_fields)
-            raise DecompositionError(f"{where}: {field}: no such field, wanted one of {known}")
-
-
-def options_set(texts: Sequence[str]) -> dict[str, Any]:
-    """The fields of ``FIELD=VALUE`` words, values as in TOML; a word without quotes is a text.
-
-    Raises
-    ------
-    DecompositionError
-        If a word is none, or names a field that does not exist or was named before.
-
-    Examples
-    --------
-    >>> options_set(["clip=0.7", "group=[8, 1]", "structure=rows"])
-    {'clip': 0.7, 'group': [8, 1], 'structure': 'rows'}
-    """
-    fields: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in CompressOptions.model_fields or name in fields:
-            known = ", ".join(CompressOptions.model_fields)
-            raise DecompositionError(
-                f"--set {text}: wanted FIELD=VALUE, each field once, of {known}"
-            )
-        fields[name] = _as_toml(value.strip())
-    return fields
-
-
-def _as_toml(text: str) -> Any:
-    """A number or a word, or what TOML has in brackets or quotes; digits as in all files."""
-    if text[:1] not in ("[", "{", '"', "'"):
-        return parsed(text)
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
-        return text
-
-
-def options_of(values: Mapping[str, Any]) -> CompressOptions:
-    """Options, those given as None left at their defaults.
-
-    Raises
-    ------
-    DecompositionError
-        One line: option, value, what is allowed.
-
-    Examples
-    --------
-    >>> options_of({"density": 2})
-    Traceback (most recent call last):
-    escalate.errors.DecompositionError: --density 2: wanted a number above 0, to 1 or a table of \
-these by layer, each a number above 0, to 1
-    """
-    try:
-        return CompressOptions(**{key: value for key, value in values.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        message = f"{message[0].lower()}{message[1:]}"
-        if not first["loc"]:
-            raise DecompositionError(message) from None
-        field = str(first["loc"][0])
-        if field in CompressOptions.model_fields and first["type"] != "value_error":
-            message = f"wanted {allowed(CompressOptions, field)}"
-        value = values.get(field, first["input"])
-        told = shown(value).strip("'")
-        raise DecompositionError(f"--{field} {told}: {message}") from None
 
 
 def network_sha256(network: FloatNetwork) -> str:
@@ -301,11 +65,12 @@ def compress(
     network: "str | nn.Module",
     *,
     checkpoint: str | Path | None = None,
-    data: "str | Data" = "digits",
+    data: "str | Data" = DEFAULT,
     out: str | Path = "compressed",
     resume: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
+    watch: Watch | None = None,
     name: str | None = None,
     **options: Any,
 ) -> Compressed:
@@ -321,6 +86,7 @@ def compress(
     resume : go on with a retraining into the same folder that was killed
     device : torch's name of the device to compute on; ``auto`` takes a GPU where there is one
     progress : called after each epoch of retraining
+    watch : called with each layer whose curve ``ratio`` needs, layers done, and layers in all
     name : of the network
     options : fields of ``escalate.options.CompressOptions``: basis, density, epochs, seed …
 
@@ -340,7 +106,7 @@ def compress(
             state.unlink(missing_ok=True)
         models = {
             INT8: job.integers(plain),
-            "": job.integers(chosen, state, progress),
+            "": job.integers(chosen, state, progress, watch),
         }
         original = float_logits(job.module, job.settings, job.test)
         found = {"original": scores(original, original, job.test.labels)}
@@ -351,15 +117,16 @@ def compress(
             about = {**model.provenance, **job.about, "accuracy": _told(found)}
             model_file.save(replace(model, provenance=about), folder / kind)
         state.unlink(missing_ok=True)
-        gone = models[""].provenance.get("removed")
-        notes = [*job.notes, *([f"removed {gone}, which did nothing"] if gone else [])]
+        forms = Counter(each.form for each in footprint(models[""]))
+        size = model_file.bytes_on_disk(folder)
+        notes = _notes(job, chosen, models[""].provenance, forms, size)
         parameters = job.network.original_parameters
         return Compressed(
             target,
             job.network.graph.name,
             parameters,
             parameters - job.network.linear_parameters,
-            model_file.bytes_on_disk(folder),
+            size,
             model_file.bytes_on_disk(folder / INT8),
             sizes(models[""]).convolutions,
             found["original"],
@@ -367,7 +134,31 @@ def compress(
             found[COMPRESSED],
             tuple(notes),
             chosen.method,
+            f"{where.name}, {job.data.told()}",
+            forms,
         )
+
+
+def _notes(
+    job: "Job",
+    chosen: CompressOptions,
+    about: Mapping[str, Any],
+    forms: Mapping[str, int],
+    size: int,
+) -> list[str]:
+    """What there is to say about a model of so many bytes."""
+    notes = [*job.notes]
+    if chosen.retrained and chosen.precision == "bfloat16" and not has_bfloat16(job.device):
+        notes.append(NO_BFLOAT16)
+    if about.get("removed"):
+        notes.append(f"removed {about['removed']}, which did nothing")
+    reached = compression_ratio(job.network.original_parameters, size)
+    if chosen.ratio is not None and far_below(chosen.ratio, reached):
+        why = why_below(chosen, about["options"])
+        notes.append(f"{reached:.1f}x smaller instead of {chosen.ratio:g}x: {why}")
+    if METHODS[chosen.method].basis and not forms.get("decomposed"):
+        notes.append(f"{told_forms(forms)}: this is no result of a decomposition")
+    return notes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -401,13 +192,14 @@ class Job:
         options: CompressOptions,
         state: Path | None = None,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> IntegerModel:
         """The integer model that the options make."""
         train, held_out = self.train, None
         if train.labels is None and options.retrained and options.distillation < 1:
             raise DataError(
-                f"{self.data.name}: no labels to retrain with; give labels, or --distillation 1, "
-                "or --epochs 0"
+                f"{train.unlabelled or self.data.name}: no labels to retrain with; give labels, "
+                "or --distillation 1, or --epochs 0"
             )
         if self.data.held_out is not None and self.test.labels is not None:
             held_out = (self.test.pixels, self.test.labels)
@@ -423,6 +215,7 @@ class Job:
             checkpoint=state,
             progress=progress,
             size=model_file.packed_size if progress is not None else None,
+            watch=watch,
         )
 
 
@@ -444,13 +237,18 @@ def prepare(
     module = network if isinstance(network, nn.Module) else build(network, seed)
     data = as_stated(data, module)
     notes = _load(module, checkpoint, network)
-    train, test, apart = data.read()
-    if not apart:
-        notes.append("accuracy on the very images that calibrated the network")
+    check_there(data.name)
     settings = data.settings()
     example = torch.zeros(1, len(settings.mean), *settings.size, dtype=precision(module))
     captured = capture(module, example, name or _title(network))
-    about = _about(network, checkpoint, captured, notes)
+    train, test, apart = data.read(math.prod(captured.graph.output.shape))
+    if not apart:
+        notes.append("accuracy on the very images that calibrated the network")
+    if test.unlabelled:
+        notes.append(f"no accuracy: {test.unlabelled}")
+    about = _about(network, checkpoint, captured, notes) | data.story()
+    if train.classes:
+        about[CLASSES] = list(train.classes)
     return Job(
         module, captured, train, test, settings, data, chosen_device(device), tuple(notes), about
     )
@@ -468,7 +266,7 @@ def as_stated(data: Data, module: nn.Module) -> Data:
     if stated is None:
         return data
     _, *size = stated
-    found = replace(data, size=(size[0], size[1])) if data.size is None else data
+    found = data.sized((size[0], size[1])) if data.size is None else data
     settings = found.settings()
     told = (len(settings.mean), *settings.size)
     if told != stated:
@@ -476,6 +274,17 @@ def as_stated(data: Data, module: nn.Module) -> Data:
         assert isinstance(module, OnnxModule)
         raise CaptureError(f"{module.path}: states an input of {want}, the pictures have {come}")
     return found
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device multiplies bfloat16 numbers itself.
+
+    Of processors those with AVX-512 BF16 or AMX; of others than processors it is taken for granted.
+    """
+    if torch.device(device).type != "cpu":
+        return True
+    found = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in found)
 
 
 def chosen_device(asked: str) -> str:
@@ -512,7 +321,8 @@ def _title(network: "str | nn.Module") -> str:
     if isinstance(network, nn.Module):
         return type(network).__name__
     if is_factory(network):
-        return Path(network.rpartition(":")[0]).stem
+        file, _, factory = network.rpartition(":")
+        return Path(file).stem if factory == UNNAMED else factory
     return Path(network).stem if is_onnx(network) else network
 
 

@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import save_file
 
 from arch.simulate import NetworkRun
-from escalate.app.compress import Compressed, Data, compress
+from escalate.app.compress import compress
+from escalate.app.compressed import Compressed
+from escalate.app.data import Data
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
-from escalate.app.images import read_images
+from escalate.app.images import DEFAULT, DIGITS, read_images
 from escalate.app.machines import choose
 from escalate.app.publish import NAMES, write_results
 from escalate.app.results import NewFolder
@@ -104,7 +106,7 @@ def demo(out: str | Path, *, sizes: Sizes | None = None, watch: Watch | None = N
         source = ModelSource(NETWORK, folder / MODEL)
         choices = (*choose("systolic", ("iso",)), *choose("basis_first"))
         tiny = choose("basis_first", settings=TINY)
-        feed = Feed("digits", wanted.images)
+        feed = Feed(DEFAULT, wanted.images)
         found = [proved(source, each, feed, tell) for each in (*choices, *tiny)]
         runs = tuple(simulation.run for simulation in found)
         rows = _rows(made, found)
@@ -123,8 +125,8 @@ def demo(out: str | Path, *, sizes: Sizes | None = None, watch: Watch | None = N
 
 def _train(path: Path, sizes: Sizes, tell: Watch) -> None:
     """Train the network from scratch and store its weights."""
-    settings = Data("digits").settings()
-    images = read_images("digits", 1, settings.size, split="train")
+    settings = Data(DEFAULT).settings()
+    images = read_images(DIGITS, 1, settings.size, split="train")
     part = slice(sizes.training_images)
     pixels = images.pixels[part].astype(np.float64) * settings.pixel_scale
     network = demo_network(SEED)
@@ -146,7 +148,7 @@ def _compress(folder: Path, sizes: Sizes, tell: Watch) -> Compressed:
     return compress(
         NETWORK,
         checkpoint=folder / CHECKPOINT,
-        data=Data("digits", limit=sizes.training_images),
+        data=Data(DEFAULT, limit=sizes.training_images),
         out=folder / MODEL,
         progress=progress,
         epochs=sizes.retraining_epochs,

@@ -9,7 +9,7 @@ from escalate.method import METHODS
 from reports.quantity import heading, quantity
 
 if TYPE_CHECKING:
-    from escalate.app.compress import Compressed
+    from escalate.app.compressed import Compressed
 
 
 def html_table(

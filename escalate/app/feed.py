@@ -20,20 +20,24 @@ class Feed:
 
     Parameters
     ----------
-    images : as ``read_images`` understands it; None for the test images of the model's own data
+    images : a user's word for images; None for the test images of the model's own data
     count : how many images, the first ones
     synthetic : seeded tensors for a network known by its shapes, where they were asked for
+    classes : file with the name of each output's class; None for the names that the model keeps
     """
 
     images: str | None = None
     count: int = 1
     synthetic: Synthetic | None = None
+    classes: str | None = None
 
 
 def check_feed(source: Source, feed: Feed) -> None:
     """Refuse what the source has no use for."""
     if feed.images is not None and not isinstance(source, ModelSource):
         raise SourceError(f"--images: {source.name} is no compressed model, it looks at no images")
+    if feed.classes is not None and not isinstance(source, ModelSource):
+        raise SourceError(f"--classes: {source.name} is no compressed model, it has no classes")
     if feed.count != 1 and isinstance(source, TensorSource):
         raise SourceError(f"--count: {source.name} brings its own activations")
     if feed.synthetic is not None and not isinstance(source, ShapeSource):

@@ -9,8 +9,8 @@ from workloads.integer import IntegerModel
 COUNTED: Mapping[str, str] = {
     "on disk": "every file that decoding needs, headers and manifest included",
     "payload": "encoded coefficients, weights, bases and scales, without headers and manifest",
-    "hardware": "what the Basis-First machine reads of weights and bases, once each",
-    "ideal": "lower bound: entropy of coefficients and weights; bases and scales as stored",
+    "hardware": "what the Basis-First machine reads: weights and bases, once each, no scales",
+    "ideal": "lower bound of the rows above: entropy of coefficients, weights; bases; no scales",
 }
 
 
@@ -25,6 +25,7 @@ def layer_table(model: IntegerModel) -> list[dict[str, Any]]:
             "weights": each.weights,
             "density": each.density,
             "coding": each.coding,
+            "bits_per_weight": each.bits_per_weight,
             "coefficient_bytes": each.coefficient_bytes,
             "basis_bytes": each.basis_bytes,
             "requantizer_bytes": each.requantizer_bytes,

@@ -18,6 +18,7 @@ from workloads.read_file import read_text
 FILE_KEYS = ("machine", "preset")
 ENERGY_TABLE = "energy_table"  # in a machine's file: another file, with prices
 CHANGES_SPELLED_OUT = 3
+ALL = "all"  # stands for every machine there is
 UNUSABLE = "cannot be used"  # what is listed of a machine that an installed distribution breaks
 
 
@@ -114,7 +115,7 @@ def choose(
 def choose_all(
     machines: Sequence[str], presets: Sequence[str] = (), settings: Sequence[str] = ()
 ) -> tuple[Choice, ...]:
-    """Every machine, once per preset; parameters as for :func:`choose`.
+    """Every machine, once per preset; parameters as for :func:`choose`, ``all`` for every one.
 
     Raises
     ------
@@ -123,6 +124,10 @@ def choose_all(
     """
     if not machines:
         raise SpecError("--machines: wanted at least one name")
+    if ALL in machines:
+        if len(machines) > 1:
+            raise SpecError(f"--machines: {ALL} stands alone, with it came {', '.join(machines)}")
+        machines = machine_names()
     names = [
         read_file(Path(asked))[0] if asked.endswith(".toml") else asked.partition(":")[0]
         for asked in machines

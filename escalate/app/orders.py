@@ -10,10 +10,10 @@ from arch.basis_first.model import BasisFirst
 from arch.basis_first.orders import OrderCost, stage_orders
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import SpecError
+from escalate.app.fed_images import model_inputs
 from escalate.app.feed import Feed, check_feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
-from escalate.app.simulate import model_inputs
 from escalate.app.sources import ModelSource, ShapeSource, Source, SourceError, TensorSource
 from workloads.convolve import convolve
 from workloads.execute import execute

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arch.machine import machine_names
 from arch.simulate import NetworkRun
-from escalate.app.compress import Data, Job, prepare
+from escalate.app.compress import Job, prepare
+from escalate.app.data import Data
 from escalate.app.feed import Feed
 from escalate.app.fronts.models import Origin, made
 from escalate.app.fronts.points import Point, Recipe, points_of
@@ -23,6 +23,7 @@ from escalate.app.fronts.rows import (
     with_front,
 )
 from escalate.app.fronts.stories import Story, differences, facts_of
+from escalate.app.images import DEFAULT
 from escalate.app.machines import Choice, choose_all
 from escalate.app.new_file import check_writable
 from escalate.app.simulate import Simulation, try_choices
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POINTS = "points"
-ALL = "all"  # stands for every machine there is
 Watch = Callable[[str, EpochReport | None], None]
 
 
@@ -88,7 +88,7 @@ def pareto(
     methods: Sequence[str] = ("escalate",),
     own: Mapping[str, Mapping[str, Any]] | None = None,
     checkpoint: str | Path | None = None,
-    data: "str | Data" = "digits",
+    data: "str | Data" = DEFAULT,
     out: str | Path = "pareto",
     machines: Sequence[str] = ("basis_first",),
     count: int = 1,
@@ -128,7 +128,7 @@ def pareto(
     """
     recipe = Recipe(options, own or {})
     points = points_of(methods, ratios, recipe)
-    choices = choose_all(machine_names() if tuple(machines) == (ALL,) else machines)
+    choices = choose_all(machines)
     for point in points:
         if not _fitting(point, choices):
             named = ", ".join(choice.machine.name for choice in choices)

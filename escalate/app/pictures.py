@@ -1,11 +1,10 @@
 """pictures: what ``--data`` stands for where pictures are compressed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from escalate.app.images import CIFAR, canonical, kind
+from escalate.app.images import CIFAR, canonical, kind, parts_of, path_of
 from escalate.errors import DataError
 from workloads import load
 
@@ -70,16 +69,16 @@ def _halves(name: str) -> tuple[np.ndarray, np.ndarray]:
     if kind(name) == "photos":
         first, second = load.photos().pixels
         return first[None], _squares(second)
+    folder = path_of(name)
     if kind(name) == "cifar10":
-        folder = name.removeprefix(CIFAR)
         return load.cifar10(folder, "train").pixels, load.cifar10(folder, "test").pixels
     if kind(name) == "digits":
         raise DataError(f"{name}: grey, wanted pictures in colour: photos, {CIFAR}DIR or a folder")
-    folders = [Path(name) / part for part in ("train", "val")]
-    if all(each.is_dir() for each in folders):
-        train, test = (load.image_folder(each, (SIDE, SIDE)).pixels for each in folders)
+    parts = parts_of(folder)
+    if parts is not None:
+        train, test = (load.image_folder(each, (SIDE, SIDE)).pixels for each in parts.values())
         return train, test
-    pixels = load.image_folder(name, (SIDE, SIDE)).pixels
+    pixels = load.image_folder(folder, (SIDE, SIDE)).pixels
     if len(pixels) < 2:
         raise DataError(f"{name}: has {len(pixels)} picture, wanted one more to compress")
     held = -(-len(pixels) // TEST_SHARE)

@@ -3,15 +3,20 @@
 from pathlib import Path
 
 from escalate import integer
+from escalate.app.fed_images import fed_images
 from escalate.app.scores import BATCH, interval
-from escalate.app.simulate import fed_images
 from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of
 from escalate.model_file import bytes_on_disk, load
 
 Row = dict[str, int | float | str]
 
 
-def score(folder: str | Path, images: str | None = None, count: int | None = None) -> list[Row]:
+def score(
+    folder: str | Path,
+    images: str | None = None,
+    count: int | None = None,
+    classes: str | None = None,
+) -> list[Row]:
     """Classify images with every form of a network that a folder holds.
 
     Nothing here is simulated: the integer network in torch computes the logits, which
@@ -22,6 +27,7 @@ def score(folder: str | Path, images: str | None = None, count: int | None = Non
     folder : a compressed model folder
     images : as ``--images``; the test images of the model's own data by default
     count : the first so many; all of them by default
+    classes : file with the name of each output's class; by default those that the model keeps
 
     Returns
     -------
@@ -38,12 +44,19 @@ def score(folder: str | Path, images: str | None = None, count: int | None = Non
     forms = {own: source.folder}
     if own == COMPRESSED and (source.folder / INT8 / MANIFEST).is_file():
         forms[INT8] = source.folder / INT8
-    return [_row(source, form, where, images, count) for form, where in forms.items()]
+    return [_row(source, form, where, images, count, classes) for form, where in forms.items()]
 
 
-def _row(source: ModelSource, form: str, where: Path, asked: str | None, count: int | None) -> Row:
+def _row(
+    source: ModelSource,
+    form: str,
+    where: Path,
+    asked: str | None,
+    count: int | None,
+    classes: str | None,
+) -> Row:
     model = load(where)
-    images = fed_images(source, model, asked, count)
+    images = fed_images(source, model, asked, count, classes)
     labels = images.known_labels()
     found = integer.predict(model, images.seen_by(model.image), batch=BATCH)
     correct = int((found.argmax(axis=1) == labels).sum())

@@ -1,7 +1,9 @@
 """scores: how well two forms of a network agree, and how sure a share of images is."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from escalate.images import ImageSettings
 from workloads.integer import IntegerModel
 
 BATCH = 100
+PLAIN = "int8"  # the form of the same network in plain 8 bits
 SIGMAS = 1.959963984540054  # of a normal distribution, between which 95 % of it lie
 
 
@@ -90,6 +93,36 @@ def divergence(logits: np.ndarray, original: np.ndarray) -> float:
     """
     ours, wanted = (log_softmax(each.astype(np.float64), axis=1) for each in (logits, original))
     return max(0.0, float((np.exp(wanted) * (wanted - ours)).sum(axis=1).mean()))
+
+
+def stored_quality(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """What a model keeps of its quality: accuracy, agreement, their 95 % intervals, and of how many
+    images; nothing where it keeps none.
+
+    Parameters
+    ----------
+    about : the model's provenance
+    kind : ``int8`` for the plain 8-bit network, anything else for the model itself
+
+    Examples
+    --------
+    >>> told = {"accuracy": {"images": 30, "compressed": 0.9, "agreement_compressed": 1.0}}
+    >>> found = stored_quality(told, "pruned")
+    >>> found["accuracy"], round(found["accuracy_low"], 3), found["agreement_high"]
+    (0.9, 0.744, 1.0)
+    """
+    told: Any = about.get("accuracy")
+    images = told.get("images") if isinstance(told, Mapping) else None
+    if type(images) is not int or images < 1:
+        return {}
+    form = PLAIN if kind == PLAIN else "compressed"
+    found: dict[str, Any] = {"scored_images": images}
+    for name, key in (("accuracy", form), ("agreement", f"agreement_{form}")):
+        share = told.get(key)
+        if type(share) in (int, float) and 0 <= share <= 1:
+            low, high = interval(share, images)
+            found |= {name: share, f"{name}_low": low, f"{name}_high": high}
+    return found
 
 
 def interval(share: float, count: int) -> tuple[float, float]:

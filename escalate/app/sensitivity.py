@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from escalate.app.compress import Data, options_of, prepare
+from escalate.app.compress import prepare
+from escalate.app.data import Data
+from escalate.app.images import DEFAULT
+from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
 from escalate.budget import hull
 from escalate.curves import Point, Watch
@@ -49,7 +52,7 @@ def sensitivity(
     network: str,
     *,
     checkpoint: str | Path | None = None,
-    data: "str | Data" = "digits",
+    data: "str | Data" = DEFAULT,
     device: str = "auto",
     watch: Watch | None = None,
     **options: Any,

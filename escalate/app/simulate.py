@@ -15,12 +15,13 @@ from arch.errors import OperandError, SpecError
 from arch.machine import LayerRun
 from arch.simulate import NetworkRun, collect
 from escalate.app.arguments import Paths, listed, path_of, settings_of
+from escalate.app.data import CLASSES
+from escalate.app.fed_images import model_inputs, told_images
 from escalate.app.feed import Feed, check_feed, parse_synthetic
 from escalate.app.fleet import Fleet, Refusal, Watch, too_wide
-from escalate.app.images import Images, read_images
-from escalate.app.images import kind as kind_of_images
 from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
+from escalate.app.scores import stored_quality
 from escalate.app.sources import (
     COMPRESSED,
     INT8,
@@ -34,7 +35,8 @@ from escalate.app.sources import (
     told_form,
 )
 from escalate.version import VERSION
-from workloads.execute import execute, quantize_images
+from reports.quality import in_words, quality
+from workloads.execute import execute
 from workloads.integer import IntegerModel
 from workloads.network import Handover
 from workloads.requantize import Requantizer
@@ -43,6 +45,9 @@ from workloads.tensors import LayerTensors
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FEWEST = 20  # images of which a share is told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +68,27 @@ class Simulation:
         if self.logits is None or self.labels is None:
             return None
         return int((self.logits.argmax(axis=1) == self.labels).sum())
+
+    @property
+    def told(self) -> str:
+        """How well the network classified, in a line; empty where no label is known.
+
+        A share of fewer than 20 images says nothing of a network, so that their answers are told
+        instead, and the accuracy on all images when the model was made beside them.
+        """
+        if self.correct is None or self.logits is None or self.labels is None:
+            return ""
+        before = in_words(quality(self.run))
+        if len(self.labels) < FEWEST:
+            answers = ", ".join(map(str, self.logits.argmax(axis=1)))
+            labels = ", ".join(map(str, self.labels))
+            told = f"answers by the psums of the machine {answers}; labels {labels}"
+        else:
+            told = (
+                f"{self.correct} of {len(self.labels)} images classified correctly by the psums of "
+                "the machine"
+            )
+        return f"{told}\nwhen the model was made: {before}" if before else told
 
 
 def most_threads() -> int:
@@ -210,7 +236,8 @@ class _Group:
             "kind": "model",
             "tensors": kind,
             "source": source.name,
-            "model": dict(model.provenance),
+            "model": {k: v for k, v in model.provenance.items() if k != CLASSES},
+            "quality": stored_quality(model.provenance, kind),
             "stored_bytes": source.bytes_for(self.choices[0].machine.name),
             "images": images.name,
             "count": len(images.pixels),
@@ -219,11 +246,7 @@ class _Group:
         about["notes"].extend(told_form(model, kind))
         if images.labels is not None:
             about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
-        trained_on = _data_source(model)
-        if trained_on and kind_of_images(trained_on) != kind_of_images(images.name):
-            about["notes"].append(
-                f"unrelated images: {images.name}, the network was made for {trained_on}"
-            )
+        about["notes"].extend(told_images(model, images))
         found = _finished(fleet, model.graph.name, about, model.requantizers)
         return [
             replace(each, logits=logits, labels=images.labels)
@@ -299,38 +322,6 @@ def classify(model: IntegerModel, inputs: np.ndarray, fleet: Fleet) -> np.ndarra
     outputs = execute(model, inputs, fleet.run)
     logits = outputs[model.graph.output.name].astype(np.int64)
     return logits.reshape(len(inputs), -1)
-
-
-def _data_source(model: IntegerModel) -> str | None:
-    """Name of the data that a model was made for, if it says so."""
-    data = model.provenance.get("data")
-    source = data.get("source") if isinstance(data, Mapping) else None
-    return str(source) if source else None
-
-
-def model_inputs(source: ModelSource, model: IntegerModel, feed: Feed) -> tuple[np.ndarray, Images]:
-    """The integers that a compressed model is fed, and the images they come from."""
-    images = fed_images(source, model, feed.images, feed.count)
-    return quantize_images(model.image, images.seen_by(model.image)), images
-
-
-def fed_images(
-    source: ModelSource, model: IntegerModel, asked: str | None, count: int | None
-) -> Images:
-    """The images that a compressed model looks at; all there are where ``count`` is None.
-
-    Raises
-    ------
-    SourceError, DataError
-        If none were asked for and the model names none, or they cannot be read.
-    """
-    what = asked or _data_source(model)
-    if what is None:
-        raise SourceError(
-            f"{source.folder}: does not say which data it was made for, wanted --images "
-            "digits, photos, cifar10:FOLDER or a folder of images"
-        )
-    return read_images(what, len(model.image.mean), model.image.size, count=count)
 
 
 def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> Simulation:

@@ -9,7 +9,6 @@ from typing import Any
 from arch.errors import InvariantError
 from escalate.app.estimate import Estimate, Job, estimate
 from escalate.app.simulate import threads as limited
-from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.compress import Compression, compressions, make
 from escalate.app.sweeps.compress import Watch as ModelWatch
@@ -60,7 +59,7 @@ class Sweep:
     ----------
     written : the file
     compressions : models to make first
-    found : the points, but for those of models that are not made yet
+    found : the points; those of models that are not made yet are only counted
     """
 
     written: Written
@@ -98,8 +97,7 @@ def planned(file: str | Path, out: str | Path = "results") -> Sweep:
     written = read(Path(file))
     wanted = compressions(written)
     folders = [Path(out) / MODELS / each.name for each in wanted]
-    made = [(os.fspath(folder),) for folder in folders if (folder / MANIFEST).is_file()]
-    return Sweep(written, wanted, plan(written, made))
+    return Sweep(written, wanted, plan(written, folders))
 
 
 def cut(points: Plan, workers: int) -> list[Batch]:
@@ -173,8 +171,7 @@ def make_models(wanted: Sweep, out: Path, watch: ModelWatch | None = None) -> Sw
         return wanted
     Store(out)
     folders = [make(each, out / MODELS, watch) for each in wanted.compressions]
-    made = [(os.fspath(folder),) for folder in folders]
-    return Sweep(wanted.written, (), plan(wanted.written, made))
+    return Sweep(wanted.written, (), plan(wanted.written, folders))
 
 
 def run_sweep(

@@ -29,7 +29,8 @@ def validate(machines: Sequence[str] = JUDGED, *, watch: Watch | None = None) ->
     Returns
     -------
     One row per number: machine, quantity, case, published, ours, ratio, band, verdict, source,
-    reason.  ``verdict`` is inside, outside, or reported where nobody says how close it must be.
+    reason.  ``verdict`` is inside, outside, lower bound, or reported where nobody says how close it
+    must be.
 
     Raises
     ------

@@ -7,10 +7,11 @@ import numpy as np
 
 from arch.errors import InvariantError
 from escalate import integer
+from escalate.app.fed_images import model_inputs
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
-from escalate.app.simulate import Simulation, model_inputs, run_source
+from escalate.app.simulate import Simulation, run_source
 from escalate.app.sources import ModelSource
 
 

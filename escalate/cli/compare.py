@@ -27,6 +27,8 @@ COLUMNS = (
 MEANS = ("machine", "preset", "speedup", "speedup_per_mm2", "energy_efficiency")
 HEADINGS = {
     "run": "machine",
+    "accuracy": "accu-\nracy",
+    "agreement": "agree-\nment",
     "dram_bytes": "DRAM",
     "speedup_per_mm2": "per\nmm²",
     "energy_efficiency": "energy\neffic.",
@@ -41,7 +43,7 @@ def compare(
         typer.Option(
             "--machines",
             metavar="A,B,C",
-            help="Names, NAME:PRESET, or .toml files, with commas between.",
+            help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
             autocompletion=completion.machine_lists,
         ),
     ] = "basis_first,systolic",
@@ -57,6 +59,7 @@ def compare(
     preset: options.Presets = "",
     settings: options.Settings = None,
     images: options.ImageSource = None,
+    classes: options.Classes = None,
     count: options.Count = 1,
     synthetic: options.SyntheticText = None,
     basis: options.Basis = None,
@@ -111,7 +114,8 @@ def compare(
     chosen = choose_all(options.words(machines), options.words(preset), settings or ())
     choices = priced(chosen, energy_table)
     base = baseline_index(choices, baseline)
-    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    recipe = parse_synthetic(synthetic, basis=basis, seed=seed, count=count)
+    feed = Feed(images, count, recipe, classes)
     comparison = Comparison(several(source), choices, feed, threads)
     if dry_run:
         from escalate.app.estimate import estimate, jobs_of
@@ -145,10 +149,13 @@ def compare(
 
 
 def _print(runs: "list[NetworkRun]", label: str) -> None:
+    from reports.quality import MEASURES, in_words, quality
     from reports.ratios import compare_rows, differences, mean_rows
     from reports.table import labels
 
     rows = compare_rows(runs, label)
+    known = [name for name in MEASURES if any(row.get(name) is not None for row in rows)]
+    columns = (COLUMNS[0], *known, *(name for name in COLUMNS[1:] if not known or name != "adders"))
     networks = list(dict.fromkeys(run.network for run in runs))
     for network in networks:
         own = [i for i, run in enumerate(runs) if run.network == network]
@@ -156,11 +163,17 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
         if len(networks) > 1:
             typer.echo(network)
         shown = [{**rows[i], "run": name} for i, name in zip(own, names, strict=True)]
-        terminal.print_table(shown, COLUMNS, HEADINGS)
+        terminal.print_table(shown, columns, HEADINGS)
     if len(networks) > 1:
         typer.echo("geometric means over the networks")
         terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
     typer.echo(f"baseline: {label}")
+    told: dict[str, list[str]] = {}
+    for name, run in zip(labels(runs), runs, strict=True):
+        told.setdefault(in_words(quality(run)), []).append(name)
+    for words, names in told.items():
+        if words:
+            typer.echo(f"{', '.join(names)}: {words}")
     terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
     terminal.print_notes(_told(runs))
 

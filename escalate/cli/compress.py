@@ -9,13 +9,15 @@ from escalate.cli import options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
-    from escalate.app.compress import Compressed
+    from escalate.app.compressed import Compressed
+
+METHOD, SIZE, TRAINING = "Method", "Size", "Training"  # panels of the help
 
 
 def compress(
     network: options.NetworkName,
     checkpoint: options.Checkpoint = None,
-    data: options.DataName = "digits",
+    data: options.DataName = options.DIGITS,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")] = Path(
         "compressed"
     ),
@@ -28,6 +30,7 @@ def compress(
             help="escalate (default), prune for 8-bit weights most of which are 0, rate_distortion "
             "for ones that share few values, vbq for ones coded by how uncertain they are, wpc for "
             "ternary ones in groups, admm for levels of crossbars, or int8 for 8 bits only.",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -39,6 +42,7 @@ def compress(
             show_default=False,
             help="Whole model X times smaller than FP32: M and density of every layer follow from "
             "their curves.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     mixed: Annotated[
@@ -47,6 +51,7 @@ def compress(
             "--mixed",
             show_default=False,
             help="Let --ratio leave layers at 8 bits and fewer too.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     basis: Annotated[
@@ -56,6 +61,7 @@ def compress(
             metavar="M",
             show_default=False,
             help="Basis kernels per layer, 1..R*S; 6 by default.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     error: Annotated[
@@ -66,6 +72,7 @@ def compress(
             show_default=False,
             help="Instead of --basis: per layer the smallest M that loses at most this share of "
             "the weights' squared sum.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     density: Annotated[
@@ -75,6 +82,7 @@ def compress(
             metavar="D",
             help="Share of coefficients, or of pruned weights, that stay; 0.3 by default.",
             show_default=False,
+            rich_help_panel=SIZE,
         ),
     ] = None,
     scope: Annotated[
@@ -85,6 +93,7 @@ def compress(
             show_default=False,
             help="Of --density when pruning: global (default), of all pruned layers together, or "
             "layer, of each.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     threshold: Annotated[
@@ -94,6 +103,7 @@ def compress(
             metavar="T",
             show_default=False,
             help="Instead of --density: coefficients up to T x the channel's largest become 0.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     objective: Annotated[
@@ -103,6 +113,7 @@ def compress(
             metavar="KIND",
             show_default=False,
             help="Of rate_distortion: kl (default), gradient, hessian, gradient_hessian, baseline.",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     clusters: Annotated[
@@ -112,6 +123,7 @@ def compress(
             metavar="K",
             show_default=False,
             help="Of rate_distortion: values that a layer's weights share, 2..255; 16 by default.",
+            rich_help_panel=SIZE,
         ),
     ] = None,
     scales: Annotated[
@@ -122,6 +134,7 @@ def compress(
             show_default=False,
             help="Of the coefficients: layer, basis, filter, separable (default), filter_basis, "
             "two_sided (TTQ).",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     weighting: Annotated[
@@ -131,12 +144,17 @@ def compress(
             metavar="KIND",
             show_default=False,
             help="inputs: weight errors by how strongly each input channel is driven.",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            "--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."
+            "--epochs",
+            metavar="N",
+            show_default=False,
+            help="Of retraining; 8 by default.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     learning_rate: Annotated[
@@ -146,6 +164,7 @@ def compress(
             metavar="X",
             show_default=False,
             help="Of retraining; 0.01 by default.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     batch: Annotated[
@@ -155,6 +174,7 @@ def compress(
             metavar="N",
             show_default=False,
             help="Images in a step of retraining; 64 by default.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     distillation: Annotated[
@@ -165,12 +185,17 @@ def compress(
             show_default=False,
             help="Share of the loss that follows the original's answers; 0.5 by default, "
             "1 needs no labels.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     l1: Annotated[
         float | None,
         typer.Option(
-            "--l1", metavar="X", show_default=False, help="Penalty on coefficients' magnitudes."
+            "--l1",
+            metavar="X",
+            show_default=False,
+            help="Penalty on coefficients' magnitudes.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     updates: Annotated[
@@ -180,6 +205,7 @@ def compress(
             metavar="KIND",
             show_default=False,
             help="joint (default), or alternating: coefficients and basis in turn.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     ramp: Annotated[
@@ -189,6 +215,7 @@ def compress(
             metavar="R",
             show_default=False,
             help="Drop coefficients or weights step by step over this share of the epochs.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     augment: Annotated[
@@ -198,6 +225,7 @@ def compress(
             metavar="KIND",
             show_default=False,
             help="crop: mirror and move the training images; mix: lay them over each other, too.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     precision: Annotated[
@@ -207,6 +235,7 @@ def compress(
             metavar="P",
             show_default=False,
             help="bfloat16: faster retraining where the processor has it.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     storage: Annotated[
@@ -216,6 +245,7 @@ def compress(
             metavar="FORMAT",
             show_default=False,
             help="best (default), two_bit, bitmap, two_level, run_length or entropy.",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     settings: Annotated[
@@ -225,16 +255,25 @@ def compress(
             metavar="FIELD=VALUE",
             show_default=False,
             help="Any other field of --config, value as in TOML; may be repeated.",
+            rich_help_panel=METHOD,
         ),
     ] = None,
     seed: options.TrainingSeed = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a retraining that was killed.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with a retraining that was killed.",
+            rich_help_panel=TRAINING,
+        ),
     ] = False,
     held_out: options.HeldOut = None,
-    size: options.Side = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    units: options.Units = 1,
+    classes: options.TrainedClasses = None,
     limit: options.Limit = None,
     device: options.Device = "auto",
     threads: options.TrainingThreads = None,
@@ -261,13 +300,24 @@ def compress(
     """
     import torch
 
-    from escalate.app.compress import Data, options_in, options_of, options_set
     from escalate.app.compress import compress as run
+    from escalate.app.data import Data
+    from escalate.app.recipe import options_in, options_of, options_set
 
     if threads is not None:
         torch.set_num_threads(threads)
     terminal.say_running(network)
-    images = Data(data, *options.sight(size, mean, std), limit, held_out)
+    images = Data(
+        data,
+        options.side(crop),
+        options.numbers(mean, "--mean"),
+        options.numbers(std, "--std"),
+        limit,
+        held_out,
+        resize=resize,
+        units=units,
+        classes=classes,
+    )
     given = {
         "method": method,
         "ratio": ratio,
@@ -296,7 +346,7 @@ def compress(
     fields = {} if config is None else options_in(config)
     fields |= {name: value for name, value in given.items() if value is not None}
     fields |= options_set(settings or ())
-    with terminal.epoch_progress(options_of(fields).epochs) as progress:
+    with terminal.epoch_progress(options_of(fields).epochs) as (progress, watch):
         made = run(
             network,
             checkpoint=checkpoint,
@@ -305,6 +355,7 @@ def compress(
             resume=resume,
             device=device,
             progress=progress,
+            watch=watch,
             **fields,
         )
     print_compressed(made, shape)
@@ -322,6 +373,8 @@ def print_compressed(made: "Compressed", shape: Format = Format.table) -> None:
         "images": made.images,
         "forms": rows,
         "convolution_ratio": made.convolution_ratio,
+        "layers": dict(made.forms),
+        "seen": made.sight,
         "notes": list(made.notes),
     }
     if terminal.print_data(shape, thing, rows):
@@ -331,6 +384,8 @@ def print_compressed(made: "Compressed", shape: Format = Format.table) -> None:
         f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}\n"
         f"convolutions alone {made.convolution_ratio:.1f}x; written to {made.folder}"
     )
+    for told in filter(None, (made.layers_told, made.sight and f"images: {made.sight}")):
+        typer.echo(told)
     terminal.print_notes(made.notes)
 
 

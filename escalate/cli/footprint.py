@@ -15,12 +15,14 @@ LAYERS = (
     "weights",
     "density",
     "coding",
+    "bits_per_weight",
     "coefficient_bytes",
     "basis_bytes",
     "requantizer_bytes",
 )
 CODINGS = ("layer", "two_bit", "bitmap", "two_level", "run_length", "entropy", "effective_bits")
 HEADINGS = {
+    "bits_per_weight": "bits per\nweight",
     "coefficient_bytes": "coefficients",
     "basis_bytes": "basis",
     "requantizer_bytes": "scales",
@@ -37,7 +39,8 @@ def footprint(
 ) -> None:
     """Show where a compressed model's bytes are: by layer, by format, and counted in four ways.
 
-    Every number is what an encoder wrote, but for the lower bound.
+    Every number is what an encoder wrote, but for the lower bound. Bits per weight are those of
+    coefficients and basis, or of 8-bit weights, for each dense weight that they stand for.
 
     Examples:
 

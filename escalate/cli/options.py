@@ -8,6 +8,9 @@ import typer
 
 from escalate.cli import completion
 
+DATA = "Images"  # panel of the help
+DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
+
 
 class Format(StrEnum):
     """How results are printed."""
@@ -138,6 +141,28 @@ DataName = Annotated[
         metavar="DIR",
         help="Images to calibrate with, retrain on and test with: digits, cifar10:DIR, or a "
         "folder (with train and val in it, or one for both).",
+        rich_help_panel=DATA,
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        show_default=False,
+        help="Names of the classes, a line for each output: which class folder is which. By "
+        "default those that the model keeps.",
+    ),
+]
+TrainedClasses = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        show_default=False,
+        help="Names of the classes, a line for each output; else there has to be a class folder "
+        "for each output, or a labels.csv.",
+        rich_help_panel=DATA,
     ),
 ]
 HeldOut = Annotated[
@@ -149,16 +174,31 @@ HeldOut = Annotated[
         show_default=False,
         help="Score on the last N training images, which are then not trained on, instead of "
         "the test images.",
+        rich_help_panel=DATA,
     ),
 ]
-Side = Annotated[
+Resize = Annotated[
     int | None,
     typer.Option(
+        "--resize",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="Short side of pictures before the centre is cut out; by default 256 for crops of "
+        "224 to 255, 8/7 of others.",
+        rich_help_panel=DATA,
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option(
+        "--crop",
         "--size",
         metavar="N",
         min=1,
         show_default=False,
-        help="Height and width of the images; the data's own, or 224, by default.",
+        help="Height and width that the network wants; the data's own, or 224, by default.",
+        rich_help_panel=DATA,
     ),
 ]
 Mean = Annotated[
@@ -167,12 +207,29 @@ Mean = Annotated[
         "--mean",
         metavar="A,B,C",
         show_default=False,
-        help="Per channel, as the network was trained; ImageNet's for colour by default.",
+        help="Of pixels, per channel, as the network was trained; ImageNet's for colour by "
+        "default.",
+        rich_help_panel=DATA,
     ),
 ]
 Std = Annotated[
     str | None,
-    typer.Option("--std", metavar="A,B,C", show_default=False, help="Likewise."),
+    typer.Option(
+        "--std",
+        metavar="A,B,C",
+        show_default=False,
+        help="Their deviation, likewise; goes with --mean.",
+        rich_help_panel=DATA,
+    ),
+]
+Units = Annotated[
+    int,
+    typer.Option(
+        "--units",
+        metavar="1|255",
+        help="Of --mean and --std: what white is.",
+        rich_help_panel=DATA,
+    ),
 ]
 Limit = Annotated[
     int | None,
@@ -182,6 +239,7 @@ Limit = Annotated[
         min=1,
         show_default=False,
         help="Use only the first N training images.",
+        rich_help_panel=DATA,
     ),
 ]
 Device = Annotated[
@@ -247,15 +305,12 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
         raise typer.BadParameter(message, param_hint=option) from None
 
 
-def sight(
-    size: int | None, mean: str | None, std: str | None
-) -> tuple[tuple[int, int] | None, tuple[float, ...] | None, tuple[float, ...] | None]:
-    """How a network sees images: size, mean and standard deviation, None where not given.
+def side(crop: int | None) -> tuple[int, int] | None:
+    """Height and width of a square.
 
     Examples
     --------
-    >>> sight(32, "0.5", None)
-    ((32, 32), (0.5,), None)
+    >>> side(32), side(None)
+    ((32, 32), None)
     """
-    square = None if size is None else (size, size)
-    return square, numbers(mean, "--mean"), numbers(std, "--std")
+    return None if crop is None else (crop, crop)

@@ -46,7 +46,7 @@ def pareto(
         ),
     ] = "escalate",
     checkpoint: options.Checkpoint = None,
-    data: options.DataName = "digits",
+    data: options.DataName = options.DIGITS,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -76,9 +76,12 @@ def pareto(
     ] = "basis_first",
     count: options.Count = 1,
     held_out: options.HeldOut = None,
-    size: options.Side = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    units: options.Units = 1,
+    classes: options.TrainedClasses = None,
     limit: options.Limit = None,
     device: options.Device = "auto",
     threads: options.TrainingThreads = None,
@@ -109,7 +112,7 @@ def pareto(
     """
     import torch
 
-    from escalate.app.compress import Data
+    from escalate.app.data import Data
     from escalate.app.fronts.points import Recipe, recipe_in
     from escalate.app.fronts.publish import write_pareto
     from escalate.app.pareto import pareto as run
@@ -127,7 +130,17 @@ def pareto(
             methods=options.words(methods),
             own=recipe.own,
             checkpoint=checkpoint,
-            data=Data(data, *options.sight(size, mean, std), limit, held_out),
+            data=Data(
+                data,
+                options.side(crop),
+                options.numbers(mean, "--mean"),
+                options.numbers(std, "--std"),
+                limit,
+                held_out,
+                resize=resize,
+                units=units,
+                classes=classes,
+            ),
             out=out,
             machines=options.words(machines),
             count=count,
@@ -141,7 +154,7 @@ def pareto(
 
 def _print(found: "Pareto", shape: Format, out: Path) -> None:
     from reports.front_figures import gained
-    from reports.front_page import BEST, problems, readable
+    from reports.front_page import BEST, problems, readable, remarks
 
     names = ("network", "images", "rows", "machine_rows", "notes")
     thing = {name: getattr(found, name) for name in names}
@@ -157,5 +170,5 @@ def _print(found: "Pareto", shape: Format, out: Path) -> None:
     if original is not None:
         told += f"; accuracy of the original {original:.1%}"
     typer.echo(f"{told}\n{BEST}")
-    terminal.print_notes([*found.notes, *problems(rows)])
+    terminal.print_notes([*remarks(rows), *found.notes, *problems(rows)])
     typer.echo(f"written to {out}")

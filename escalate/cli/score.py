@@ -18,6 +18,7 @@ def score(
         typer.Argument(metavar="FOLDER", help="A compressed model folder.", show_default=False),
     ],
     images: options.ImageSource = None,
+    classes: options.Classes = None,
     count: Annotated[
         int | None,
         typer.Option(
@@ -43,7 +44,7 @@ def score(
     """
     from escalate.app.score import score as classify
 
-    rows = classify(folder, images, count)
+    rows = classify(folder, images, count, classes)
     if shape is Format.json:
         from escalate.app.results import dumps
 

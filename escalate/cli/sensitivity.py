@@ -14,7 +14,7 @@ COLUMNS = ("layer", "form", "stored_bytes", "squared_error", "divergence", "agre
 def sensitivity(
     network: options.NetworkName,
     checkpoint: options.Checkpoint = None,
-    data: options.DataName = "digits",
+    data: options.DataName = options.DIGITS,
     images: Annotated[
         int, typer.Option("--images", metavar="N", min=1, help="Training images to measure on.")
     ] = 256,
@@ -27,9 +27,12 @@ def sensitivity(
     weighting: Annotated[
         str, typer.Option("--weighting", metavar="KIND", help="none, or inputs; see compress.")
     ] = "none",
-    size: options.Side = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    units: options.Units = 1,
+    classes: options.TrainedClasses = None,
     device: options.Device = "auto",
     shape: options.Shape = Format.table,
     out: Annotated[
@@ -55,7 +58,7 @@ def sensitivity(
 
       escalate sensitivity mine.py:build --checkpoint mine.pt --data cifar10:cifar-10-batches-py
     """
-    from escalate.app.compress import Data
+    from escalate.app.data import Data
     from escalate.app.sensitivity import check_target, write_sensitivity
     from escalate.app.sensitivity import sensitivity as measure
 
@@ -66,7 +69,15 @@ def sensitivity(
         found = measure(
             network,
             checkpoint=checkpoint,
-            data=Data(data, *options.sight(size, mean, std)),
+            data=Data(
+                data,
+                options.side(crop),
+                options.numbers(mean, "--mean"),
+                options.numbers(std, "--std"),
+                resize=resize,
+                units=units,
+                classes=classes,
+            ),
             device=device,
             watch=watch,
             mixed=mixed,

@@ -36,6 +36,7 @@ def simulate(
     preset: options.Presets = "",
     settings: options.Settings = None,
     images: options.ImageSource = None,
+    classes: options.Classes = None,
     count: options.Count = 1,
     synthetic: options.SyntheticText = None,
     basis: options.Basis = None,
@@ -79,7 +80,8 @@ def simulate(
     from escalate.app.simulate import Request
     from escalate.app.sources import resolve
 
-    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    recipe = parse_synthetic(synthetic, basis=basis, seed=seed, count=count)
+    feed = Feed(images, count, recipe, classes)
     request = Request(
         resolve(source),
         priced(choose(machine, options.words(preset), settings or ()), energy_table),
@@ -128,9 +130,6 @@ def _print_run(simulation: "Simulation") -> None:
     typer.echo(f"{run.network} on {run.machine} ({run.preset})")
     rows = [*layer_rows(run), {**totals(run), "layer": "all layers", "mode": ""}]
     terminal.print_table(rows, COLUMNS, HEADINGS)
-    if simulation.correct is not None and simulation.labels is not None:
-        typer.echo(
-            f"{simulation.correct} of {len(simulation.labels)} images classified correctly "
-            "by the psums of the machine"
-        )
+    if simulation.told:
+        typer.echo(simulation.told)
     terminal.print_notes(run_notes(run))

@@ -1,6 +1,7 @@
 """escalate sweep: a file of axes, simulated point by point into a folder that resumes."""
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,11 +76,13 @@ def sweep(
 
 def _plan_rows(wanted: "Sweep", workers: int, out: Path) -> dict[str, Any]:
     """What will be run, counted."""
-    points = wanted.found.points
+    points, waiting = wanted.found.points, wanted.found.waiting
+    machines = {point.choice.machine.name for point in points}
     found: dict[str, Any] = {
-        "points": len(points),
-        "networks": len({point.texts for point in points}),
-        "machines": len({point.choice.machine.name for point in points}),
+        "points": len(points) + len(waiting),
+        "networks": len({point.texts for point in points}) + len({name for name, _ in waiting}),
+        "machines": len(machines | {machine for _, machine in waiting}),
+        "waiting": dict(Counter(name for name, _ in waiting)),
         "drawn_twice": wanted.found.twice,
         "models_to_make": len(wanted.compressions),
     }
@@ -96,6 +99,9 @@ def _print_plan(told: dict[str, Any], shape: Format) -> None:
     typer.echo(counted)
     if told["drawn_twice"]:
         typer.echo(f"{told['drawn_twice']} samples were drawn twice and count once")
+    if told["waiting"]:
+        names = ", ".join(f"{name} {count}" for name, count in told["waiting"].items())
+        typer.echo(f"{sum(told['waiting'].values())} of the points wait for compression: {names}")
     if told["models_to_make"]:
         typer.echo(f"{told['models_to_make']} models are compressed first, unless they are there")
     terminal.print_estimate(told, shape)

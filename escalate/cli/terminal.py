@@ -4,6 +4,8 @@ import csv
 import json
 import math
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100  # every table fits
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+BEAT = 10.0  # seconds between two lines about work that takes long
 LONG = 5.0  # seconds of an epoch from which on a log should tell of it
 
 
@@ -86,6 +89,35 @@ def progress() -> "Iterator[Progress]":
 
 
 @contextmanager
+def long_progress() -> "Iterator[Progress]":
+    """As ``progress``, for what takes minutes: where nobody watches, a line every ten seconds."""
+    with progress() as bars:
+        if watched() or _quiet.get():
+            yield bars
+            return
+        ended, started = threading.Event(), time.monotonic()
+
+        def tell() -> None:
+            while not ended.wait(BEAT):
+                print(_state(bars, time.monotonic() - started), file=sys.stderr, flush=True)
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield bars
+        finally:
+            ended.set()
+            teller.join()
+
+
+def _state(bars: "Progress", seconds: float) -> str:
+    """What is being done, how much of it is, and since when."""
+    task = bars.tasks[-1]
+    done = f" {task.completed:g} of {task.total:g}" if task.total else ""
+    return f"{task.description}{done}, {seconds:.0f} s"
+
+
+@contextmanager
 def layer_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A callback that shows how many layers of a run are done."""
     from arch.jit import cache_folder
@@ -129,7 +161,7 @@ def model_progress(total: int | None) -> "Iterator[Callable[[str, EpochReport | 
 
     Where nobody watches, an epoch that takes long is a line of the log.
     """
-    with progress() as bars:
+    with long_progress() as bars:
         task = bars.add_task("models", total=total)
         begun: list[str] = []
 
@@ -240,17 +272,24 @@ def _log(line: str, report: "EpochReport") -> None:
 
 
 @contextmanager
-def epoch_progress(epochs: int) -> "Iterator[Callable[[EpochReport], None]]":
-    """A callback that shows the epochs of a retraining, with accuracy, density and size.
+def epoch_progress(
+    epochs: int,
+) -> "Iterator[tuple[Callable[[EpochReport], None], Callable[[str, int, int], None]]]":
+    """Callbacks that show the epochs of a retraining, with accuracy, density and size, and the
+    layers of what comes before it.
 
     Where nobody watches, an epoch that takes long is a line of the log.
     """
-    with progress() as bars:
-        task = bars.add_task("retraining", total=epochs)
+    with long_progress() as bars:
+        task = bars.add_task("compressing", total=epochs)
 
         def watch(report: "EpochReport") -> None:
             text = f"retraining: {_epoch_text(report)}"
             bars.update(task, completed=report.epoch, description=text)
             _log(f"epoch {report.epoch} of {epochs}: {_epoch_text(report)}", report)
 
-        yield watch
+        def step(name: str, done: int, total: int) -> None:
+            description = f"curve of layer {done + 1} of {total}, {name}; epochs"
+            bars.update(task, description=description)
+
+        yield watch, step

@@ -8,6 +8,7 @@ import typer
 from escalate.cli import completion, options, terminal
 from escalate.cli.options import Format
 
+NOTED = ("outside", "lower bound")  # verdicts whose reasons are told
 COLUMNS = ("quantity", "case", "published", "ours", "ratio", "band", "verdict")
 
 
@@ -58,7 +59,7 @@ def validate(
         write_validation(frame, out)
         terminal.say(f"wrote {out}")
     rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    from reports.validation import collapsed, summary
+    from reports.validation import VERDICTS, collapsed, summary
 
     thing = {"numbers": rows, "summary": summary(rows)}
     if not terminal.print_data(shape, thing, rows):
@@ -66,10 +67,8 @@ def validate(
             typer.echo(name)
             own = [row for row in rows if row["machine"] == name]
             terminal.print_table(collapsed(own), COLUMNS)
-        reasons = {row["reason"]: row for row in rows if row["verdict"] == "outside"}
+        reasons = {row["reason"]: row for row in rows if row["verdict"] in NOTED}
         terminal.print_notes(
             [f"{row['machine']}, {row['quantity']}: {why}" for why, row in reasons.items()]
         )
-        terminal.print_table(
-            summary(rows), ("machine", "compared", "inside", "outside", "reported")
-        )
+        terminal.print_table(summary(rows), ("machine", "compared", *VERDICTS))

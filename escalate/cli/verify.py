@@ -18,6 +18,7 @@ def verify(
     machine: options.MachineName = "basis_first",
     settings: options.Settings = None,
     images: options.ImageSource = None,
+    classes: options.Classes = None,
     count: options.Count = 32,
     shape: options.Shape = Format.table,
 ) -> None:
@@ -34,15 +35,17 @@ def verify(
     """
     from escalate.app.feed import Feed
     from escalate.app.machines import choose
+    from escalate.app.simulate import FEWEST
     from escalate.app.verify import verify as prove
 
     choice = choose(machine, (), settings or ())[0]
     with terminal.layer_progress() as watch:
-        found = prove(folder, choice, Feed(images, count), watch)
+        found = prove(folder, choice, Feed(images, count, classes=classes), watch)
     row = asdict(found)
     if terminal.print_data(shape, row, [row]):
         return
-    right = "" if found.correct is None else f", {found.correct} of them classified correctly"
+    judged = found.correct is not None and found.images >= FEWEST
+    right = f", {found.correct} of them classified correctly" if judged else ""
     typer.echo(
         f"{found.network} on {found.machine}: {found.logits} logits of {found.images} images "
         f"through {found.layers} layers\n"

@@ -76,6 +76,31 @@ def test_a_model_is_the_sum_of_its_layers_in_order(tmp_path):
     assert sizes(best).ideal == found.ideal
 
 
+@pytest.mark.parametrize("storage", ["best", "two_bit", "run_length"])
+@pytest.mark.parametrize("density", [0.02, 0.3, 1.0])
+def test_the_lower_bound_is_below_every_other_count(storage, density):
+    network = with_random_weights(every_operator())
+    pixels = random_pixels(network.graph, 8)
+    options = CompressOptions(epochs=0, storage=storage, density=density)
+    found = sizes(compress(network, options, pixels, None, SETTINGS))
+    assert found.ideal <= min(found.hardware, found.payload, found.on_disk)
+
+
+def test_a_bound_of_blocks_is_not_above_what_a_format_makes_of_them():
+    coefficients = np.zeros((64, 64, 1), np.int8)
+    coefficients[:4, :16] = 1  # entropy of single coefficients does not know of blocks
+    found = layer_footprint("a", LayerWeights(coefficients=coefficients), 0, "two_level")
+    assert found.ideal_bits <= 8 * min(found.formats.values())
+
+
+def test_bits_per_weight_count_dense_weights():
+    found = layer_footprint("a", decomposed(), 0, "bitmap")
+    assert found.dense_weights == 4 * 3 * 3 * 3
+    assert found.bits_per_weight == 8 * (10 + found.basis_bytes) / 108
+    ternary = LayerWeights(coefficients=np.ones((4, 8, 1), np.int8))
+    assert layer_footprint("a", ternary, 5, "two_bit").bits_per_weight == 2
+
+
 def test_a_ratio_needs_bytes():
     with pytest.raises(CheckpointError, match="0 bytes were stored"):
         compression_ratio(10, 0)

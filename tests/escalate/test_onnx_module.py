@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
-from escalate.app.compress import Data, compress
+from escalate.app.compress import compress
+from escalate.app.data import Data
 from escalate.app.simulate import simulate
 from escalate.app.sources import resolve
 from escalate.capture import capture

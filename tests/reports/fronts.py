@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reports.columns import FRONT
+from reports.columns import FRONT, QUALITY
 from reports.front_figures import front_panels
 from reports.front_page import front_page
 from reports.table import totals
@@ -15,7 +15,9 @@ RUNS = (run(machine="fast"), run((("conv1", 200, 20), ("conv2", 300, 4)), machin
 
 def row(method, ratio, size, accuracy, **more):
     """One row; without a size, one that has no model."""
-    found = dict.fromkeys((*FRONT, "machine", "preset", "cycles", "latency_s", "energy_j"))
+    found = dict.fromkeys(
+        (*FRONT, *QUALITY, "machine", "preset", "cycles", "latency_s", "energy_j")
+    )
     found |= {"method": method, "ratio": ratio, "edp_j_s": None, "dram_bytes": None}
     if size is None:
         return found | {"problem": f"budget: {method} makes too much"} | more

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from escalate.app.compress import Data, compress, retraining_file
+from escalate.app.compress import compress, retraining_file
+from escalate.app.data import Data
 from escalate.app.fronts.points import Point
 from escalate.app.results import ResultsError
 from escalate.app.sources import MANIFEST

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from escalate.app.compress import check_fields, options_of, read_options
+from escalate.app.recipe import check_fields, options_of, read_options
 from escalate.errors import DecompositionError
 from escalate.method import METHODS, meaningless
 from escalate.options import CompressOptions

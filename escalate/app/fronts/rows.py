@@ -1,18 +1,22 @@
 """rows: what stands in the tables about a model, and about each machine that runs it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from arch.simulate import NetworkRun
+from escalate.app.compressed import told_forms
 from escalate.app.fleet import Refusal
 from escalate.app.fronts.points import Point
 from escalate.app.machines import Choice
 from escalate.app.results import finite
 from escalate.app.scores import interval
 from escalate.app.simulate import Simulation
-from escalate.footprint import compression_ratio, sizes
+from escalate.footprint import compression_ratio, footprint, sizes
+from escalate.method import METHODS
+from escalate.shortfall import far_below, why_below
 from reports.pareto import front
 from reports.table import counted, totals
 from workloads.integer import IntegerModel
@@ -39,6 +43,7 @@ COLUMNS = (
     "preset",
     *COSTS,
     "on_front",
+    "remark",
     "problem",
 )
 
@@ -46,7 +51,21 @@ COLUMNS = (
 def full_row(point: Point, budget: int | None, found: Mapping[str, Any]) -> Row:
     """A row of the table of models, None for what there is not."""
     row = {"method": point.method, "ratio": point.ratio, "budget_bytes": budget, **found}
+    row["remark"] = "; ".join(_remarks(point, found)) or None
     return {name: row.get(name) for name in COLUMNS}
+
+
+def _remarks(point: Point, found: Mapping[str, Any]) -> list[str]:
+    """What a reader of a row would not expect."""
+    told: list[str] = []
+    reached = found.get("compression_ratio")
+    if reached is not None and far_below(point.ratio, reached):
+        why = why_below(point.options, found["chosen"])
+        told.append(f"{reached:.1f}× instead of {point.ratio:g}×: {why}")
+    forms = found.get("forms")
+    if forms is not None and METHODS[point.method].basis and not forms.get("decomposed"):
+        told.append(told_forms(forms))
+    return told
 
 
 def model_row(model: IntegerModel, stored_bytes: int) -> Row:
@@ -67,6 +86,8 @@ def model_row(model: IntegerModel, stored_bytes: int) -> Row:
         "accuracy_original": told["original"],
         "payload_bytes": counts.payload,
         "ideal_bytes": counts.ideal,
+        "chosen": about["options"],
+        "forms": Counter(each.form for each in footprint(model)),
     }
 
 

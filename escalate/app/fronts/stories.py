@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from escalate.app.compress import Job, options_of
+from escalate.app.compress import Job
 from escalate.app.fronts.models import Origin
 from escalate.app.fronts.points import SETTLED, Point
 from escalate.app.machines import Choice
+from escalate.app.recipe import options_of
 from escalate.version import VERSION
 from workloads.integer import IntegerModel
 

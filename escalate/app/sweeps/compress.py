@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from escalate.app.code import code_digest
+from escalate.app.images import DEFAULT
 from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
 
@@ -29,13 +30,16 @@ class Fixed(BaseModel):
 
     network: str
     checkpoint: str | None = None
-    data: str = "digits"
+    data: str = DEFAULT
     device: str = "auto"
     size: list[Side] | None = Field(None, min_length=2, max_length=2)
     mean: list[Channel] | None = Field(None, min_length=1)
     std: list[Channel] | None = Field(None, min_length=1)
     limit: Side | None = None
     held_out: Side | None = None
+    resize: Side | None = None
+    units: int = 1
+    classes: str | None = None
 
 
 FIXED = tuple(Fixed.model_fields)
@@ -70,7 +74,7 @@ def compressions(written: Written) -> tuple[Compression, ...]:
         return ()
     fixed = {key: table[key] for key in FIXED if key in table}
     _check_fixed(written, table, wrong)
-    for key in ("network", "checkpoint"):
+    for key in ("network", "checkpoint", "classes"):
         _check_file(written, key, fixed.get(key), wrong)
     found = []
     for options in _combinations(written):
@@ -98,7 +102,7 @@ def _check_fixed(written: Written, table: Mapping[str, Any], wrong: Complaints) 
 def _check_file(written: Written, key: str, word: Any, wrong: Complaints) -> None:
     """A file that is named must be there before anything runs."""
     file = _file(word)
-    named = key == "checkpoint" or file.suffix in (".py", ".onnx")
+    named = key != "network" or file.suffix in (".py", ".onnx")
     if word and named and not file.is_file():
         wrong.add(written.line("compress", key), f"compress.{key} = {word!r}: no such file")
 
@@ -125,7 +129,7 @@ def _combinations(written: Written) -> Iterator[dict[str, Any]]:
 
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without those that have no meaning for the method."""
-    from escalate.app.compress import options_of
+    from escalate.app.recipe import options_of
     from escalate.method import METHODS, meaningless
 
     method = options.get("method", "escalate")
@@ -143,7 +147,7 @@ def _named(fixed: Mapping[str, Any], options: Mapping[str, Any]) -> Compression:
 
 def _files(fixed: Mapping[str, Any]) -> list[str]:
     """Digests of the files that a model is made from."""
-    paths = [_file(fixed.get(key)) for key in ("network", "checkpoint")]
+    paths = [_file(fixed.get(key)) for key in ("network", "checkpoint", "classes")]
     return [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()]
 
 
@@ -158,10 +162,11 @@ def make(each: Compression, folder: Path, watch: Watch | None = None) -> Path:
     target = folder / each.name
     if (target / MANIFEST).is_file():
         return target
-    from escalate.app.compress import Data, compress
+    from escalate.app.compress import compress
+    from escalate.app.data import Data
 
     data = Data(
-        str(each.fixed.get("data", "digits")),
+        str(each.fixed.get("data", DEFAULT)),
         **{key: _tupled(each.fixed[key]) for key in DATA if key in each.fixed},
     )
     if watch is not None:

@@ -1,5 +1,6 @@
 """plan: a sweep file becomes points, and everything that is wrong with it is named at once."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -9,10 +10,18 @@ from typing import Any
 from arch.errors import SpecError
 from arch.spec import MachineSpec, override
 from escalate.app.feed import Feed
-from escalate.app.images import CIFAR, canonical
+from escalate.app.images import canonical
 from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
-from escalate.app.sources import ModelSource, ShapeSource, Source, TensorSource, fed_form, resolve
+from escalate.app.sources import (
+    MANIFEST,
+    ModelSource,
+    ShapeSource,
+    Source,
+    TensorSource,
+    fed_form,
+    resolve,
+)
 from escalate.app.sweeps.axes import Axis, Range, Sample, as_axis, combine
 from escalate.app.sweeps.file import SYNTHETIC, Complaints, SweepFile, Written
 from escalate.app.sweeps.points import Point, point, tensors
@@ -32,19 +41,21 @@ class Plan:
     ----------
     points : each once, in the order of the file
     twice : samples that were a point already
+    waiting : model and machine of each point whose model is not made yet
     """
 
     points: tuple[Point, ...]
     twice: int
+    waiting: tuple[tuple[str, str], ...] = ()
 
 
-def plan(written: Written, models: Sequence[Texts] = ()) -> Plan:
+def plan(written: Written, models: Sequence[Path] = ()) -> Plan:
     """The points of a sweep.
 
     Parameters
     ----------
     written : as read
-    models : folders that ``[compress]`` has made, as more sources
+    models : folders of ``[compress]``, as more sources; what is not made yet waits
 
     Raises
     ------
@@ -62,11 +73,12 @@ def names(value: str | Sequence[Any]) -> list[Any]:
 class _Planner:
     """Sources and machines are looked up first, then every sample is built."""
 
-    def __init__(self, written: Written, models: Sequence[Texts]) -> None:
+    def __init__(self, written: Written, models: Sequence[Path]) -> None:
         self.written, self.sweep = written, written.sweep
         self.wrong = Complaints()
         self.identify = cache(tensors)  # models and images are read once for all points
-        self.sources = {**self._sources(), **self._made(models)}
+        self.waiting: set[Texts] = set()
+        self.sources = {**self._sources(), **self._models(models)}
         self.machines = self._machines()
         self._check_fields()
         self._check_synthetic()
@@ -86,8 +98,17 @@ class _Planner:
             self.wrong.add(self.written.name, "networks, sources or [compress]: wanted one of them")
         return found
 
-    def _made(self, models: Sequence[Texts]) -> dict[Texts, Source]:
-        return {words: _absolute(resolve(words)) for words in models}
+    def _models(self, models: Sequence[Path]) -> dict[Texts, Source]:
+        """The folders of ``[compress]``, read where they are there."""
+        found: dict[Texts, Source] = {}
+        for folder in models:
+            words = (os.fspath(folder),)
+            if (folder / MANIFEST).is_file():
+                found[words] = _absolute(resolve(words))
+            else:
+                found[words] = ModelSource(folder.name, folder)
+                self.waiting.add(words)
+        return found
 
     def _machines(self) -> dict[tuple[str, str], Choice]:
         """Every machine with every preset, unchanged."""
@@ -157,14 +178,26 @@ class _Planner:
     def plan(self) -> Plan:
         """All points, each once."""
         found: dict[str, Point] = {}
+        waiting: dict[str, tuple[str, str]] = {}
         count = 0
         for words, choice, sample in self._samples():
-            made = self._point(words, choice, sample)
+            settled = self._settled(words, choice, sample)
+            if settled is None:
+                continue
+            changed, feed = settled
+            if words in self.waiting:
+                name, machine = self.sources[words].name, choice.machine.name
+                key = repr((words, machine, choice.preset, changed.spec, feed))
+                waiting[key] = name, machine
+                count += 1
+                continue
+            made = self._point(words, changed, feed)
             if made is not None:
                 count += 1
                 found.setdefault(made.key, made)
         self.wrong.settle()
-        return Plan(tuple(found.values()), count - len(found))
+        twice = count - len(found) - len(waiting)
+        return Plan(tuple(found.values()), twice, tuple(waiting.values()))
 
     def _samples(self) -> Iterator[tuple[Texts, Choice, Sample]]:
         """Sources, machines and seeds multiply, but in the mode ``list``; the rest is combined."""
@@ -211,8 +244,8 @@ class _Planner:
         fields = self.sweep.set.get(choice.machine.name, {})
         return {f"set.{choice.machine.name}.{f}": as_axis(value) for f, value in fields.items()}
 
-    def _point(self, words: Texts, choice: Choice, sample: Sample) -> Point | None:
-        """The point of a sample, or a complaint."""
+    def _settled(self, words: Texts, choice: Choice, sample: Sample) -> tuple[Choice, Feed] | None:
+        """The machine and the feed of a sample, or a complaint."""
         machine = choice.machine.name
         start = f"set.{machine}."
         fields = {k.removeprefix(start): v for k, v in sample.items() if k.startswith(start)}
@@ -224,7 +257,11 @@ class _Planner:
         feed = self.wrong.attempt(self.written.line("synthetic"), lambda: _feed(source, sample))
         if spec is None or feed is None:
             return None
-        changed = replace(choice, spec=spec)
+        return replace(choice, spec=spec), feed
+
+    def _point(self, words: Texts, changed: Choice, feed: Feed) -> Point | None:
+        """The point of a machine and a feed, or a complaint."""
+        source = self.sources[words]
         return self.wrong.attempt(
             self.written.line("networks" if isinstance(source, ShapeSource) else "sources"),
             lambda: point(words, source, _checked(source, feed, changed), changed, self.identify),
@@ -267,9 +304,7 @@ def _feed_axes(sweep: SweepFile, source: Source, choice: Choice) -> dict[str, Ax
 def _feed(source: Source, sample: Sample) -> Feed:
     count: Any = sample.get("count", 1)
     images: Any = sample.get("images")
-    if images is not None and (canonical(images).startswith(CIFAR) or Path(images).is_dir()):
-        start, colon, path = canonical(images).rpartition(":")
-        images = f"{start}{colon}{Path(path).absolute()}"
+    images = None if images is None else canonical(images)
     recipe = {key: sample[key] for key in (*SYNTHETIC, *SEEDED) if key in sample}
     for key in DENSITIES:  # 1 and 1.0 are one density
         if isinstance(recipe.get(key), int) and not isinstance(recipe[key], bool):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from escalate.app.code import machine_digest
+from escalate.app.fed_images import fed_images
 from escalate.app.feed import Feed
 from escalate.app.machines import Choice
-from escalate.app.simulate import fed_images
 from escalate.app.sources import MANIFEST, ModelSource, ShapeSource, Source, TensorSource, fed_form
 from escalate.version import VERSION
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["exact", "share", "difference", "between", "bracket", "reported"]
+Kind = Literal["exact", "share", "difference", "between", "bracket", "at_most", "bound", "reported"]
+Verdict = Literal["inside", "outside", "lower bound", "reported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Band:
     difference x within ``size`` of p
     between    x from ``low`` up to p: a bound of ours and a measurement enclose it
     bracket    p from ``low`` up to x: two bounds of ours enclose the measurement
+    at_most    x no more than p, which was published as a bound
+    bound      x from ``low`` up to p: ours leaves out what nobody described, and is a lower bound
     reported   anything: nobody says how close it must be
     ======== ==================================================================================
     """
@@ -40,8 +43,10 @@ class Band:
             return abs(ours - published) <= self.size * abs(published)
         if self.kind == "difference":
             return abs(ours - published) <= self.size
-        if self.kind == "between":
+        if self.kind in ("between", "bound"):
             return self.low <= ours <= published
+        if self.kind == "at_most":
+            return ours <= published
         return self.kind == "reported" or self.low <= published <= ours
 
     def __str__(self) -> str:
@@ -58,6 +63,8 @@ class Band:
             "difference": f"± {self.size:g}",
             "between": f"from {self.low:.4g} to published",
             "bracket": f"from {self.low:.4g} to ours",
+            "at_most": "up to published",
+            "bound": "none, at most published",
             "reported": "none",
         }[self.kind]
 
@@ -98,8 +105,17 @@ class Check:
         return self.ours / self.published if self.published else float("nan")
 
     @property
-    def verdict(self) -> Literal["inside", "outside", "reported"]:
-        """Whether ours lies in the band."""
+    def verdict(self) -> Verdict:
+        """Whether ours lies in the band; a lower bound is called that, however far away it is.
+
+        Examples
+        --------
+        >>> check = Check("a", "ms", "b", 100.0, 41.5, Band("bound", low=30), "chip")
+        >>> check.verdict, Check("a", "ms", "b", 100.0, 101, Band("bound"), "chip").verdict
+        ('lower bound', 'outside')
+        """
         if self.band.kind == "reported":
             return "reported"
-        return "inside" if self.band.accepts(self.published, self.ours) else "outside"
+        if not self.band.accepts(self.published, self.ours):
+            return "outside"
+        return "lower bound" if self.band.kind == "bound" else "inside"

@@ -201,9 +201,9 @@ def _vgg(row: Mapping[str, str]) -> Check:
         "VGG-16, all convolutions",
         float(row["processing_ms"]),
         found,
-        Band("between", low=bound),
+        Band("bound", low=bound),
         CHIP,
-        "our mapper cuts the early layers into far fewer passes than the chip does; "
+        "a lower bound: our mapper cuts the early layers into far fewer passes than the chip does; "
         "nobody published a formula that reproduces VGG-16",
     )
 
@@ -261,7 +261,7 @@ def _nn_dataflow(layers: Mapping[str, ConvLayer], row: Mapping[str, str]) -> Che
         f"AlexNet {row['layer']}, {spec.rows}x{spec.columns} PEs, batch {row['batch']}",
         float(row["time_cycles"]),
         float(result.counters.compute_cycles),
-        EXACT if named else Band("between", low=result.counters.macs / spec.units),
+        EXACT if named else Band("bound", low=result.counters.macs / spec.units),
         NN_DATAFLOW,
         "" if named else OTHER_MAPPING,
     )

@@ -26,7 +26,7 @@ def test_every_published_number_is_inside_its_band_or_explained(found):
     assert outside == OUTSIDE
     assert all(check.reason for check in found if check.verdict != "inside")
     counted = Counter(check.verdict for check in found)
-    assert counted == {"inside": 63, "outside": 13, "reported": 31}
+    assert counted == {"inside": 46, "outside": 13, "lower bound": 17, "reported": 31}
 
 
 def test_active_pes_are_the_chips(found):
@@ -58,5 +58,7 @@ def test_glb_traffic_has_the_digits_that_the_chip_printed(found):
 def test_latency_is_no_less_than_the_multiplications_and_no_more_than_the_chips(found):
     judged = [check for check in found if check.quantity == "processing latency, ms"]
     assert len(judged) == 6
-    assert all(check.verdict == "inside" for check in judged)
+    verdicts = {check.case.partition(",")[0]: check.verdict for check in judged}
+    assert verdicts.pop("VGG-16") == "lower bound"  # 0.4 of the chip's says little
+    assert set(verdicts.values()) == {"inside"}
     assert all(check.ratio > 0.87 for check in judged if check.case.startswith("AlexNet"))

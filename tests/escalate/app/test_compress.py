@@ -8,11 +8,13 @@ from PIL import Image
 
 import escalate
 from escalate import integer, model_file
-from escalate.app.compress import Data, compress, options_of, retraining_file
+from escalate.app.compress import compress, retraining_file
+from escalate.app.data import Data
 from escalate.app.demo import one_thread
 from escalate.app.images import read_images
 from escalate.app.modules import build, is_factory
 from escalate.app.networks import DIGITS_CNN
+from escalate.app.recipe import options_of
 from escalate.capture import capture
 from escalate.errors import CaptureError, DataError, DecompositionError
 from tests.escalate.app.tiny import tiny
@@ -98,13 +100,38 @@ def test_a_function_in_a_file_is_a_network(tmp_path):
     options = {"data": Data("digits", limit=32), "out": out, "epochs": 0}
     made = escalate.compress(f"{path}:build", **options)
     assert made.network == "mine"
-    assert made.notes == (
+    assert made.notes[:1] == (
         "untrained weights unless the module brings its own: no checkpoint was given",
     )
+    assert made.notes[1].startswith("0 of 2 layers decomposed, 1 ternary without a basis, 1 at 8")
+    assert made.layers_told in made.notes[1]
     about = json.loads((out / "provenance.json").read_text())
     assert about["network"] == f"{path}:build"
     assert len(about["file_sha256"]) == 64
     assert escalate.simulate(made)["layer"].tolist() == ["0", "3"]
+
+
+def test_a_model_is_called_after_its_function(tmp_path):
+    path = tmp_path / "nets.py"
+    path.write_text(FACTORY.replace("def build", "def small"))
+    data = Data("digits", limit=32)
+    assert compress(f"{path}:small", data=data, out=tmp_path / "a", epochs=0).network == "small"
+
+
+def test_a_processor_without_bfloat16_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("escalate.app.compress.has_bfloat16", lambda device: False)
+    options = {"data": Data("digits", limit=16), "out": tmp_path / "a", "precision": "bfloat16"}
+    told = compress(tiny(), epochs=1, **options).notes
+    assert any(note.startswith("precision bfloat16: this processor has no such") for note in told)
+    assert not any("bfloat16" in note for note in compress(tiny(), epochs=0, **options).notes)
+
+
+def test_a_model_far_below_its_size_says_why(tmp_path):
+    made = compress(tiny(), data=Data("digits", limit=32), out=tmp_path / "a", epochs=0, ratio=1.2)
+    assert made.compression_ratio > 1.1 * 1.2
+    (note,) = (each for each in made.notes if "instead of 1.2x" in each)
+    assert note.endswith("no layer had a larger form that fits when forms were chosen; mixed lets "
+                         "layers keep up to 8 bits")  # fmt: skip
 
 
 def test_refused_networks(tmp_path):
@@ -165,7 +192,7 @@ def test_unlabelled_images_calibrate_but_do_not_retrain(tmp_path):
         compress(module, data=data, out=tmp_path / "out")
     made = compress(module, data=data, out=tmp_path / "out", epochs=0)
     assert (made.original.accuracy, made.compressed.accuracy) == (None, None)
-    assert made.notes == ("accuracy on the very images that calibrated the network",)
+    assert made.notes[0] == "accuracy on the very images that calibrated the network"
 
 
 def test_the_listed_digits_network_is_the_one_that_is_built():

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from escalate.app.images import kind, read_images
+from escalate.app.images import canonical, kind, located, read_images
+from escalate.app.labels import Classes
 from escalate.errors import DataError
 from workloads.errors import WorkloadError
 from workloads.integer import ImageQuantizer
@@ -82,7 +83,9 @@ def test_classes_from_subfolders_and_from_a_table(tmp_path):
     with pytest.raises(DataError, match=r"labels.csv: has no class for y.png"):
         read_images(str(tmp_path / "flat"), 3, (8, 8))
     table.write_text("file,class index\nx.png,cat\n")
-    with pytest.raises(DataError, match=r"labels.csv: 'x.png,cat': wanted file,class index"):
+    with pytest.raises(
+        DataError, match=r"labels.csv: 'x.png,cat': wanted file and a class_index 0.."
+    ):
         read_images(str(tmp_path / "flat"), 3, (8, 8))
 
 
@@ -113,10 +116,77 @@ def test_kinds_of_images():
     assert [kind(word) for word in words] == ["digits", "photos", "cifar10", "folder"]
 
 
+@pytest.mark.parametrize("word", ["digits", "photos"])
+def test_a_folder_of_a_bundled_name_stays_a_folder(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    assert canonical(word) == word
+    (tmp_path / word).mkdir()
+    (tmp_path / word / "notes.txt").touch()
+    assert canonical(word) == word  # a folder without images, such as a compressed model
+    assert canonical(f"./{word}") == f"folder:{tmp_path / word}"
+    picture(tmp_path / word / "val" / "cat" / "1.png", "red")
+    assert canonical(word) == canonical(f"{word}/") == f"folder:{tmp_path / word}"
+    assert canonical(f"sklearn:{word}") == word
+    assert located(word) == word  # as a model keeps it
+    assert located(canonical(word)) == canonical(word)
+
+
+def test_names_are_kept_in_full(tmp_path, monkeypatch):
+    cifar(tmp_path / "batches")
+    monkeypatch.chdir(tmp_path)
+    names = [canonical(word) for word in ("mine", "cifar10:batches", "batches", "cifar10")]
+    here = str(tmp_path)
+    assert names == [
+        f"folder:{here}/mine",
+        f"cifar10:{here}/batches",
+        f"cifar10:{here}/batches",
+        f"folder:{here}/cifar10",
+    ]
+    for empty in ("", "  "):
+        with pytest.raises(DataError, match="an empty name, wanted digits, photos, cifar10:DIR or"):
+            canonical(empty)
+
+
+def test_of_a_folder_that_is_split_each_command_looks_at_its_part(tmp_path):
+    for part, red in (("train", 10), ("val", 200)):
+        for name in ("ant", "bee"):
+            picture(tmp_path / part / name / "1.png", (red, 0, 0), (8, 8))
+    for split, red in (("train", 10), ("test", 200)):
+        images = read_images(str(tmp_path), 3, (8, 8), split=split, classes=Classes(2))
+        assert (images.pixels[:, 0] == red).all()
+        assert images.labels.tolist() == [0, 1]
+        assert images.classes == ("ant", "bee")
+    (tmp_path / "val").rename(tmp_path / "test")
+    with pytest.raises(DataError, match="has train and test in it, wanted train and val"):
+        read_images(str(tmp_path), 3, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("crop", "resize", "shape"),
+    [
+        (224, None, (256, 341)),
+        (227, None, (256, 341)),
+        (227, 259, (259, 345)),
+        (28, None, (32, 42)),
+    ],
+)
+def test_the_short_side_is_scaled_and_the_centre_taken(tmp_path, crop, resize, shape):
+    rng = np.random.default_rng(0)
+    whole = Image.fromarray(rng.integers(0, 256, (300, 400, 3)).astype(np.uint8))
+    whole.save(tmp_path / "1.png")
+    high, wide = shape
+    scaled = np.asarray(whole.resize((wide, high), Image.Resampling.BILINEAR))
+    top, left = round((high - crop) / 2), round((wide - crop) / 2)
+    wanted = scaled[top : top + crop, left : left + crop].transpose(2, 0, 1)
+    found = read_images(str(tmp_path), 3, (crop, crop), resize=resize)
+    np.testing.assert_array_equal(found.pixels[0], wanted)
+    assert found.fitted == f"short side to {high}, centre {crop} x {crop}"
+
+
 def test_refused_folders_and_counts(tmp_path):
     with pytest.raises(DataError, match="no such folder of images; also understood are digits"):
         read_images(str(tmp_path / "gone"), 3, (8, 8))
-    with pytest.raises(WorkloadError, match="holds no image"):
+    with pytest.raises(DataError, match="holds no image"):
         read_images(str(tmp_path), 3, (8, 8))
     with pytest.raises(WorkloadError, match="holds no CIFAR-10 test batch"):
         read_images(f"cifar10:{tmp_path}", 3, (32, 32))

@@ -12,7 +12,8 @@ from arch.crossbar.spec import PRESETS, CrossbarSpec
 from arch.machine import MACHINES
 from arch.spec import override
 from escalate import model_file
-from escalate.app.compress import Data, compress
+from escalate.app.compress import compress
+from escalate.app.data import Data
 from escalate.app.demo import one_thread
 from escalate.app.feed import Feed
 from escalate.app.footprint import size_table

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from arch.errors import SpecError
-from arch.machine import MACHINES, machine
+from arch.machine import MACHINES, machine, machine_names
 from escalate.app.machines import baseline_index, choose, choose_all, machine_rows, to_toml
 
 
@@ -144,3 +144,9 @@ def test_the_list_names_every_machine_with_its_source():
     rows = machine_rows()
     assert [row["machine"] for row in rows] == list(MACHINES)
     assert all(row["what"] and row["source"] and row["presets"] for row in rows)
+
+
+def test_all_stands_for_every_machine():
+    assert [c.machine.name for c in choose_all(["all"])] == list(machine_names())
+    with pytest.raises(SpecError, match="all stands alone, with it came all, scnn"):
+        choose_all(["all", "scnn"])

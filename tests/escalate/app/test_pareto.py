@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from escalate import model_file
-from escalate.app.compress import Data, compress
+from escalate.app.compress import compress
+from escalate.app.data import Data
 from escalate.app.demo import one_thread
 from escalate.app.feed import Feed
 from escalate.app.fronts.points import Recipe, points_of

@@ -9,7 +9,8 @@ from torch import nn
 
 import escalate
 from escalate import integer, model_file
-from escalate.app.compress import Data, compress
+from escalate.app.compress import compress
+from escalate.app.data import Data
 from escalate.app.demo import one_thread
 from escalate.app.feed import Feed
 from escalate.app.footprint import layer_table, size_table

@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
-from escalate.app.compress import Compressed, Data, compress
+from escalate.app.compress import compress
+from escalate.app.compressed import Compressed
+from escalate.app.data import Data
 from escalate.app.demo import one_thread
 
 

@@ -35,7 +35,10 @@ def test_simulate_prints_a_table(escalate, compressed):
     code, out, err = escalate("simulate", compressed, "--count", 3)
     assert (code, err) == (0, "")
     assert out.startswith("Tiny on basis_first (default)\n")
-    assert "of 3 images classified correctly by the psums of the machine" in out
+    assert "answers by the psums of the machine " in out
+    assert "when the model was made: accuracy " in out
+    _, more, _ = escalate("simulate", compressed, "--count", 20)
+    assert "of 20 images classified correctly by the psums of the machine" in more
     assert "note: fed the compressed model" in out
     assert fits(out)
 
@@ -89,6 +92,10 @@ def test_compare(escalate, compressed, tmp_path):
     thing = json.loads(text)
     assert thing["baseline"] == "basis_first"
     assert thing["rows"][0]["speedup"] == 1.0
+    for name in ("accuracy", "agreement"):
+        for row in thing["rows"]:
+            assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+    assert "basis_first: accuracy " in out
     wanted = {"machine", "preset", "cycles", "latency_s", "energy_j", "dram_bytes", "speedup"}
     wanted |= {"energy_efficiency", "multipliers", "adders", "sram_bytes", "area_mm2", "notes"}
     assert wanted <= set(thing["rows"][0])
@@ -162,6 +169,9 @@ def test_compress(escalate, tmp_path):
     assert (code, err) == (0, "")
     assert "original, FP32" in text
     assert "mine: 359 images, 95 % intervals accuracy " in text
+    assert "0 of 2 layers decomposed, 1 ternary without a basis, 1 at 8 bits or fewer" in text
+    assert "this is no result of a decomposition" in text
+    assert "images: digits, short side to 9, centre 8 x 8; (x - 0) / (1), black 0, white 1" in text
     assert f"written to {out}" in " ".join(text.split())
     assert "note: untrained weights" in text
     assert fits(text)
@@ -224,6 +234,8 @@ def test_footprint(escalate, compressed):
     _, text, _ = escalate("footprint", compressed, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["form"] for row in rows} == {"8 bit", "decomposed", "ternary"}
+    assert all(float(row["bits_per_weight"]) > 0 for row in rows)
+    assert sizes["ideal"]["stored_bytes"] <= min(row["stored_bytes"] for row in found["sizes"][:3])
 
 
 def test_sensitivity(escalate, tmp_path):
@@ -288,7 +300,7 @@ def test_pareto_of_several_methods_with_a_recipe(escalate, tmp_path):
 
 
 def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
-    from escalate.app import compress, demo, scores
+    from escalate.app import compressed, demo, scores
 
     numbers = {"accuracy": 0.9694, "compression_ratio": 27.1, "cycles": 93_976}
     numbers |= {"latency_s": 0.000117, "dram_bytes": 389_000, "energy_j": 0.000139}
@@ -298,7 +310,7 @@ def test_demo_prints_one_table(escalate, monkeypatch, tmp_path):
     rows = [{"form": f, "machine": m, **numbers} for f, m in zip(forms, machines, strict=True)]
     del rows[0]["cycles"]
     same = scores.Scores(360, 0.9, 1.0, 40.0)
-    model = compress.Compressed(tmp_path, "digits_cnn", 4, 3, 1, 2, 1, same, same, same)
+    model = compressed.Compressed(tmp_path, "digits_cnn", 4, 3, 1, 2, 1, same, same, same)
     monkeypatch.setattr(demo, "demo", lambda out, watch: demo.Demo(rows, (), model, 10))
     code, out, err = escalate("demo", "--out", tmp_path / "demo")
     assert (code, err) == (0, "")

@@ -57,6 +57,18 @@ def test_a_dry_run_writes_nothing(escalate, file, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_dry_run_counts_the_points_that_wait_for_compression(escalate, tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('machines = ["basis_first", "scnn"]\n[compress]\nnetwork = "digits_cnn"\n')
+    code, told, _ = escalate("sweep", path, "--out", tmp_path / "results", "--dry-run")
+    assert code == 0
+    assert told.startswith(
+        "2 points, 1 network, 2 machines\n2 of the points wait for compression: "
+    )
+    _, text, _ = escalate("sweep", path, "--out", tmp_path / "r", "--dry-run", "--format", "json")
+    assert list(json.loads(text)["waiting"].values()) == [2]
+
+
 @pytest.mark.parametrize("command", ["simulate", "compare"])
 def test_dry_runs_of_other_commands(escalate, tmp_path, command):
     words = (command, "digits_cnn", "--synthetic", "coefficients=0.2,activations=0.5")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from escalate.app.compress import options_of
 from escalate.app.fronts.points import PLAIN, Recipe, points_of, recipe_in
+from escalate.app.recipe import options_of
 from escalate.errors import DecompositionError
 from escalate.method import METHODS
 

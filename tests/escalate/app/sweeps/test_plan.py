@@ -1,12 +1,15 @@
 """Are points what the file says, and is everything that is wrong named with its line?"""
 
 import shutil
+from collections import Counter
 
 import pytest
 
 from escalate.app.sweep import planned
 from escalate.app.sweeps.axes import SweepError
 from tests.escalate.app.sweeps.conftest import SMALL
+
+MACHINES = ("basis_first", "scnn")
 
 
 def plan_of(tmp_path, text):
@@ -196,3 +199,45 @@ def test_a_point_is_the_same_from_any_folder(tmp_path, monkeypatch, compressed):
         assert point.source.folder.is_absolute()
         keys.append(point.key)
     assert keys[0] != keys[1]  # rows tell the source as it was named
+
+
+WAITING = """
+machines = ["basis_first", "scnn"]
+methods = ["escalate", "prune"]
+count = [1, 2]
+images = "sklearn:digits"
+[compress]
+network = "digits_cnn"
+epochs = 0
+density = [0.3, 0.6]
+[set.basis_first]
+lookahead = [1, 4]
+"""
+
+
+def test_models_that_are_not_made_are_sources_of_a_list(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(f'mode = "list"\n{WAITING}')
+    with pytest.raises(SweepError, match="wanted lists of one length, source has 4, machine has 2"):
+        planned(path, tmp_path / "results")
+
+
+def test_points_of_models_that_are_not_made_are_counted(tmp_path, compressed):
+    path, out = tmp_path / "s.toml", tmp_path / "results"
+    path.write_text(WAITING)
+    wanted = planned(path, out)
+    names = [each.name for each in wanted.compressions]
+    assert len(names) == 4
+    assert wanted.found.points == ()
+    counted = Counter(wanted.found.waiting)
+    # counts x lookahead on one machine, counts on the other
+    assert counted == {(n, m): 4 if m == "basis_first" else 2 for n in names for m in MACHINES}
+    shutil.copytree(compressed.folder, out / "models" / names[0])
+    some = planned(path, out).found
+    assert {waiting[0] for waiting in some.waiting} <= set(names[1:])
+    for name in names[1:]:
+        shutil.copytree(compressed.folder, out / "models" / name)
+    whole = planned(path, out).found
+    assert whole.waiting == ()
+    assert len(whole.points) == len(some.points) + len(some.waiting) == sum(counted.values())
+    assert whole.twice == wanted.found.twice
