@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from escalate.knob import knob_of
+from escalate.knob import knobs_of
 from escalate.options import CompressOptions
 
 FAR = 1.1  # reached over asked ratio from which on a model is far below its size
@@ -39,10 +39,10 @@ def why_below(asked: CompressOptions, chosen: Mapping[str, Any]) -> str:
     if asked.method == "escalate":
         told = "no layer had a larger form that fits when forms were chosen"
         return told if asked.mixed else f"{told}{MIXED}"
-    knob = knob_of(asked)
-    if knob is None:
+    knobs = knobs_of(asked)
+    if not knobs:
         return f"weights of {asked.method} are that small before a group is dropped"
-    most = knob.fields(knob.high)
+    most = knobs[0].fields(knobs[0].high)
     if all(chosen.get(name) == value for name, value in most.items()):
         told = ", ".join(f"{name} = {value:g}" for name, value in most.items())
         return f"{told} is the largest setting of {asked.method}"
