@@ -15,6 +15,7 @@ import numpy as np
 
 from escalate.errors import DataError
 from workloads.load import class_folders, image_files
+from workloads.read_file import read_text
 
 TABLE = "labels.csv"  # beside the pictures: file, class_index
 FILE, INDEX = "file", "class_index"  # its columns
@@ -73,7 +74,7 @@ def listed_classes(path: str | Path, outputs: int) -> Classes:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8-sig").splitlines()
+        return read_text(path, "utf-8-sig").splitlines()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
