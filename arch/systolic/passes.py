@@ -29,11 +29,12 @@ from arch.steps import Steps
 from arch.systolic.folds import Folds, half
 from arch.systolic.spec import SystolicSpec
 
+MOST_PIECES = 1 << 16  # of a layer; beyond, few sizes are tried, and pieces no finer than must be
 Level = Literal["piece", "fold", "row", "group"]
 
 
-def ladder(most: int) -> Iterator[int]:
-    """Sizes that are tried up to ``most``: all up to 8, then eight an octave.
+def ladder(most: int, *, octaves: bool = False) -> Iterator[int]:
+    """Sizes that are tried up to ``most``: all up to 8, then eight an octave, or one an octave.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def ladder(most: int) -> Iterator[int]:
     size = 1
     while size < most:
         yield size
-        size += max(1, 1 << (size.bit_length() - 4)) if size >= 8 else 1
+        size += size if octaves else max(1, 1 << max(0, size.bit_length() - 4))
     yield most
 
 
@@ -146,14 +147,15 @@ def pieces_alone(folds: Folds) -> Pass:
 def joined(folds: Folds) -> Iterator[Pass]:
     """Uncut folds in steps of one fold and more."""
     rows, inner, _ = folds.lengths.shape
-    for size in ladder(inner):
+    many = rows * inner * folds.gemm.layer.groups > MOST_PIECES
+    for size in ladder(inner, octaves=many):
         one = cut(inner, size)[:-1]
         starts = (np.arange(rows, dtype=np.int64)[:, None] * inner + one).ravel()
         yield Pass(folds, "fold", size, starts)
-    for size in ladder(rows):
+    for size in ladder(rows, octaves=many):
         if size > 1:
             yield Pass(folds, "row", size, cut(rows, size)[:-1] * inner)
-    for size in ladder(folds.gemm.layer.groups):
+    for size in ladder(folds.gemm.layer.groups, octaves=many):
         if size > 1:
             yield Pass(folds, "group", size, np.zeros(1, np.int64))
 

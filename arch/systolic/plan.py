@@ -24,12 +24,10 @@ from arch.steps import Steps
 from arch.systolic import output_stationary, stationary
 from arch.systolic.folds import Folds, half
 from arch.systolic.gemm import Gemm
-from arch.systolic.passes import Pass, all_steps, joined, pieces_alone
+from arch.systolic.passes import MOST_PIECES, Pass, all_steps, joined, pieces_alone
 from arch.systolic.residency import Holding
 from arch.systolic.spec import SystolicSpec
 from workloads.layer import ConvLayer
-
-MOST_PIECES = 1 << 16  # of a layer, unless the scratchpads need more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
