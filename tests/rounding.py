@@ -21,7 +21,8 @@ def _moved(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     with torch.no_grad():
         for group in optimizer.param_groups:
             for weights in group["params"]:
-                weights.mul_(1 + SIZE * torch.sin(1e4 * weights + phase))
+                if weights.grad is not None:  # others were not part of this step
+                    weights.mul_(1 + SIZE * torch.sin(1e4 * weights + phase))
 
 
 def install() -> None:
