@@ -1,23 +1,26 @@
-# make demo | test | bounds | nightly | check | docs | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
+# make demo | test | bounds | rounding | nightly | check | docs | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 WORKERS := 2
+TRAINING := tests/escalate/compressors tests/escalate/app/test_compress.py \
+	$(addprefix tests/escalate/test_,retrain.py compression.py pruning.py budget.py)
 
-.PHONY: help demo test bounds nightly check docs wheel bench clean
+.PHONY: help demo test bounds rounding nightly check docs wheel bench clean
 
 help:
-	@echo "make demo    compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
-	@echo "make test    every test"
-	@echo "make bounds  the machine models' tests, bounds checked, on a processor without extensions"
-	@echo "make nightly thousands of generated layers against the slow reference"
-	@echo "make check   format, lint, types, import contracts"
-	@echo "make docs    the pages, in site/; computes every published number again"
-	@echo "make wheel   build the wheel, install it elsewhere and run its demo"
-	@echo "make bench   time the machine models and compare with recorded times"
-	@echo "make clean   remove what the others made"
+	@echo "make demo     compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
+	@echo "make test     every test"
+	@echo "make bounds   the machine models' tests, bounds checked, on a processor without extensions"
+	@echo "make rounding the tests that train, as if on another processor"
+	@echo "make nightly  thousands of generated layers against the slow reference"
+	@echo "make check    format, lint, types, import contracts"
+	@echo "make docs     the pages, in site/; computes every published number again"
+	@echo "make wheel    build the wheel, install it elsewhere and run its demo"
+	@echo "make bench    time the machine models and compare with recorded times"
+	@echo "make clean    remove what the others made"
 
 # The interpreter is looked for only when the environment has to be made; PYTHON=... overrides.
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -34,6 +37,10 @@ test: $(READY)
 
 bounds: $(READY)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -n $(WORKERS) tests/arch
+
+rounding: $(READY)
+	ESCALATE_ROUNDING=1 ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem NUMBA_CPU_NAME=generic \
+		$(BIN)/python -m pytest -n $(WORKERS) $(TRAINING)
 
 nightly: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
