@@ -15,7 +15,7 @@ CASES = [
     ({"method": "prune"}, {"density": 1.0}, "density = 1 is the largest setting of prune"),
     ({"method": "admm"}, {"density": 0.3}, "became smaller in training than its setting (density"),
     ({"method": "vbq"}, {"rate_penalty": 2.0**-16}, "rate_penalty = 1.52588e-05 is the largest"),
-    ({"method": "rate_distortion"}, {"clusters": 255, "density": 1.0}, "clusters = 255, density = 1 is"),
+    ({"method": "rate_distortion"}, {"clusters": 255, "density": 1.0}, "clusters = 255, density ="),
     ({"method": "wpc"}, {}, "weights of wpc are that small before a group is dropped"),
     ({}, {}, "no layer had a larger form that fits when forms were chosen; mixed lets layers keep"),
 ]

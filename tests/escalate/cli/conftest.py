@@ -1,7 +1,14 @@
 import pytest
 
+from escalate.cli import terminal
 from escalate.cli.main import main
 from tests.escalate.app.tiny import tiny_folder
+
+
+@pytest.fixture(autouse=True)
+def no_beat(monkeypatch):
+    """No lines about work that takes long: what stderr holds must not depend on the processor."""
+    monkeypatch.setattr(terminal, "BEAT", 3600.0)
 
 
 @pytest.fixture(scope="session")
