@@ -32,6 +32,7 @@ from escalate.cli import (
     verify,
 )
 from escalate.cli.names import check_neighbours
+from escalate.cli.numbers import bounded
 from escalate.version import VERSION
 
 EXIT_CODES = (
@@ -68,6 +69,7 @@ app.command("orders")(orders.orders)
 app.command("assumptions")(assumptions.assumptions)
 app.add_typer(machines.app, name="machines")
 app.add_typer(networks.app, name="networks")
+bounded(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from escalate.cli import completion
+from workloads.number import number, shown
 
 DATA = "Images"  # panel of the help
 DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
@@ -298,11 +299,11 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """
     if text is None:
         return None
-    try:
-        return tuple(float(word) for word in words(text))
-    except ValueError:
-        message = f"{text!r}: wanted numbers with commas between"
-        raise typer.BadParameter(message, param_hint=option) from None
+    found = [number(word) for word in words(text)]
+    if None in found:
+        message = f"{shown(text)}: wanted numbers with commas between"
+        raise typer.BadParameter(message, param_hint=option)
+    return tuple(float(value) for value in found if value is not None)
 
 
 def side(crop: int | None) -> tuple[int, int] | None:

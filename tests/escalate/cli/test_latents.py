@@ -54,7 +54,7 @@ def test_the_table(escalate, tmp_path, monkeypatch):
             "--rate-penalties: '1,x': wanted numbers with commas between",
         ),
         (("--rate-penalties", "-1", "--count", 1, *TINY[:4]), "penalty: lambda is -1.0, wanted"),
-        (("--noise", "nan"), "vae: noise is nan, wanted above 0"),
+        (("--noise", "nan"), "'--noise': 'nan': wanted a number 0 to 1e6"),
         (("--limit", 0), "--limit"),
         (("--vae", __file__, "--count", 1), "test_latents.py: no checkpoint of a training"),
     ],
