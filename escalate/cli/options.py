@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from escalate.cli import completion
-from workloads.number import number, shown
 
 DATA = "Images"  # panel of the help
 DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
@@ -299,6 +298,8 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """
     if text is None:
         return None
+    from workloads.number import number, shown
+
     found = [number(word) for word in words(text)]
     if None in found:
         message = f"{shown(text)}: wanted numbers with commas between"
