@@ -35,6 +35,18 @@ def part_counts(total: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def few_counts(total: int) -> tuple[int, ...]:
+    """Fewer of them, where each costs more to try: 1, 2, 3, 4, 6, 8, 12 and so on, and all.
+
+    Examples
+    --------
+    >>> few_counts(9), few_counts(1)
+    ((1, 2, 3, 4, 6, 8, 9), (1,))
+    """
+    counts = {base << double for base in (1, 3) for double in range(total.bit_length())}
+    return tuple(sorted({count for count in counts if count < total} | {total}))
+
+
 def parts(total: int, count: int) -> np.ndarray:
     """Bounds of 0..total cut into parts as even as can be, int64 (count + 1,).
 

@@ -9,7 +9,7 @@ from arch.crossbar.area import area
 from arch.crossbar.charges import events, prices, traffic
 from arch.crossbar.digits import driven
 from arch.crossbar.layout import layout
-from arch.crossbar.plan import Plan, plan, steps
+from arch.crossbar.plan import Plan, all_steps, plan
 from arch.crossbar.spec import PRESETS, CrossbarSpec
 from arch.crossbar.tally import causes, tally
 from arch.dense import operands
@@ -23,14 +23,15 @@ from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
-def _extras(planned: Plan, spec: CrossbarSpec) -> dict[str, Any]:
-    found, each = planned.layout, spec.crossbars_per_tile
+def _extras(plans: tuple[Plan, ...], spec: CrossbarSpec) -> dict[str, Any]:
+    first, each = plans[0], spec.crossbars_per_tile
     return {
-        "crossbars": found.tiles * each,
-        "crossbars_unpruned": found.possible * each,
-        "passes": len(planned.passes),
-        "copies": min(part.copies for part in planned.passes),
-        "resident": not any(part.rows_per_step for part in planned.passes),
+        "crossbars": first.layout.tiles * each,
+        "crossbars_unpruned": first.layout.possible * each,
+        "passes": len(first.passes),
+        "copies": min(part.copies for part in first.passes),
+        "resident": not any(part.tall for part in first.passes),
+        "images_together": len(plans) == 1,
     }
 
 
@@ -49,11 +50,13 @@ def work(tensors: LayerTensors, weights: np.ndarray, pairs: int, spec: CrossbarS
     OperandError
         If the ADCs do not suffice, or a buffer is too small.
     """
-    layer = tensors.layer
-    planned = plan(layout(layer, weights, spec), spec, tensors.images)
-    counts = tally(planned, spec, driven(layer, tensors.activations, spec))
-    done, spent = steps(planned, spec), causes(planned, spec)
-    written = sum(spent[name] for name in ("program", "program_wait"))
+    layer, images = tensors.layer, tensors.images
+    plans = plan(layout(layer, weights, spec), spec, images)
+    first, done, times = plans[0], all_steps(plans), len(plans)
+    # of several plans each does the same for one image; the values count for all of them
+    digits = driven(layer, tensors.activations, spec)
+    counts = tally(first, spec, digits).for_images(times)
+    spent = {name: times * count for name, count in causes(first, spec).items()}
     return Work(
         done,
         spec.crossbars,
@@ -62,16 +65,9 @@ def work(tensors: LayerTensors, weights: np.ndarray, pairs: int, spec: CrossbarS
         effectual_ops=pairs,
         traffic=traffic(done, counts, spec),
         events=events(done, counts, spec),
-        pipeline_cycles=_writing(planned, spec) if written else 0,
-        extras=_extras(planned, spec),
+        pipeline_cycles=times * sum(part.tall for part in first.passes) * spec.write_cycles,
+        extras=_extras(plans, spec),
     )
-
-
-def _writing(planned: Plan, spec: CrossbarSpec) -> int:
-    """Cycles in which cells are written."""
-    found = planned.layout
-    rows = sum(int(found.rows[part.tiles].max()) for part in planned.passes if part.rows_per_step)
-    return rows * spec.write_cycles
 
 
 class Crossbar:

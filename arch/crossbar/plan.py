@@ -1,21 +1,19 @@
-"""Tiles + spec -> passes, what each loads and how long its steps take.
+"""Passes + spec -> the plan of a layer: the one with the fewest cycles, then DRAM bytes.
 
-Assumption throughout, as Yuan et al. tell only how weights are laid on crossbars:
+Assumption throughout:
 
-- A pass is so many whole columns of tiles as the crossbars hold.  A column with more tiles than
-  that is cut into passes of its own; its psums go to DRAM and come back in the next one.
-- Crossbars left over hold copies of the pass, which take turns at the outputs.
-- First the weights are written, a row of cells of all crossbars at once, in steps of so many rows
-  as half the weight buffer holds.  A layer of one pass may have been written beforehand.
-- Then outputs pass in raster order, in blocks: so many that they and their psums fit half the
-  output buffer and the input lines under them half the input buffer.  Every copy takes one
-  output: for each digit and each set of rows driven together one beat, in which cells are read
-  and the columns of the beat before are converted.  The widest and the tallest tile set the pace.
+- First the weights of a pass are written, a row of cells of all crossbars at once, in steps of so
+  many rows as fit half the weight buffer.  A layer of one pass may have been written beforehand.
+- Then outputs pass in raster order, in blocks: they and their psums fit half the output buffer,
+  the input lines under them half the input buffer.  Every copy takes one output: for each digit
+  and each set of rows driven together one beat, in which cells are read and the columns of the
+  beat before are converted.
 - Input channels without a row in a pass are not loaded for it.  An input that fits half the
   buffer stays for the passes after.  Which rows and columns stand where is configuration; its
   bits are not counted.
-- Filters without any tile leave with the last pass; a layer without any takes a cycle for each
-  output.
+- To choose from are the steps in which weights are written and the blocks of outputs, the same
+  numbers for all passes; waits for DRAM count.  The images of a batch share what is written, or
+  go one by one as each would alone, whichever takes fewer cycles, then fewer bytes.
 """
 
 from collections.abc import Iterator
@@ -24,239 +22,222 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.crossbar.layout import Layout
+from arch.crossbar.passes import Pass, passes
 from arch.crossbar.spec import CrossbarSpec
 from arch.cuts import cut
 from arch.errors import OperandError
 from arch.lines import lines_under
+from arch.parts import cheapest, few_counts, one_by_one, parts, price_of
 from arch.steps import Steps
+
+TENSORS = {"loads": ("input", "weight", "psum"), "stores": ("output", "psum")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pass:
-    """What the crossbars hold at one time.
+class Blocks:
+    """The output pixels of a pass in blocks.
 
     Parameters
     ----------
-    first, last : tiles ``first``..``last`` - 1 of the layout
-    copies : how often each is there
-    bounds : int64 (blocks + 1,), bounds of the blocks of outputs
-    fresh : channels that are loaded, those still on chip left out
-    strips : int64, strips of its tiles, each once
-    done, waiting, resumed : columns whose outputs leave, whose psums leave, whose psums came
-    rows_per_step : rows written in one step; 0 where the weights are there already
+    sizes : int64 (blocks,), output pixels
+    turns : int64 (blocks,), turns of the copies
+    fresh : int64 (blocks,), input pixels that the block before did not hold
+    most : output pixels of the largest block
+    rounds : turns of all blocks
+    pixels : input pixels under a block at most
     """
 
-    first: int
-    last: int
-    copies: int
-    bounds: np.ndarray
-    fresh: int
-    strips: np.ndarray
-    done: int
-    waiting: int
-    resumed: int
-    rows_per_step: int
+    sizes: np.ndarray
+    turns: np.ndarray
+    fresh: np.ndarray
+    most: int
+    rounds: int
+    pixels: int
 
-    @property
-    def tiles(self) -> slice:
-        """Where its tiles stand in the layout."""
-        return slice(self.first, self.last)
 
-    @property
-    def rounds(self) -> np.ndarray:
-        """Turns of the copies in each block, int64 (blocks,)."""
-        turns: np.ndarray = -(-np.diff(self.bounds) // self.copies)
-        return turns
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Steps in which each pass is written at most, and the blocks of each pass."""
+
+    writes: int
+    blocks: tuple[Blocks, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """How one layer runs."""
+    """How some images run; ``images`` first and last + 1."""
 
     layout: Layout
-    images: int
+    images: slice
     passes: tuple[Pass, ...]
+    choice: Choice
+    steps: Steps
 
     @property
     def outputs(self) -> int:
-        """Output pixels of all images."""
-        return self.images * self.layout.layer.P * self.layout.layer.Q
+        """Output pixels of these images."""
+        return (self.images.stop - self.images.start) * self.layout.layer.P * self.layout.layer.Q
+
+    def rounds(self, number: int) -> int:
+        """Turns of the copies of a pass, all blocks."""
+        return self.choice.blocks[number].rounds
 
 
-def _refuse(name: str, what: str, buffer: str, need: int, half: int) -> OperandError:
-    return OperandError(
-        f"{name}: {what} needs {need} B of the {buffer} buffer, half of {buffer}_bytes holds "
-        f"{half} B"
-    )
+class Planner:
+    """Plans of some images of one layer."""
+
+    def __init__(self, found: Layout, spec: CrossbarSpec, images: slice) -> None:
+        layer, self.spec, self.layout, self.images = found.layer, spec, found, images
+        count = images.stop - images.start
+        self.outputs = count * layer.P * layer.Q
+        self.first = images.start * layer.P * layer.Q
+        self.passes = passes(found, spec, self.outputs)
+        size = count * layer.H * layer.W * sum(part.fresh for part in self.passes)
+        self.stays = size * spec.operand_bytes <= spec.input_bytes // 2
+        self.tall = max(part.tall for part in self.passes)
+        self._cut: dict[tuple[int, int, bool], Blocks] = {}
+        self._written: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+
+    def _refuse(self, what: str, buffer: str, need: int) -> OperandError:
+        half = getattr(self.spec, f"{buffer}_bytes") // 2
+        return OperandError(
+            f"{self.layout.layer.name}: {what} needs {need} B of the {buffer} buffer, half of "
+            f"{buffer}_bytes holds {half} B"
+        )
+
+    def _all_blocks(self) -> Iterator[tuple[Blocks, ...]]:
+        """Blocks of whole turns of the copies, then of fewer outputs than there are copies."""
+        turns = max(-(-self.outputs // part.copies) for part in self.passes)
+        for count in few_counts(turns):
+            yield tuple(self._blocks(part.copies, count, False) for part in self.passes)
+        for count in few_counts(max(part.copies for part in self.passes))[1:]:
+            yield tuple(self._blocks(part.copies, count, True) for part in self.passes)
+
+    def _blocks(self, copies: int, count: int, short: bool) -> Blocks:
+        """``count`` blocks of whole turns; or so many blocks to a turn, if ``short``."""
+        key = copies, count, short
+        if key not in self._cut:
+            whole = -(-self.outputs // copies)
+            if short:
+                bounds = cut(self.outputs, -(-copies // count))
+            else:
+                bounds = np.minimum(parts(whole, min(count, whole)) * copies, self.outputs)
+            sizes, under = np.diff(bounds), lines_under(self.layout.layer, self.first + bounds)
+            turns, pixels = -(-sizes // copies), int(under.sizes().max())
+            most, rounds = int(sizes.max()), int(turns.sum())
+            self._cut[key] = Blocks(sizes, turns, under.fresh(), most, rounds, pixels)
+        return self._cut[key]
+
+    def _needs(self, blocks: tuple[Blocks, ...]) -> tuple[int, int]:
+        """Bytes that blocks need of half the output and of half the input buffer."""
+        spec = self.spec
+        each = list(zip(self.passes, blocks, strict=True))
+        outputs = max(own.most * part.output_bytes(spec) for part, own in each)
+        inputs = max(own.pixels * part.channels for part, own in each) * spec.operand_bytes
+        return outputs, 0 if self.stays else inputs
+
+    def choices(self) -> list[Choice]:
+        """All that fit, in an order that no buffer changes.
+
+        Raises
+        ------
+        OperandError
+            If the least that a step can work on exceeds half a buffer; names layer, buffer, bytes.
+        """
+        spec, counts = self.spec, few_counts(self.tall) if self.tall else (1,)
+        rows = [(count, self._row_bytes(count)) for count in counts]
+        writes = [count for count, size in rows if size <= spec.weight_bytes // 2]
+        if not writes:
+            raise self._refuse("one row of all tiles of a pass", "weight", rows[-1][1])
+        priced = [(blocks, self._needs(blocks)) for blocks in self._all_blocks()]
+        narrow = [one for one in priced if one[1][0] <= spec.output_bytes // 2]
+        if not narrow:
+            raise self._refuse("one output pixel", "output", min(need for _, (need, _) in priced))
+        fitting = [blocks for blocks, (_, need) in narrow if need <= spec.input_bytes // 2]
+        if not fitting:
+            least = min(need for _, (_, need) in narrow)
+            raise self._refuse("the lines of one output pixel", "input", least)
+        return [Choice(count, blocks) for count in writes for blocks in fitting]
+
+    def _row_bytes(self, writes: int) -> int:
+        return max(-(-part.tall // writes) * part.row_bytes for part in self.passes)
+
+    def written(self, writes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each pass: rows of each step that writes, and their bytes; int64 (steps,)."""
+        if writes not in self._written:
+            self._written[writes] = [self._write(part, writes) for part in self.passes]
+        return self._written[writes]
+
+    def _write(self, part: Pass, writes: int) -> tuple[np.ndarray, np.ndarray]:
+        if not part.tall:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        bounds = parts(part.tall, min(writes, part.tall))
+        inside = np.minimum(bounds[:, None], self.layout.rows[part.tiles])
+        return np.diff(bounds), np.diff(inside, axis=0) @ self.layout.columns[part.tiles]
+
+    def bound(self, choice: Choice) -> int:
+        """Cycles that a choice cannot beat: its first load, all work, its last store."""
+        spec, latency = self.spec, self.spec.dram_latency_cycles
+        each = zip(choice.blocks, self.passes, strict=True)
+        work = sum(blocks.rounds * part.turn for blocks, part in each)
+        work += sum(part.tall for part in self.passes) * spec.write_cycles
+        first = self.written(choice.writes)[0][1]
+        loaded = int(first[0]) if first.size else 0
+        transfer = -(-loaded * spec.clock_hz // spec.dram_bandwidth_bytes_per_s)
+        return work + latency + (latency if loaded else 0) + transfer
+
+    def steps(self, choice: Choice) -> Steps:
+        """Every pass: its rows are written, then its blocks of outputs pass."""
+        spec, lengths = self.spec, []
+        moved: dict[tuple[str, str], list[np.ndarray]] = {
+            (side, name): [] for side, names in TENSORS.items() for name in names
+        }
+        each = zip(self.passes, self.written(choice.writes), choice.blocks, strict=True)
+        for part, (rows, weights), blocks in each:
+            sizes, before = blocks.sizes, np.zeros(rows.size, np.int64)
+            lengths += [rows * spec.write_cycles, blocks.turns * part.turn]
+            channels = part.fresh if self.stays else part.channels
+            for key, size in (
+                (("loads", "input"), blocks.fresh * (channels * spec.operand_bytes)),
+                (("loads", "psum"), sizes * (part.resumed * spec.psum_bytes)),
+                (("stores", "output"), sizes * (part.done * spec.operand_bytes)),
+                (("stores", "psum"), sizes * (part.waiting * spec.psum_bytes)),
+            ):
+                moved[key] += [before, size]
+            moved["loads", "weight"] += [weights, 0 * sizes]
+        loads, stores = (
+            {name: np.concatenate(moved[side, name]) for name in names}
+            for side, names in TENSORS.items()
+        )
+        return Steps(np.concatenate(lengths), loads, stores)
+
+    def best(self) -> tuple[tuple[int, int], Plan]:
+        """Cycles and bytes of the cheapest plan, and the plan."""
+        bounded = ((self.bound(choice), choice) for choice in self.choices())
+        found = cheapest(bounded, lambda choice: price_of(self.steps(choice), self.spec))
+        assert found is not None  # there is a choice, or it was refused
+        cost, choice = found
+        return cost, Plan(self.layout, self.images, self.passes, choice, self.steps(choice))
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """Tiles ``first``..``last`` - 1; columns by what becomes of them."""
-
-    first: int
-    last: int
-    done: int
-    waiting: int = 0
-    resumed: int = 0
-
-
-def _shares(found: Layout, capacity: int) -> Iterator[_Share]:
-    """The tiles of every pass, in order; columns without tiles are not in it."""
-    starts = np.flatnonzero(np.diff(found.column, prepend=-1))
-    ends = np.append(starts, found.tiles)[1:]
-    first = done = 0
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        wide = int(found.columns[start])
-        if end - first > capacity and start > first:
-            yield _Share(first, start, done)
-            first, done = start, 0
-        if end - start > capacity:
-            for at in range(start, end, capacity):
-                last = min(at + capacity, end)
-                whole = last == end
-                yield _Share(at, last, wide * whole, wide * (not whole), wide * (at > start))
-            first, done = end, 0
-        else:
-            done += wide
-    if first < found.tiles or not found.tiles:
-        yield _Share(first, found.tiles, done)
-
-
-def plan(found: Layout, spec: CrossbarSpec, images: int) -> Plan:
-    """Passes and blocks of a layer.
+def plan(found: Layout, spec: CrossbarSpec, images: int) -> tuple[Plan, ...]:
+    """The plan of all images together, or one of each.
 
     Raises
     ------
     OperandError
         If the least that a step can work on exceeds half a buffer; names layer, buffer, bytes.
     """
-    layer = found.layer
-    outputs = images * layer.P * layer.Q
-    channels = np.unique(found.channels).size
-    half = spec.input_bytes // 2
-    stays = images * layer.H * layer.W * channels * spec.operand_bytes <= half
-    shares = list(_shares(found, spec.capacity))
-    written = spec.programming == "counted" or len(shares) > 1
-    seen = np.zeros(layer.C, bool)
-    passes = []
-    for number, share in enumerate(shares):
-        strips = np.unique(found.strip[share.first : share.last])
-        used = np.zeros(layer.C, bool)
-        for strip in strips.tolist():
-            used[found.channels[found.strips[strip] : found.strips[strip + 1]]] = True
-        fresh = int((used & ~seen).sum() if stays else used.sum())
-        done = share.done + (found.empty_columns if number == len(shares) - 1 else 0)
-        copies = _copies(share.last - share.first, outputs, spec)
-        word = done * spec.operand_bytes + (share.waiting + share.resumed) * spec.psum_bytes
-        bounds = _blocks(found, spec, outputs, word, 0 if stays else fresh, copies)
-        passes.append(
-            Pass(
-                share.first,
-                share.last,
-                copies,
-                bounds,
-                fresh,
-                strips,
-                done,
-                share.waiting,
-                share.resumed,
-                _rows_per_step(found, share, spec) if written else 0,
-            )
-        )
-        seen |= used
-    return Plan(found, images, tuple(passes))
+    cost, together = Planner(found, spec, slice(0, images)).best()
+    if images == 1:
+        return (together,)
+    # what a layer takes does not depend on the image: each alone does what the first does
+    alone, one = Planner(found, spec, slice(0, 1)).best()
+    if cost <= (images * alone[0], images * alone[1]):
+        return (together,)
+    return (one,) * images
 
 
-def _copies(tiles: int, outputs: int, spec: CrossbarSpec) -> int:
-    """So few copies as finish in the least number of turns."""
-    if spec.copies == "one" or not tiles:
-        return 1
-    turns = -(-outputs // min(spec.capacity // tiles, outputs))
-    return -(-outputs // turns)
-
-
-def _rows_per_step(found: Layout, share: _Share, spec: CrossbarSpec) -> int:
-    tiles = slice(share.first, share.last)
-    row = int(found.columns[tiles].sum())
-    if not row:
-        return 0
-    half = spec.weight_bytes // 2
-    if row > half:
-        raise _refuse(found.layer.name, "one row of all tiles of a pass", "weight", row, half)
-    return min(half // row, int(found.rows[tiles].max()))
-
-
-def _blocks(
-    found: Layout, spec: CrossbarSpec, outputs: int, word: int, depth: int, copies: int
-) -> np.ndarray:
-    """Bounds of the blocks; ``word`` B of each output and ``depth`` channels must fit."""
-    name, half = found.layer.name, spec.output_bytes // 2
-    if word > half:
-        raise _refuse(name, "one output pixel", "output", word, half)
-    size, half_in = min(outputs, half // word), spec.input_bytes // 2
-    while True:
-        if copies < size < outputs:
-            size -= size % copies
-        bounds = cut(outputs, size)
-        pixels = int(lines_under(found.layer, bounds).sizes().max())
-        need = pixels * depth * spec.operand_bytes
-        if need <= half_in:
-            return bounds
-        if size == 1:
-            raise _refuse(name, "the lines of one output pixel", "input", need, half_in)
-        size = (size + 1) // 2
-
-
-def phases(rows: np.ndarray, spec: CrossbarSpec) -> np.ndarray:
-    """Sets of rows driven one after the other in tiles of so many rows; int64."""
-    sets: np.ndarray = -(-rows // spec.rows_at_once)
-    return sets
-
-
-def round_cycles(found: Layout, part: Pass, spec: CrossbarSpec) -> int:
-    """Cycles of one turn of the copies."""
-    if part.first == part.last:
-        return 1
-    most = int(phases(found.rows[part.tiles], spec).max())
-    return spec.beats * most * spec.beat_cycles(int(found.columns[part.tiles].max()))
-
-
-def written_rows(found: Layout, part: Pass) -> np.ndarray:
-    """Bounds of the rows that the steps of a pass write; int64 (steps + 1,)."""
-    if not part.rows_per_step:
-        return np.zeros(1, np.int64)
-    return cut(int(found.rows[part.tiles].max()), part.rows_per_step)
-
-
-def weight_loads(found: Layout, part: Pass) -> np.ndarray:
-    """Bytes of weights that each step writes; int64 (steps,)."""
-    bounds = written_rows(found, part)
-    inside = np.minimum(bounds[:, None], found.rows[part.tiles])
-    sizes: np.ndarray = np.diff(inside, axis=0) @ found.columns[part.tiles]
-    return sizes
-
-
-def steps(planned: Plan, spec: CrossbarSpec) -> Steps:
-    """Every pass: its rows are written, then its blocks of outputs pass."""
-    found, lengths = planned.layout, []
-    loads: dict[str, list[np.ndarray]] = {"input": [], "weight": [], "psum": []}
-    stores: dict[str, list[np.ndarray]] = {"output": [], "psum": []}
-    for part in planned.passes:
-        rows, blocks = written_rows(found, part), np.diff(part.bounds)
-        before, behind = np.zeros(rows.size - 1, np.int64), np.zeros(blocks.size, np.int64)
-        lengths += [
-            np.diff(rows) * spec.write_cycles,
-            part.rounds * round_cycles(found, part, spec),
-        ]
-        fresh = lines_under(found.layer, part.bounds).fresh() * part.fresh * spec.operand_bytes
-        loads["input"] += [before, fresh]
-        loads["weight"] += [weight_loads(found, part), behind]
-        loads["psum"] += [before, blocks * part.resumed * spec.psum_bytes]
-        stores["output"] += [before, blocks * part.done * spec.operand_bytes]
-        stores["psum"] += [before, blocks * part.waiting * spec.psum_bytes]
-    return Steps(
-        np.concatenate(lengths),
-        {name: np.concatenate(parts) for name, parts in loads.items()},
-        {name: np.concatenate(parts) for name, parts in stores.items()},
-    )
+def all_steps(plans: tuple[Plan, ...]) -> Steps:
+    """Steps of all plans, one plan after the other."""
+    return one_by_one([each.steps for each in plans])

@@ -1,11 +1,12 @@
 """What the crossbars did: causes of their time, and how often each part acted."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from arch.crossbar.layout import Layout
-from arch.crossbar.plan import Pass, Plan, phases, round_cycles, written_rows
+from arch.crossbar.passes import phases
+from arch.crossbar.plan import Plan
 from arch.crossbar.spec import CrossbarSpec
 
 CAUSES = ("read", "convert", "short_tile", "idle_copy", "program", "program_wait", "no_tile")
@@ -25,16 +26,16 @@ def causes(planned: Plan, spec: CrossbarSpec) -> dict[str, int]:
     ============ ==============================================================================
     """
     total = dict.fromkeys(CAUSES, 0)
-    for part in planned.passes:
-        for name, count in _pass_causes(planned, part, spec).items():
+    for number in range(len(planned.passes)):
+        for name, count in _pass_causes(planned, number, spec).items():
             total[name] += count
     return total
 
 
-def _pass_causes(planned: Plan, part: Pass, spec: CrossbarSpec) -> dict[str, int]:
-    found, each = planned.layout, spec.crossbars_per_tile
-    turns, turn = int(part.rounds.sum()), round_cycles(found, part, spec)
-    written = int(written_rows(found, part)[-1]) * spec.write_cycles
+def _pass_causes(planned: Plan, number: int, spec: CrossbarSpec) -> dict[str, int]:
+    found, each, part = planned.layout, spec.crossbars_per_tile, planned.passes[number]
+    turns, turn = planned.rounds(number), part.turn
+    written = part.tall * spec.write_cycles
     tiles = part.last - part.first
     held = tiles * part.copies * each
     empty = {"no_tile": (spec.crossbars - held) * (turns * turn + written)}
@@ -82,6 +83,11 @@ class Tally:
     strip_words: int
     strip_accesses: int
 
+    def for_images(self, times: int) -> "Tally":
+        """``times`` runs of one image each; what depends on values is known for all of them."""
+        counts = {name: times * count for name, count in asdict(self).items()}
+        return Tally(**{**counts, "cell_reads": self.cell_reads})
+
 
 def tally(planned: Plan, spec: CrossbarSpec, digits: np.ndarray) -> Tally:
     """Counts of one layer.
@@ -90,7 +96,7 @@ def tally(planned: Plan, spec: CrossbarSpec, digits: np.ndarray) -> Tally:
     ----------
     planned : Plan
     spec : CrossbarSpec
-    digits : int64 (C, R, S), digits of each tap that are not 0
+    digits : int64 (C, R, S), digits of each tap that are not 0, all images
     """
     found, each, outputs = planned.layout, spec.crossbars_per_tile, planned.outputs
     rows, columns = found.rows, found.columns
@@ -101,7 +107,7 @@ def tally(planned: Plan, spec: CrossbarSpec, digits: np.ndarray) -> Tally:
     written = sum(
         part.copies * int((rows[part.tiles] * wide[part.tiles]).sum())
         for part in planned.passes
-        if part.rows_per_step
+        if part.tall
     )
     return Tally(
         conversions=converted * spec.beats * each * outputs,

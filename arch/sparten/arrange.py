@@ -9,8 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from arch.parts import part_counts, parts
-from arch.sparten.filters import pass_counts
+from arch.parts import few_counts, part_counts, parts
 from arch.sparten.join import Joins
 from arch.sparten.spec import SpartenSpec
 
@@ -82,7 +81,7 @@ def output_pixel_bytes(filters: np.ndarray, spec: SpartenSpec) -> np.ndarray:
 
 def arrangements(joins: Joins) -> Iterator[Arrangement]:
     """All that there are to choose from, whatever the buffers hold."""
-    for passes in pass_counts(joins.filters.chunks):
+    for passes in few_counts(joins.filters.chunks):
         for blocks in part_counts(joins.filters.count) if passes == 1 else [joins.filters.count]:
             yield arrange(joins, passes, blocks)
 

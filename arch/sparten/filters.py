@@ -68,18 +68,6 @@ def pass_bounds(chunks: int, passes: int) -> np.ndarray:
     return parts(chunks, passes)
 
 
-def pass_counts(chunks: int) -> tuple[int, ...]:
-    """Numbers of passes to choose from: 1, 2, 3, 4, 6, 8, 12 … and one per chunk.
-
-    Examples
-    --------
-    >>> pass_counts(9), pass_counts(1)
-    ((1, 2, 3, 4, 6, 8, 9), (1,))
-    """
-    counts = {base << double for base in (1, 3) for double in range(chunks.bit_length())}
-    return tuple(sorted({count for count in counts if count < chunks} | {chunks}))
-
-
 def chunk_bytes(nonzeros: np.ndarray, lengths: np.ndarray, packed: bool, word: int) -> np.ndarray:
     """Mask and values of chunks, pointers left out; dense ones have no mask.
 
@@ -139,9 +127,9 @@ def _of_group(layer: ConvLayer, group: int, weights: np.ndarray, spec: SpartenSp
     pointers = spec.pointer_bytes if spec.skips_weights else 0
     total = np.add.reduceat(moved, first)
     used = min(spec.units_per_cluster, int(counts.max()))
-    in_unit = np.zeros((counts.size, sizes.size, used), np.int64)
+    in_unit = np.zeros((counts.size, used, sizes.size), np.int64)
     unit = np.concatenate([unit_of_rank(n, spec.units_per_cluster) for n in counts.tolist()])
-    np.add.at(in_unit, (np.repeat(np.arange(counts.size), counts), slice(None), unit), moved)
+    np.add.at(in_unit, (np.repeat(np.arange(counts.size), counts), unit), moved)
     ports = (spec.port_bytes, spec.unit_port_bytes)
     return FilterGroups(
         np.full(counts.size, group, np.int64),
@@ -151,5 +139,5 @@ def _of_group(layer: ConvLayer, group: int, weights: np.ndarray, spec: SpartenSp
         total + pointers * counts[:, None],
         total,
         np.stack([np.add.reduceat(-(-moved // port), first) for port in ports]),
-        in_unit,
+        in_unit.transpose(0, 2, 1),
     )

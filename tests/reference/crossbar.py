@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
-def up(value, size):
-    return -(-value // size)
+from tests.reference import plans
+from tests.reference.plans import cut, few_counts, up
 
 
 @dataclass
@@ -82,7 +81,6 @@ class Machine:
         self.trace = Trace(np.zeros((tensors.images, layer.K, layer.P, layer.Q), int))
         self.tiles, self.possible = tiles_of(layer, self.weights, spec)
         self.passes = in_passes(self.tiles, spec.capacity)
-        self.on_chip = set()
 
     def activation(self, place, g, tap):
         """What a row is fed with for one output."""
@@ -110,17 +108,124 @@ class Machine:
                 found.append(n * layer.H + min(max(y, 0), layer.H - 1))
         return set(range(found[0], found[3] + 1))
 
-    def blocks(self, need, depth, copies):
-        spec, total = self.spec, len(self.places)
-        size = min(total, spec.output_bytes // 2 // need)
-        while True:
-            if copies < size < total:
-                size -= size % copies
-            found = [self.places[i : i + size] for i in range(0, total, size)]
-            most = max(len(self.lines(block)) for block in found)
-            if most * self.layer.W * depth * spec.operand_bytes <= spec.input_bytes // 2:
-                return found
-            size = up(size, 2)
+    # The plans there are: steps that write a pass, and how its outputs are cut.
+
+    def facts(self, number, images):
+        """What a pass is, whatever the buffers hold."""
+        tiles, spec = self.passes[number], self.spec
+        mine = {tile[0][:2] for tile in tiles}
+        before = {t[0][:2] for tiles_ in self.passes[:number] for t in tiles_}
+        behind = {t[0][:2] for tiles_ in self.passes[number + 1 :] for t in tiles_}
+        width = {tile[0][:2]: len(tile[2]) for tile in tiles}
+        done = sum(width[key] for key in mine - behind)
+        if number == len(self.passes) - 1:
+            held = {tile[0][:2]: len(tile[2]) for tile in self.tiles}
+            done += self.layer.K - sum(held.values())
+        outputs, copies = images * self.layer.P * self.layer.Q, 1
+        if tiles and spec.copies == "fill":
+            most = min(spec.capacity // len(tiles), outputs)
+            copies = next(c for c in range(1, most + 1) if up(outputs, c) == up(outputs, most))
+        channels = set().union(*map(self.channels, tiles))
+        seen = set().union(*(self.channels(t) for part in self.passes[:number] for t in part))
+        written = tiles and (spec.programming == "counted" or len(self.passes) > 1)
+        return {
+            "done": done,
+            "waiting": sum(width[key] for key in mine & behind),
+            "resumed": sum(width[key] for key in mine & before),
+            "copies": copies,
+            "channels": len(channels),
+            "fresh": len(channels - seen),
+            "tall": max(len(rows) for _, rows, _ in tiles) if written else 0,
+            "cycles": self.turn_cycles(tiles),
+        }
+
+    def turn_cycles(self, tiles):
+        """Cycles in which every copy takes one output."""
+        spec = self.spec
+        if not tiles:
+            return 1
+        sets = max(up(len(rows), spec.rows_at_once) for _, rows, _ in tiles)
+        return sets * up(8, spec.dac_bits) * self.beat(tiles)
+
+    def beat(self, tiles):
+        spec = self.spec
+        reading = up(spec.read_ns * spec.clock_hz, 10**9)
+        wide = max(len(columns) for _, _, columns in tiles)
+        return max(reading, up(up(wide, spec.adcs_per_crossbar) * spec.clock_hz, spec.adc_hz))
+
+    def cuts(self, places, facts):
+        """Blocks of every pass: whole turns of its copies, or parts of a turn."""
+        turns = [up(len(places), fact["copies"]) for fact in facts]
+        for count in few_counts(max(turns)):
+            found = []
+            for fact, whole in zip(facts, turns, strict=True):
+                blocks = cut(range(whole), min(count, whole))
+                size = fact["copies"]
+                found.append([places[b[0] * size : (b[-1] + 1) * size] for b in blocks])
+            yield found
+        for count in few_counts(max(fact["copies"] for fact in facts))[1:]:
+            sizes = [up(fact["copies"], count) for fact in facts]
+            yield [[places[i : i + n] for i in range(0, len(places), n)] for n in sizes]
+
+    def stays(self, images):
+        everything = set().union(*map(self.channels, self.tiles))
+        pixels = images * self.layer.H * self.layer.W
+        return pixels * len(everything) * self.spec.operand_bytes <= self.spec.input_bytes // 2
+
+    def room(self, facts, blocks, writes, images):
+        """Whether it all fits half of each buffer."""
+        spec, psum = self.spec, up(self.spec.psum_bits, 8)
+        for number, fact in enumerate(facts):
+            row = sum(len(columns) for _, _, columns in self.passes[number])
+            pixel = fact["done"] * spec.operand_bytes + (fact["waiting"] + fact["resumed"]) * psum
+            lines = max(len(self.lines(block)) for block in blocks[number])
+            inputs = lines * self.layer.W * fact["channels"] * spec.operand_bytes
+            if (
+                up(fact["tall"], writes) * row > spec.weight_bytes // 2
+                or max(map(len, blocks[number])) * pixel > spec.output_bytes // 2
+                or (inputs > spec.input_bytes // 2 and not self.stays(images))
+            ):
+                return False
+        return True
+
+    def timed(self, facts, blocks, writes, images):
+        """(loads, stores, length) of every step."""
+        spec, found = self.spec, []
+        psum, time = up(spec.psum_bits, 8), up(spec.write_ns * spec.clock_hz, 10**9)
+        for number, fact in enumerate(facts):
+            for rows in cut(range(fact["tall"]), min(writes, fact["tall"])) if fact["tall"] else []:
+                tiles = self.passes[number]
+                size = sum(len(columns) for i in rows for _, r, columns in tiles if i < len(r))
+                found.append(((0, size, 0), (0, 0), len(rows) * time))
+            channels, last = fact["fresh" if self.stays(images) else "channels"], set()
+            for block in blocks[number]:
+                lines, n = self.lines(block), len(block)
+                pixels = len(lines - last) * self.layer.W
+                loads = (pixels * channels * spec.operand_bytes, 0, n * fact["resumed"] * psum)
+                stores = (n * fact["done"] * spec.operand_bytes, n * fact["waiting"] * psum)
+                found.append((loads, stores, up(n, fact["copies"]) * fact["cycles"]))
+                last = lines
+        return found
+
+    def cheapest(self, places):
+        """(cost, (facts, blocks, writes)) of some images."""
+        images = len(places) // (self.layer.P * self.layer.Q)
+        facts = [self.facts(number, images) for number in range(len(self.passes))]
+        found = []
+        for writes in few_counts(max(1, *(fact["tall"] for fact in facts))):
+            for blocks in self.cuts(places, facts):
+                if self.room(facts, blocks, writes, images):
+                    timed = self.timed(facts, blocks, writes, images)
+                    found.append((plans.cost(timed, self.spec), (facts, blocks, writes, images)))
+        return min(found, key=lambda entry: entry[0])
+
+    def chosen(self):
+        """Of all images together, or of each by itself if that costs less."""
+        each, images = self.layer.P * self.layer.Q, self.pixels.shape[0]
+        together = self.cheapest(self.places)
+        alone = [self.cheapest(self.places[i * each : (i + 1) * each]) for i in range(images)]
+        sums = tuple(sum(cost[way] for cost, _ in alone) for way in (0, 1))
+        return [together[1]] if together[0] <= sums else [run for _, run in alone]
 
     def step(self, length, **moved):
         trace = self.trace
@@ -143,38 +248,21 @@ class Machine:
                     trace.events[key] += up(size, self.spec.port_bytes)
 
     def run(self):
-        for number, tiles in enumerate(self.passes):
-            self.run_pass(tiles, number)
+        for number, (facts, blocks, writes, images) in enumerate(self.chosen()):
+            if number:  # all of the image before leaves first
+                self.step(0)
+                self.step(0)
+            for part, tiles in enumerate(self.passes):
+                self.run_pass(tiles, facts[part], blocks[part], writes, self.stays(images))
         return self.trace
 
-    def run_pass(self, tiles, number):
+    def run_pass(self, tiles, fact, blocks, writes, stays):
         spec, layer, trace = self.spec, self.layer, self.trace
-        each, total = 2 * up(8, spec.cell_bits), len(self.places)
-        mine = {tile[0][:2] for tile in tiles}
-        before = {t[0][:2] for tiles_ in self.passes[:number] for t in tiles_}
-        behind = {t[0][:2] for tiles_ in self.passes[number + 1 :] for t in tiles_}
-        width = {tile[0][:2]: len(tile[2]) for tile in tiles}
-        done = sum(width[key] for key in mine - behind)
-        waiting = sum(width[key] for key in mine & behind)
-        resumed = sum(width[key] for key in mine & before)
-        if number == len(self.passes) - 1:
-            held = {tile[0][:2]: len(tile[2]) for tile in self.tiles}
-            done += layer.K - sum(held.values())
-        copies = 1
-        if tiles and spec.copies == "fill":
-            most = min(spec.capacity // len(tiles), total)
-            copies = next(c for c in range(1, most + 1) if up(total, c) == up(total, most))
-        channels = set().union(*map(self.channels, tiles)) if tiles else set()
-        everything = set().union(*map(self.channels, self.tiles)) if self.tiles else set()
-        size = self.pixels.shape[0] * layer.H * layer.W * len(everything) * spec.operand_bytes
-        stays = size <= spec.input_bytes // 2
-        fresh = len(channels - self.on_chip if stays else channels)
-        self.on_chip |= channels
-        if tiles and (spec.programming == "counted" or len(self.passes) > 1):
-            self.write(tiles, copies)
-        need = done * spec.operand_bytes + (waiting + resumed) * up(spec.psum_bits, 8)
-        last = set()
-        for block in self.blocks(need, 0 if stays else fresh, copies):
+        each, copies = 2 * up(8, spec.cell_bits), fact["copies"]
+        if fact["tall"]:
+            self.write(tiles, copies, cut(range(fact["tall"]), min(writes, fact["tall"])))
+        channels, last = fact["fresh" if stays else "channels"], set()
+        for block in blocks:
             lines = self.lines(block)
             length = 0
             for i in range(0, len(block), copies):
@@ -182,26 +270,24 @@ class Machine:
             psum = len(block) * up(spec.psum_bits, 8)
             self.step(
                 length,
-                input=len(lines - last) * layer.W * fresh * spec.operand_bytes,
-                output=len(block) * done * spec.operand_bytes,
-                waiting=waiting * psum,
-                resumed=resumed * psum,
+                input=len(lines - last) * layer.W * channels * spec.operand_bytes,
+                output=len(block) * fact["done"] * spec.operand_bytes,
+                waiting=fact["waiting"] * psum,
+                resumed=fact["resumed"] * psum,
             )
             last = lines
             trace.causes["no_tile"] += (spec.crossbars - len(tiles) * copies * each) * length
         for (g, j, i), _, columns in tiles:
             earlier = any(t[0][:2] == (g, j) and t[0][2] < i for t in self.tiles)
-            trace.events["accumulator", "add", "psum"] += earlier * len(columns) * total
+            outputs = sum(map(len, blocks))
+            trace.events["accumulator", "add", "psum"] += earlier * len(columns) * outputs
 
-    def write(self, tiles, copies):
+    def write(self, tiles, copies, runs):
         spec, each = self.spec, 2 * up(8, self.spec.cell_bits)
-        row = sum(len(columns) for _, _, columns in tiles)
-        tall = max(len(rows) for _, rows, _ in tiles)
-        per_step = min(spec.weight_bytes // 2 // row, tall)
         time = up(spec.write_ns * spec.clock_hz, 10**9)
-        for first in range(0, tall, per_step):
+        for run in runs:
             size = cycles = 0
-            for i in range(first, min(first + per_step, tall)):
+            for i in run:
                 cycles += time
                 for _, rows, columns in tiles:
                     if i < len(rows):
@@ -221,12 +307,8 @@ class Machine:
         if not tiles:
             return 1
         reading = up(spec.read_ns * spec.clock_hz, 10**9)
-        wide = max(len(columns) for _, _, columns in tiles)
-        converting = up(up(wide, spec.adcs_per_crossbar) * spec.clock_hz, spec.adc_hz)
-        beat = max(reading, converting)
-        sets = max(up(len(rows), spec.rows_at_once) for _, rows, _ in tiles)
-        beats = up(8, spec.dac_bits)
-        cycles = sets * beats * beat
+        beat, beats = self.beat(tiles), up(8, spec.dac_bits)
+        cycles = self.turn_cycles(tiles)
         for place in outputs:
             self.fetch(tiles, place)
             for tile in tiles:

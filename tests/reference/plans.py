@@ -50,6 +50,12 @@ def part_counts(total):
     return [n for n in range(1, total + 1) if n == 1 or up(total, n) < up(total, n - 1)]
 
 
+def few_counts(total):
+    """1, 2, 3, 4, 6, 8, 12 and so on below ``total``, and that."""
+    powers = {base * 2**n for base in (1, 3) for n in range(total)}
+    return [*sorted(n for n in powers if n < total), total]
+
+
 def cut(things, count):
     """A list in so many parts, as even as can be."""
     edges = [i * len(things) // count for i in range(count + 1)]

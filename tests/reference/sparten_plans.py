@@ -1,7 +1,7 @@
 """Which plan the slow SparTen takes: all of them are listed, timed and priced."""
 
 from tests.reference import plans
-from tests.reference.plans import cut, part_counts
+from tests.reference.plans import cut, few_counts, part_counts
 from tests.reference.sparten_layout import Layout
 
 
@@ -15,12 +15,9 @@ class Planned(Layout):
 
     def arrangements(self):
         """Lists of blocks, a block a list of passes, a pass a list of filter groups."""
-        chunks = len(self.cut)
-        powers = {base * 2**n for base in (1, 3) for n in range(chunks)}
-        counts = sorted(n for n in powers if n < chunks)
         for way in self.ways():
             groups = self.filter_groups(way)
-            for count in [*counts, chunks]:
+            for count in few_counts(len(self.cut)):
                 if count > 1:
                     yield [[[part] for part in self.in_passes(one, count)] for one in groups]
                     continue
