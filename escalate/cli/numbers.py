@@ -68,7 +68,7 @@ PARSERS: Mapping[str, Whole | Real] = {
     **dict.fromkeys(("ramp", "ratio", "threshold"), ANY_REAL),
     **dict.fromkeys(("bits_per_value", "deviation", "rate_penalty"), ANY_REAL),
     **dict.fromkeys(("count", "held_out", "images", "limit"), IMAGES),
-    **dict.fromkeys(("crop", "resize", "size"), SIDE),
+    **dict.fromkeys(("crop", "resize"), SIDE),
     **dict.fromkeys(("threads", "workers"), THREADS),
     "channels": Whole(1, 4096),
     "features": Whole(1, 4096),

@@ -47,7 +47,9 @@ def test_machines_fields_and_values(refused, own, tmp_path):
     assert "unknown machine 'abacus'" in refused("machines", "show", "abacus")
     assert "unknown preset 'big'" in refused("simulate", own, "--preset", "big")
     assert "unknown field 'colour'" in refused("simulate", own, "--set", "colour=3")
-    assert "pe_blocks = 0: wanted a whole number" in refused("simulate", own, "--set", "pe_blocks=0")
+    assert "pe_blocks = 0: wanted a whole number" in refused(
+        "simulate", own, "--set", "pe_blocks=0"
+    )
     assert "names none of the machines" in refused("compare", own, "--baseline", "scnn")
     path = tmp_path / "mine.toml"
     path.write_text('machine = "basis_first"\npe_blocks = "many"\n')
