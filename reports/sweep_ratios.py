@@ -101,5 +101,7 @@ def with_ratios(points: "pd.DataFrame", baseline: str, axes: Sequence[str]) -> "
     columns = {}
     for name, cost in (("speedup", "latency_s"), ("energy_efficiency", "energy_j")):
         costs = points[cost].to_numpy(float)
-        columns[name] = np.where(there, costs[bases] / costs, np.nan)
+        against = costs[bases]
+        known = there & (costs > 0) & (against > 0)  # a ratio to nothing is none
+        columns[name] = np.divide(against, costs, out=np.full(len(costs), np.nan), where=known)
     return points.assign(**columns)
