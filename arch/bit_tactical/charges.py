@@ -6,15 +6,14 @@ step; a weight once per pallet of windows; both are read once per multiplication
 no work does not switch.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from arch.bit_tactical.dram import Moved
 from arch.bit_tactical.plan import Plan, pallets, row_bytes
 from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
-from arch.bit_tactical.tally import Tally, is_multiplexed
+from arch.bit_tactical.tally import is_multiplexed
 from arch.buffers import Buffers, banked
 from arch.charges import Key, common_prices
 from arch.energy import EnergyTable, Price
@@ -53,6 +52,11 @@ class OnChip:
     output_words: int
     weight_words: int
 
+    def __add__(self, other: "OnChip") -> "OnChip":
+        """Both."""
+        mine, theirs = asdict(self), asdict(other)
+        return OnChip(**{name: count + theirs[name] for name, count in mine.items()})
+
 
 def on_chip(planned: Plan, made: Schedule, spec: BitTacticalSpec, rows: np.ndarray) -> OnChip:
     """Counts of one layer; ``rows`` as ``Moved.weight_rows``."""
@@ -75,11 +79,11 @@ def on_chip(planned: Plan, made: Schedule, spec: BitTacticalSpec, rows: np.ndarr
     )
 
 
-def traffic(chip: OnChip, steps: Moved, spec: BitTacticalSpec) -> dict[Key, int]:
+def traffic(chip: OnChip, input_filled: int, spec: BitTacticalSpec) -> dict[Key, int]:
     """Bytes by (level, tensor, direction); ``glb`` is the three memories, on both sides."""
     word = spec.operand_bytes
     return {
-        ("glb", "input", "write"): steps.input_filled,
+        ("glb", "input", "write"): input_filled,
         ("glb", "input", "read"): chip.input_words * word,
         ("glb", "weight", "write"): chip.weight_write_bytes,
         ("glb", "weight", "read"): chip.weight_read_bytes,
@@ -95,14 +99,21 @@ def _ports(size_bytes: int, spec: BitTacticalSpec) -> int:
 
 
 def events(
-    chip: OnChip, steps: Moved, counts: Tally, planned: Plan, pairs: int, spec: BitTacticalSpec
+    chip: OnChip,
+    input_filled: int,
+    sums: int,
+    worked: int,
+    pairs: int,
+    spec: BitTacticalSpec,
 ) -> dict[Key, int]:
-    """Actions by (component, action, tensor); psums and outputs pass the port side by side."""
+    """Actions by (component, action, tensor); psums and outputs pass the port side by side.
+
+    ``sums`` are additions to psums, ``worked`` lane-cycles that multiply, ``pairs`` products.
+    """
     psums = _ports(chip.psum_words * spec.psum_bytes, spec)
     outputs = _ports(chip.output_words * spec.operand_bytes, spec)
-    sums = int((planned.layout.sizes * counts.needed).sum())
     return {
-        ("activation_memory", "write", "input"): _ports(steps.input_filled, spec),
+        ("activation_memory", "write", "input"): _ports(input_filled, spec),
         ("activation_memory", "read", "input"): chip.input_accesses,
         ("weight_memory", "write", "weight"): chip.weight_write_accesses,
         ("weight_memory", "read", "weight"): chip.weight_read_accesses,
@@ -115,8 +126,8 @@ def events(
         ("selector", "select", "input"): pairs if spec.scheduled else 0,
         ("weight_register", "write", "weight"): chip.weight_words,
         ("weight_register", "read", "weight"): pairs,
-        ("lane", "multiply", "psum"): counts.worked,
-        ("lane", "add", "psum"): counts.worked,
+        ("lane", "multiply", "psum"): worked,
+        ("lane", "add", "psum"): worked,
         ("accumulator", "add", "psum"): sums,
         ("psum_register", "read", "psum"): sums,
         ("psum_register", "write", "psum"): sums,

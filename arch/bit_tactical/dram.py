@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.bit_tactical.encode import group_bits
+from arch.bit_tactical.layout import Layout
 from arch.bit_tactical.plan import Plan
 from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
@@ -24,27 +25,60 @@ def _bytes(bits: np.ndarray) -> np.ndarray:
     return whole
 
 
-def weight_loads(planned: Plan, made: Schedule, spec: BitTacticalSpec) -> np.ndarray:
-    """DRAM bytes of the weights of every set and piece, int64 (sets, pieces)."""
-    found = planned.layout
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Sizes in DRAM, whatever the plan.
+
+    Parameters
+    ----------
+    weights : int64 (sets, steps + 1), bits of all steps left before
+    lines : int64 (passes, N x H + 1), bytes of all input lines before
+    outputs : int64 (sets, windows + 1), bits of all windows before
+    """
+
+    weights: np.ndarray
+    lines: np.ndarray
+    outputs: np.ndarray
+
+
+def _below(values: np.ndarray) -> np.ndarray:
+    ends = np.zeros((values.shape[0], values.shape[1] + 1), np.int64)
+    np.cumsum(values, axis=1, out=ends[:, 1:])
+    return ends
+
+
+def stored(
+    found: Layout,
+    channels: np.ndarray,
+    made: Schedule,
+    spec: BitTacticalSpec,
+    activations: np.ndarray,
+    outputs: np.ndarray | None,
+) -> Stored:
+    """Sizes of a layer's tensors; ``channels`` of each pass as ``Plan`` has them."""
     bits = made.taken * spec.slot_bits
     if spec.scheduled:
         bits = bits + found.sizes[:, None] * spec.lanes + spec.advance_bits
-    ends = np.zeros((found.sizes.size, found.steps + 1), np.int64)
-    np.cumsum(bits, axis=1, out=ends[:, 1:])
-    edges = np.minimum(np.arange(planned.pieces + 1) * planned.piece, made.counts[:, None])
-    return _bytes(np.diff(np.take_along_axis(ends, edges, axis=1), axis=1))
-
-
-def input_lines(activations: np.ndarray, planned: Plan, spec: BitTacticalSpec) -> np.ndarray:
-    """DRAM bytes of every input line and pass, int64 (passes, N x H)."""
     kept: dict[tuple[int, int], np.ndarray] = {}
-    group = planned.layout.lanes
-    for first, last in planned.channels.tolist():
+    for first, last in channels.tolist():
         if (first, last) not in kept:
             part = activations[:, first:last]
-            kept[first, last] = _bytes(group_bits(part, group, spec).sum(axis=2).ravel())
-    return np.stack([kept[first, last] for first, last in planned.channels.tolist()])
+            kept[first, last] = _bytes(group_bits(part, found.lanes, spec).sum(axis=2).ravel())
+    lines = np.stack([kept[first, last] for first, last in channels.tolist()])
+    windows = activations.shape[0] * found.layer.P * found.layer.Q
+    single = np.empty((found.sizes.size, windows), np.int64)
+    single[:] = found.sizes[:, None] * spec.operand_bits
+    for at, end in enumerate(np.cumsum(found.sizes) if outputs is not None else ()):
+        assert outputs is not None
+        part = outputs[:, end - found.sizes[at] : end]
+        single[at] = group_bits(part, part.shape[1], spec).ravel()
+    return Stored(_below(bits), _below(lines), _below(single))
+
+
+def weight_loads(planned: Plan, made: Schedule, sizes: Stored) -> np.ndarray:
+    """DRAM bytes of the weights of every set and piece, int64 (sets, pieces)."""
+    edges = np.minimum(np.arange(planned.pieces + 1) * planned.piece, made.counts[:, None])
+    return _bytes(np.diff(np.take_along_axis(sizes.weights, edges, axis=1), axis=1))
 
 
 def fetched(planned: Plan) -> tuple[np.ndarray, np.ndarray]:
@@ -63,19 +97,9 @@ def fetched(planned: Plan) -> tuple[np.ndarray, np.ndarray]:
     return firsts, lasts
 
 
-def output_stores(outputs: np.ndarray | None, planned: Plan, spec: BitTacticalSpec) -> np.ndarray:
+def output_stores(planned: Plan, sizes: Stored) -> np.ndarray:
     """DRAM bytes of the outputs of every pass and block, int64 (passes, blocks)."""
-    found = planned.layout
-    sets = found.sizes.size
-    if outputs is None:
-        bits = found.sizes[:, None] * planned.windows * spec.operand_bits
-    else:
-        ends = np.cumsum(found.sizes)
-        bits = np.empty((sets, planned.windows.size), np.int64)
-        for at, end in enumerate(ends):
-            part = outputs[:, end - found.sizes[at] : end]
-            single = group_bits(part, part.shape[1], spec).ravel()
-            bits[at] = np.add.reduceat(single, planned.blocks[:-1])
+    bits = np.diff(sizes.outputs[:, planned.blocks], axis=1)
     return _bytes(np.add.reduceat(bits, planned.passes, axis=0))
 
 
@@ -89,12 +113,7 @@ class Moved:
 
 
 def moved(
-    planned: Plan,
-    made: Schedule,
-    counts: Tally,
-    spec: BitTacticalSpec,
-    activations: np.ndarray,
-    outputs: np.ndarray | None,
+    planned: Plan, made: Schedule, counts: Tally, spec: BitTacticalSpec, sizes: Stored
 ) -> Moved:
     """The steps in order, pass by pass, block by block, piece by piece.
 
@@ -104,13 +123,11 @@ def moved(
     shape = lengths.shape
     loads, stores = np.zeros((2, *shape), np.int64)
     first, last = fetched(planned)
-    ends = np.cumsum(input_lines(activations, planned, spec), axis=1)
-    ends = np.concatenate([np.zeros((shape[0], 1), np.int64), ends], axis=1)
     at = np.arange(shape[0])[:, None]
-    loads[:, :, 0] = ends[at, last] - ends[at, first]
-    stores[:, :, -1] = output_stores(outputs, planned, spec)
+    loads[:, :, 0] = sizes.lines[at, last] - sizes.lines[at, first]
+    stores[:, :, -1] = output_stores(planned, sizes)
     weights = np.zeros(shape, np.int64)
-    single = np.add.reduceat(weight_loads(planned, made, spec), planned.passes, axis=0)
+    single = np.add.reduceat(weight_loads(planned, made, sizes), planned.passes, axis=0)
     times = shape[1] if planned.pieces > 1 else 1
     weights[:, :times, :] = single[:, None, :]
     depth = np.diff(planned.channels, axis=1) * planned.layout.layer.W * spec.operand_bytes

@@ -217,15 +217,37 @@ def _worst(
 
 
 @kernel(parallel=True)
-def serial_cycles(
+def step_costs(
     codes: np.ndarray,
     counts: np.ndarray,
     times: np.ndarray,
     used: np.ndarray,
-    taken: np.ndarray,
     lanes: int,
     largest: bool,
     need: np.ndarray,
+    costs: np.ndarray,
+) -> None:
+    """Cycles that every window needs for every step of every set of filters.
+
+    codes : unsigned (places, windows); ``need`` int64: cycles by what ``_worst`` finds
+    counts, times, used : as ``schedule_sets``
+    costs : uint8 out (sets, steps, windows), steps behind the last one left as they are
+    """
+    windows = codes.shape[1]
+    for s in prange(counts.shape[0]):
+        worst = np.empty(windows, codes.dtype)
+        for kept in range(counts[s]):
+            _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
+            for w in range(windows):
+                costs[s, kept, w] = need[worst[w]]
+
+
+@kernel(parallel=True)
+def serial_cycles(
+    costs: np.ndarray,
+    counts: np.ndarray,
+    taken: np.ndarray,
+    bounds: np.ndarray,
     columns: int,
     piece: int,
     cycles: np.ndarray,
@@ -233,30 +255,32 @@ def serial_cycles(
 ) -> None:
     """Cycles of a bit-serial tile for every set of filters: columns wait for each other.
 
-    codes : unsigned (places, windows); ``need`` int64: cycles by what ``_worst`` finds
-    counts, times, used, taken : as ``schedule_sets``
+    costs : uint8 (sets, steps, windows); counts, taken : as ``schedule_sets``
+    bounds : int64 (blocks + 1,), of the blocks of windows
     piece : steps kept of a set that lie in the weight memory at once
-    cycles : int64 (sets, pieces, shares), added to; pallet i of columns is of share i mod shares
-    sums : int64 (sets, 4), added to: window-cycles until the step ends, the same times slots
-        taken, window-cycles needed, the same times slots taken
+    cycles : int64 out (sets, blocks, pieces, shares), zero before; pallet i of the columns of a
+        block is of share i mod shares
+    sums : int64 out (sets, 4): window-cycles until the step ends, the same times slots taken,
+        window-cycles needed, the same times slots taken
     """
-    windows, shares = codes.shape[1], cycles.shape[2]
+    shares = cycles.shape[3]
     for s in prange(counts.shape[0]):
-        worst = np.empty(windows, codes.dtype)
+        sums[s, :] = 0
         for kept in range(counts[s]):
-            _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
+            line, part = costs[s, kept], kept // piece
             ends, own = np.int64(0), np.int64(0)
-            share = 0
-            for low in range(0, windows, columns):
-                high = min(low + columns, windows)
-                slowest = np.int64(0)
-                for w in range(low, high):
-                    cost = need[worst[w]]
-                    own += cost
-                    slowest = max(slowest, cost)
-                cycles[s, kept // piece, share] += slowest
-                ends += slowest * (high - low)
-                share = share + 1 if share + 1 < shares else 0
+            for block in range(bounds.size - 1):
+                share = 0
+                for low in range(bounds[block], bounds[block + 1], columns):
+                    high = min(low + columns, bounds[block + 1])
+                    slowest, total = np.int64(0), np.int64(0)
+                    for w in range(low, high):
+                        total += line[w]
+                        slowest = max(slowest, np.int64(line[w]))
+                    cycles[s, block, part, share] += slowest
+                    own += total
+                    ends += slowest * (high - low)
+                    share = share + 1 if share + 1 < shares else 0
             sums[s, 0] += ends
             sums[s, 1] += ends * taken[s, kept]
             sums[s, 2] += own
@@ -265,14 +289,10 @@ def serial_cycles(
 
 @kernel(parallel=True)
 def multiplexed_cycles(
-    codes: np.ndarray,
+    costs: np.ndarray,
     counts: np.ndarray,
-    times: np.ndarray,
-    used: np.ndarray,
     taken: np.ndarray,
-    lanes: int,
-    largest: bool,
-    need: np.ndarray,
+    bounds: np.ndarray,
     columns: int,
     piece: int,
     cycles: np.ndarray,
@@ -282,26 +302,24 @@ def multiplexed_cycles(
 
     One window at a time.  A step begins a cycle after the one before it, once its column is free.
     """
-    windows, shares = codes.shape[1], cycles.shape[2]
+    shares = cycles.shape[3]
     for s in prange(counts.shape[0]):
-        worst = np.empty(windows, codes.dtype)
-        free = np.zeros((windows, columns), np.int64)
-        start = np.zeros(windows, np.int64)
-        end = np.zeros(windows, np.int64)
-        for kept in range(counts[s]):
-            _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
-            if kept % piece == 0:
-                free[:], start[:], end[:] = 0, 0, 0
-            column = kept % piece % columns
-            for w in range(windows):
-                cost = need[worst[w]]
-                begin = max(start[w], free[w, column])
-                start[w], free[w, column] = begin + 1, begin + cost
-                end[w] = max(end[w], begin + cost)
-                sums[s, 0] += cost
-                sums[s, 1] += cost * taken[s, kept]
-                sums[s, 2] += cost
-                sums[s, 3] += cost * taken[s, kept]
-            if kept % piece == piece - 1 or kept == counts[s] - 1:
-                for w in range(windows):
-                    cycles[s, kept // piece, w % shares] += end[w]
+        sums[s, :] = 0
+        free = np.zeros(columns, np.int64)
+        for block in range(bounds.size - 1):
+            for w in range(bounds[block], bounds[block + 1]):
+                share = (w - bounds[block]) % shares
+                start, end = np.int64(0), np.int64(0)
+                for kept in range(counts[s]):
+                    if kept % piece == 0:
+                        free[:] = 0
+                        start, end = np.int64(0), np.int64(0)
+                    column, cost = kept % piece % columns, np.int64(costs[s, kept, w])
+                    begin = max(start, free[column])
+                    start, free[column] = begin + 1, begin + cost
+                    end = max(end, begin + cost)
+                    sums[s, 0] += cost
+                    sums[s, 1] += cost * taken[s, kept]
+                    if kept % piece == piece - 1 or kept == counts[s] - 1:
+                        cycles[s, block, kept // piece, share] += end
+        sums[s, 2], sums[s, 3] = sums[s, 0], sums[s, 1]

@@ -7,36 +7,38 @@ import numpy as np
 
 from arch.bit_tactical.area import area
 from arch.bit_tactical.charges import events, on_chip, prices, traffic
-from arch.bit_tactical.dram import moved
+from arch.bit_tactical.choose import Planner, plans
 from arch.bit_tactical.layout import layout
-from arch.bit_tactical.plan import Plan, plan
+from arch.bit_tactical.plan import Plan
 from arch.bit_tactical.schedule import Schedule, schedule
 from arch.bit_tactical.spec import PRESETS, BitTacticalSpec
-from arch.bit_tactical.tally import Tally, bit_parallel, bit_serial, causes
+from arch.bit_tactical.tally import causes, costs
 from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
 from arch.pairs import effectual_pairs
+from arch.parts import one_by_one
 from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
-def _extras(planned: Plan, made: Schedule, spec: BitTacticalSpec) -> dict[str, Any]:
-    found = planned.layout
+def _extras(chosen: tuple[Plan, ...], made: Schedule, spec: BitTacticalSpec) -> dict[str, Any]:
+    found = chosen[0].layout
     return {
         "back_end": spec.back_end,
         "filter_sets": found.sizes.size,
         "dense_steps": found.steps * found.sizes.size,
         "steps_left": int(made.counts.sum()),
         "slots_taken": int(made.slots.sum()),
-        "passes": planned.passes.size,
-        "window_blocks": planned.windows.size,
-        "weight_pieces": planned.pieces,
-        "input_stays": planned.input_stays,
+        "passes": chosen[0].passes.size,
+        "window_blocks": sum(one.windows.size for one in chosen),
+        "weight_pieces": max(one.pieces for one in chosen),
+        "input_stays": all(one.input_stays for one in chosen),
+        "images_together": len(chosen) == 1,
     }
 
 
@@ -55,27 +57,33 @@ def work(
     outputs : uint8, int8 or int16 (N, K, P, Q), as stored; None: not worked out, stored as words
     pairs : multiplications whose operands are both non-zero
     """
-    layer = tensors.layer
+    layer, pixels = tensors.layer, tensors.activations
     found = layout(layer, spec)
     made = schedule(weights, found, spec)
-    planned = plan(found, made, spec, tensors.images)
-    counts: Tally
-    if spec.serial:
-        counts = bit_serial(tensors.activations, weights, planned, made, spec)
-    else:
-        counts = bit_parallel(planned, made)
-    steps = moved(planned, made, counts, spec, tensors.activations, outputs)
-    chip = on_chip(planned, made, spec, steps.weight_rows)
-    multiplies = int(made.slots.sum()) * int(planned.windows.sum())
+    needed = costs(pixels, weights, found, made, spec) if spec.serial else None
+    planner = Planner(found, made, needed, spec, pixels, outputs)
+    chosen = plans(planner, tensors.images)
+    runs = [planner.run(one) for one in chosen]
+    chips = [
+        on_chip(one, made, spec, steps.weight_rows)
+        for one, (_, steps) in zip(chosen, runs, strict=True)
+    ]
+    chip = sum(chips[1:], start=chips[0])
+    filled = sum(steps.input_filled for _, steps in runs)
+    sums = sum(int((found.sizes * counts.needed).sum()) for counts, _ in runs)
+    worked = sum(counts.worked for counts, _ in runs)
+    if needed is not None and needed.terms is not None:
+        worked = needed.terms
+    multiplies = int(made.slots.sum()) * tensors.images * layer.P * layer.Q
     return Work(
-        steps.steps,
+        one_by_one([steps.steps for _, steps in runs]),
         spec.units,
-        causes(counts, planned, spec),
+        causes(list(zip(chosen, (counts for counts, _ in runs), strict=True)), worked, spec),
         multiplies=multiplies,
         effectual_ops=pairs,
-        traffic=traffic(chip, steps, spec),
-        events=events(chip, steps, counts, planned, multiplies, spec),
-        extras=_extras(planned, made, spec),
+        traffic=traffic(chip, filled, spec),
+        events=events(chip, filled, sums, worked, multiplies, spec),
+        extras=_extras(chosen, made, spec),
     )
 
 

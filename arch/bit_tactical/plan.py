@@ -4,17 +4,18 @@ Assumption, as no source tells how a layer is spread over tiles and what stays o
 
 - A pass gives each tile a set of filters; where a layer has fewer sets than there are tiles, as
   many whole copies of its sets as fit take turns at the pallets of windows.
-- A pass takes the windows in blocks, in raster order: so many that their outputs fit half the
-  output memory and the input lines under them half the activation memory.  Halved until the lines
-  fit; whole pallets for every copy where there is room for them.
-- The weight memory of a tile has two halves.  A set whose schedule does not fit one is cut into
-  pieces, and every block of windows takes all pieces: psums then wait in the output memory.
+- A pass takes the windows in blocks, in raster order: their outputs fit half the output memory and
+  the input lines under them half the activation memory.  A block is whole pallets for every copy,
+  or, where memories are small, a part of that.
+- The weight memory of a tile has two halves.  A schedule is cut into pieces that fit one, and every
+  block of windows takes all pieces: psums then wait in the output memory.
 - A step is one piece of one block of one pass.  In a step tiles read memories by themselves and
   advance by themselves; the slowest ends it, and the next begins.
 - Input lines are loaded when first needed; a block keeps those that it shares with the block
   before.  An input that fits half the memory stays for the passes after, if they read the same
   channels.  Weights are loaded with the first block, and again with every block where they come
   in pieces.
+- How many blocks and pieces there are is chosen, see ``choose``.
 """
 
 from dataclasses import dataclass
@@ -22,11 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.bit_tactical.layout import Layout
-from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
-from arch.cuts import cut
-from arch.errors import OperandError
-from arch.lines import lines_under
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +32,17 @@ class Plan:
 
     Parameters
     ----------
+    images : first and last + 1
     sets, copies : sets of filters in a pass, and how many tiles share each of them
     blocks : int64 (blocks + 1,), bounds of the blocks of windows
-    piece : most steps of a schedule in half a weight memory
+    piece : most steps of a schedule in half a weight memory at once
     pieces : of the longest schedule, at least 1
     channels : int64 (passes, 2), first channel that a pass reads and the one behind its last
     input_stays : all lines of a pass fit half the activation memory
     """
 
     layout: Layout
-    images: int
+    images: slice
     sets: int
     copies: int
     blocks: np.ndarray
@@ -89,13 +87,8 @@ def row_bytes(sizes: np.ndarray, spec: BitTacticalSpec) -> np.ndarray:
     return wide
 
 
-def _refuse(name: str, what: str, memory: str, need: int, half: int) -> OperandError:
-    return OperandError(
-        f"{name}: {what} needs {need} B of the {memory} memory, half of it holds {half} B"
-    )
-
-
-def _channels(found: Layout, passes: np.ndarray, sets: int) -> np.ndarray:
+def pass_channels(found: Layout, passes: np.ndarray, sets: int) -> np.ndarray:
+    """First channel that each pass reads and the one behind its last, int64 (passes, 2)."""
     first = found.block[passes]
     last = found.block[np.minimum(passes + sets, found.sizes.size) - 1]
     return np.array(
@@ -105,52 +98,3 @@ def _channels(found: Layout, passes: np.ndarray, sets: int) -> np.ndarray:
         ],
         np.int64,
     )
-
-
-def plan(found: Layout, made: Schedule, spec: BitTacticalSpec, images: int) -> Plan:
-    """Passes, blocks and pieces of a layer.
-
-    Raises
-    ------
-    OperandError
-        If the least that a step can work on exceeds half a memory; names layer, memory, bytes.
-    """
-    layer = found.layer
-    sets = min(spec.tiles, found.sizes.size)
-    copies = spec.tiles // sets
-    half = spec.weight_bytes // spec.tiles // 2
-    row = int(row_bytes(np.array(spec.filters), spec))
-    if row > half:
-        raise _refuse(layer.name, "one step", "weight (of a tile)", row, half)
-    piece = min(half // row, found.steps)
-    pieces = max(1, -(-int(made.counts.max()) // piece))
-    starts = np.arange(0, found.sizes.size, sets)
-    filters = int(np.add.reduceat(found.sizes, starts).max())
-    window = filters * (spec.psum_bytes if pieces > 1 else spec.operand_bytes)
-    if window > spec.output_bytes // 2:
-        raise _refuse(layer.name, "one window", "output", window, spec.output_bytes // 2)
-    channels = _channels(found, starts, sets)
-    depth = int(np.diff(channels, axis=1).max()) * spec.operand_bytes
-    stays = images * layer.H * layer.W * depth <= spec.activation_bytes // 2
-    total = images * layer.P * layer.Q
-    most = min(total, spec.output_bytes // 2 // window)
-    bounds = _blocks(found, spec, total, most, 0 if stays else depth, copies)
-    return Plan(found, images, sets, copies, bounds, piece, pieces, channels, stays)
-
-
-def _blocks(
-    found: Layout, spec: BitTacticalSpec, total: int, most: int, depth: int, copies: int
-) -> np.ndarray:
-    """Bounds of the blocks of windows; ``depth`` bytes of each pixel must fit, 0 where all do."""
-    layer, half, pallet = found.layer, spec.activation_bytes // 2, copies * spec.windows
-    size = most
-    while True:
-        if pallet < size < total:
-            size -= size % pallet
-        bounds = cut(total, size)
-        need = int(lines_under(layer, bounds).sizes().max()) * depth
-        if need <= half:
-            return bounds
-        if size == 1:
-            raise _refuse(layer.name, "the lines of one window", "activation", need, half)
-        size = (size + 1) // 2

@@ -16,16 +16,18 @@ memories on chip deliver what every step needs.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from arch.bit_tactical.encode import encode
-from arch.bit_tactical.kernels import gather, multiplexed_cycles, serial_cycles
+from arch.bit_tactical.kernels import gather, multiplexed_cycles, serial_cycles, step_costs
+from arch.bit_tactical.layout import Layout
 from arch.bit_tactical.plan import Plan
 from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
 from workloads.layer import ConvLayer
+
+AT_ONCE = 4096  # windows whose activations are gathered together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,63 +86,90 @@ def _slots(layer: ConvLayer, weights: np.ndarray, spec: BitTacticalSpec) -> np.n
     return np.count_nonzero(grouped, axis=1).reshape(layer.C, layer.R, layer.S)
 
 
-def bit_serial(
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs:
+    """What a bit-serial back end needs, whatever the plan.
+
+    ``steps`` uint8 (sets, steps, windows of all images), cycles; ``terms`` multiplied in all, or
+    None where a lane works as long as its window needs.
+    """
+
+    steps: np.ndarray
+    terms: int | None
+
+
+def costs(
     activations: np.ndarray,
     weights: np.ndarray,
-    planned: Plan,
+    found: Layout,
     made: Schedule,
     spec: BitTacticalSpec,
-) -> Tally:
-    """Cycles from the activations themselves.
+) -> Costs:
+    """Costs from the activations themselves.
 
     Parameters
     ----------
     activations : uint8 or int8, shape (N, C, H, W)
     weights : int32 (K, C/groups, R, S)
     """
-    found, layer = planned.layout, planned.layout.layer
-    encoded = encode(activations, spec)
+    layer, encoded = found.layer, encode(activations, spec)
     top, bottom, left, right = layer.padding
     codes = np.pad(encoded.codes, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    sets = found.sizes.size
-    cycles = np.zeros((planned.windows.size, sets, planned.pieces, planned.copies), np.int64)
-    sums = np.zeros((sets, 4), np.int64)
-    run = multiplexed_cycles if is_multiplexed(planned, spec) else serial_cycles
+    flat, (images, channels, height, width) = codes.ravel(), codes.shape
+    sets, windows = found.sizes.size, images * layer.P * layer.Q
+    steps = np.zeros((sets, int(made.counts.max()), windows), np.uint8)
     starts = np.append(np.searchsorted(found.block, np.arange(found.blocks)), sets)
     slots, terms = _slots(layer, weights, spec) if encoded.largest else None, 0
-    flat, (images, channels, height, width) = codes.ravel(), codes.shape
-    for at, (low, high) in enumerate(pairwise(planned.blocks)):
-        image, p, q = np.unravel_index(np.arange(low, high), (images, layer.P, layer.Q))
+    for low in range(0, windows, AT_ONCE):
+        some = np.arange(low, min(windows, low + AT_ONCE))
+        image, p, q = np.unravel_index(some, (images, layer.P, layer.Q))
         corner = (image * channels * height + p * layer.stride) * width + q * layer.stride
-        for block, (first, last) in enumerate(pairwise(starts)):
+        for block in range(found.blocks):
+            own = slice(int(starts[block]), int(starts[block + 1]))
             channel, row, column = found.places(block)
             place = np.where(channel < 0, -1, (channel * height + row) * width + column)
-            under = np.empty((channel.size, high - low), codes.dtype)
+            under = np.empty((channel.size, some.size), codes.dtype)
             gather(flat, place, corner, under)
             if slots is not None:
                 there = channel >= 0
                 r, s = row[there] // layer.dilation, column[there] // layer.dilation
                 sizes = under[there].sum(axis=1, dtype=np.int64)
                 terms += int((sizes * slots[channel[there], r, s]).sum())
-            run(
+            step_costs(
                 under,
-                made.counts[first:last],
-                made.times[first:last],
-                made.used[first:last],
-                made.taken[first:last],
+                made.counts[own],
+                made.times[own],
+                made.used[own],
                 spec.lanes,
                 encoded.largest,
                 encoded.need,
-                spec.columns,
-                planned.piece,
-                cycles[at, first:last],
-                sums[first:last],
+                steps[own, :, low : low + some.size],
             )
-    worked = terms if encoded.largest else int(sums[:, 3].sum())
-    return Tally(cycles, sums[:, 0], int(sums[:, 1].sum()), sums[:, 2], worked)
+    return Costs(steps, terms if encoded.largest else None)
 
 
-def causes(found: Tally, planned: Plan, spec: BitTacticalSpec) -> dict[str, int]:
+def tally(planned: Plan, made: Schedule, found: Costs | None, spec: BitTacticalSpec) -> Tally:
+    """What the tiles do by a plan; ``found`` is None where they multiply words."""
+    if found is None:
+        return bit_parallel(planned, made)
+    shape = (made.counts.size, planned.windows.size, planned.pieces, planned.copies)
+    cycles, sums = np.zeros(shape, np.int64), np.empty((made.counts.size, 4), np.int64)
+    run = multiplexed_cycles if is_multiplexed(planned, spec) else serial_cycles
+    run(
+        found.steps,
+        made.counts,
+        made.taken,
+        planned.blocks,
+        spec.columns,
+        planned.piece,
+        cycles,
+        sums,
+    )
+    by_block = cycles.transpose(1, 0, 2, 3)
+    return Tally(by_block, sums[:, 0], int(sums[:, 1].sum()), sums[:, 2], int(sums[:, 3].sum()))
+
+
+def causes(runs: list[tuple[Plan, Tally]], worked: int, spec: BitTacticalSpec) -> dict[str, int]:
     """Lane-cycles by cause, waits for DRAM left out; they add up to units x cycles.
 
     ``multiply`` a lane works on a term, a bit or a word; ``slower_lanes`` it has a weight and
@@ -148,15 +177,16 @@ def causes(found: Tally, planned: Plan, spec: BitTacticalSpec) -> dict[str, int]
     ``idle_lanes`` its row has no filter or its column no window; ``tile_imbalance`` its tile has
     no more work in this step of the plan.
     """
-    sizes = planned.layout.sizes
+    sizes = runs[0][0].layout.sizes
     tile = spec.units // spec.tiles
-    busy = int(found.cycles.sum())
-    held = int((sizes * found.held).sum()) * spec.lanes
-    lengths = int(found.lengths(planned).sum())
+    busy = sum(int(found.cycles.sum()) for _, found in runs)
+    held = sum(int((sizes * found.held).sum()) for _, found in runs) * spec.lanes
+    slots = sum(found.held_slots for _, found in runs)
+    lengths = sum(int(found.lengths(planned).sum()) for planned, found in runs)
     return {
-        "multiply": found.worked,
-        "slower_lanes": found.held_slots - found.worked,
-        "empty_slots": held - found.held_slots,
+        "multiply": worked,
+        "slower_lanes": slots - worked,
+        "empty_slots": held - slots,
         "idle_lanes": tile * busy - held,
         "tile_imbalance": tile * (spec.tiles * lengths - busy),
     }

@@ -20,6 +20,7 @@ from tests.reference.bit_tactical_front_end import (
     terms,
     up,
 )
+from tests.reference.bit_tactical_plans import Planned
 
 
 @dataclass
@@ -64,7 +65,7 @@ def stored_bits(pixel, group, spec):
     return total
 
 
-class Reference:
+class Reference(Planned):
     """One layer on one machine, loop by loop."""
 
     def __init__(self, tensors, spec, outputs=None):
@@ -111,17 +112,14 @@ class Reference:
                     read.append(min(spec.lanes, len(channels) - low))
             self.rows.append(read)
             self.left.append(front_end(steps, spec.lookahead, places, spec.lanes))
-            dense = len(steps)
         self.in_pass = min(spec.tiles, len(self.sets))
         self.copies = spec.tiles // self.in_pass
-        row = up(spec.filters * spec.lanes * self.slot_bits + self.advance_bits, 8)
-        self.piece = min(spec.weight_bytes // spec.tiles // 2 // row, dense)
-        self.pieces = max(1, max(up(len(left), self.piece) for left in self.left))
+        self.row = up(spec.filters * spec.lanes * self.slot_bits + self.advance_bits, 8)
+        self.most = max(1, max(len(left) for left in self.left))
         self.passes = [
             list(range(low, min(low + self.in_pass, len(self.sets))))
             for low in range(0, len(self.sets), self.in_pass)
         ]
-        self.cut_windows()
 
     def pass_channels(self, members):
         """Channels that a pass reads."""
@@ -140,45 +138,34 @@ class Reference:
                 found.append(n * layer.H + min(max(y, 0), layer.H - 1))
         return list(range(min(found), max(found) + 1))
 
-    def cut_windows(self):
-        """Blocks of windows, halved until the lines fit."""
-        layer, spec = self.layer, self.spec
-        filters = max(sum(len(self.sets[s][1]) for s in members) for members in self.passes)
-        word = up(spec.psum_bits, 8) if self.pieces > 1 else spec.operand_bits // 8
-        depth = max(len(self.pass_channels(members)) for members in self.passes)
-        pixel = depth * spec.operand_bits // 8
-        half = spec.activation_bytes // 2
-        self.stays = self.images * layer.H * layer.W * pixel <= half
-        total, pallet = len(self.windows), self.copies * self.at_once()
-        size = min(total, spec.output_bytes // 2 // (filters * word))
-        while True:
-            if pallet < size < total:
-                size = size // pallet * pallet
-            blocks = [range(low, min(low + size, total)) for low in range(0, total, size)]
-            most = max(len(self.lines(block)) for block in blocks) * layer.W * pixel
-            if self.stays or most <= half:
-                self.blocks = blocks
-                return
-            size = up(size, 2)
-
     def at_once(self):
         """Windows in flight in a tile."""
         return 1 if self.spec.back_end == "bit_parallel" else self.spec.columns
 
     def run(self):
+        """All plans one after the other."""
+        for number, plan in enumerate(self.chosen()):
+            if number:  # all of the image before leaves first
+                self.trace.lengths += [0, 0]
+                for sizes in (*self.trace.loads.values(), *self.trace.stores.values()):
+                    sizes += [0, 0]
+            self.execute_plan(plan)
+        return self.trace
+
+    def execute_plan(self, plan):
         """All passes, blocks and pieces in order."""
+        self.piece, self.pieces, self.blocks, stays = plan
         before = None
         for members in self.passes:
             channels = self.pass_channels(members)
             held = set()
             for at, block in enumerate(self.blocks):
                 for piece in range(self.pieces):
-                    self.load_input(block, channels, held, piece, self.stays and before == channels)
+                    self.load_input(block, channels, held, piece, stays and before == channels)
                     self.load_weights(members, at, piece)
                     self.compute(members, block, piece)
                     self.store(members, block, piece)
             before = channels
-        return self.trace
 
     # --- data movement
 
@@ -188,17 +175,41 @@ class Reference:
         if piece == 0 and not there:
             lines = self.lines(block)
             fresh = [line for line in lines if line not in held]
-            for line in fresh:
-                n, y = divmod(line, self.layer.H)
-                pixels = (
-                    [int(self.acts[n, c, y, x]) for c in channels] for x in range(self.layer.W)
-                )
-                size += up(sum(stored_bits(p, self.spec.lanes, self.spec) for p in pixels), 8)
+            size += sum(self.line_bytes(line, channels) for line in fresh)
             words = len(fresh) * self.layer.W * len(channels)
             self.trace.traffic["glb", "input", "write"] += words * self.spec.operand_bits // 8
             held.clear()
             held.update(lines)
         self.trace.loads["input"].append(size)
+
+    def line_bytes(self, line, channels):
+        """One input line in DRAM."""
+        n, y = divmod(line, self.layer.H)
+        pixels = ([int(self.acts[n, c, y, x]) for c in channels] for x in range(self.layer.W))
+        return up(sum(stored_bits(p, self.spec.lanes, self.spec) for p in pixels), 8)
+
+    def weight_bits(self, s, steps):
+        """Steps of a schedule in DRAM."""
+        bits, spec, filters = 0, self.spec, len(self.sets[s][1])
+        for _, rows, _ in steps:
+            bits += sum(slot is not None for row in rows for slot in row) * self.slot_bits
+            if spec.lookahead:
+                bits += filters * spec.lanes + self.advance_bits
+        return bits
+
+    def output_bits(self, members, block):
+        """Outputs of some sets and windows in DRAM."""
+        bits = 0
+        for s in members:
+            filters = self.sets[s][1]
+            for at in block:
+                n, p, q = self.windows[at]
+                if self.outputs is None:
+                    bits += len(filters) * self.spec.operand_bits
+                else:
+                    pixel = [int(self.outputs[n, k, p, q]) for k in filters]
+                    bits += stored_bits(pixel, len(pixel), self.spec)
+        return bits
 
     def kept(self, s, piece):
         """The steps of a set in one piece of its schedule."""
@@ -209,35 +220,24 @@ class Reference:
         size, spec = 0, self.spec
         if at == 0 or self.pieces > 1:
             for s in members:
-                bits, filters = 0, len(self.sets[s][1])
+                filters = len(self.sets[s][1])
                 wide = up(filters * spec.lanes * self.slot_bits + self.advance_bits, 8)
-                for _, rows, _ in self.kept(s, piece):
-                    taken = sum(slot is not None for row in rows for slot in row)
-                    bits += taken * self.slot_bits
-                    if spec.lookahead:
-                        bits += filters * spec.lanes + self.advance_bits
+                for _ in self.kept(s, piece):
                     self.trace.traffic["glb", "weight", "write"] += wide * self.copies
                     key = ("weight_memory", "write", "weight")
                     self.trace.events[key] += up(wide, spec.port_bytes) * self.copies
-                size += up(bits, 8)
+                size += up(self.weight_bits(s, self.kept(s, piece)), 8)
         self.trace.loads["weight"].append(size)
 
     def store(self, members, block, piece):
         """Outputs leave after the last piece."""
         bits = 0
         if piece == self.pieces - 1:
-            for s in members:
-                filters = self.sets[s][1]
-                for at in block:
-                    n, p, q = self.windows[at]
-                    word = self.spec.operand_bits // 8
-                    self.trace.traffic["glb", "output", "write"] += len(filters) * word
-                    self.trace.traffic["glb", "output", "read"] += len(filters) * word
-                    if self.outputs is None:
-                        bits += len(filters) * self.spec.operand_bits
-                    else:
-                        pixel = [int(self.outputs[n, k, p, q]) for k in filters]
-                        bits += stored_bits(pixel, len(pixel), self.spec)
+            bits = self.output_bits(members, block)
+            filters = sum(len(self.sets[s][1]) for s in members)
+            words = len(block) * filters * (self.spec.operand_bits // 8)
+            self.trace.traffic["glb", "output", "write"] += words
+            self.trace.traffic["glb", "output", "read"] += words
         self.trace.stores["output"].append(up(bits, 8))
 
     # --- tiles
@@ -250,9 +250,9 @@ class Reference:
         cycles = []
         for s in members:
             self.psum_traffic(s, block, piece)
-            for copy in range(self.copies):
+            for share in range(self.copies):
                 cycles.append(0)
-                for pallet in pallets[copy :: self.copies]:
+                for pallet in pallets[share :: self.copies]:
                     windows = [self.windows[at] for at in pallet]
                     run = self.multiplexed if shared else self.pallet
                     cycles[-1] += run(s, windows, self.kept(s, piece))

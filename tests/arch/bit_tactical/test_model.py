@@ -209,7 +209,7 @@ def test_small_memories_move_more_and_compute_the_same():
     given_tensors = random_tensors(layer)
     iso = MACHINE.run(given_tensors, PRESETS["iso"]).result
     tiny = MACHINE.run(given_tensors, PRESETS["tiny"]).result
-    assert iso.extras["weight_pieces"] == 1 < tiny.extras["weight_pieces"]
+    assert iso.extras["weight_pieces"] < tiny.extras["weight_pieces"]
     assert tiny.counters.dram_bytes > iso.counters.dram_bytes
     assert tiny.counters.multiplies == iso.counters.multiplies
     assert iso.counters.memory_stall_cycles * 4 < iso.counters.cycles

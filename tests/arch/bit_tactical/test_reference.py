@@ -39,13 +39,13 @@ def check(given_tensors, spec):
     assert np.array_equal(run.psums, psums)
 
 
-@settings(max_examples=70)
+@settings(max_examples=40, deadline=None)
 @given(tensors(), specs())
 def test_layers_equal_the_slow_machine(given_tensors, spec):
     check(given_tensors, spec)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15, deadline=None)
 @given(tensors(), specs(back_end="precision", lanes=4, filters=2, tiles=2))
 def test_pieces_and_blocks_equal_the_slow_machine(given_tensors, spec):
     """So little memory that schedules come in pieces and windows in small blocks."""
@@ -73,11 +73,10 @@ def test_every_weight_goes_where_the_slow_schedule_puts_it(given_tensors, spec):
 @pytest.mark.parametrize("back_end", ["precision", "bits", "bit_parallel"])
 def test_the_iso_preset_on_a_real_shape(back_end):
     """All sixteen lanes and filters, ragged in both."""
-    layer = ConvLayer("c", C=20, K=18, H=4, W=5, R=3, S=3, padding=(1, 1, 1, 1))
+    layer = ConvLayer("c", C=20, K=18, H=3, W=3, R=2, S=2, padding=(0, 1, 0, 1))
     rng = np.random.default_rng(5)
-    pixels = (rng.integers(0, 256, (1, 20, 4, 5)) * (rng.random((1, 20, 4, 5)) < 0.5)).astype(
-        np.uint8
-    )
+    shape = (1, 20, 3, 3)
+    pixels = (rng.integers(0, 256, shape) * (rng.random(shape) < 0.5)).astype(np.uint8)
     weights = rng.integers(-128, 128, layer.weight_shape) * (rng.random(layer.weight_shape) < 0.3)
     spec = MACHINE.presets["iso"].model_copy(update={"back_end": back_end})
     check(LayerTensors(layer, pixels, weights.astype(np.int8)), spec)
