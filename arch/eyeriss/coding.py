@@ -8,12 +8,33 @@ Assumption: a plane (one channel of one image) is a stream of its own.  A table 
 begin lets a strip be read by itself: the words that hold the pairs which end in its rows.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import prange
 
 from arch.jit import kernel
 
 WORD_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """The feature maps as they lie in DRAM.
+
+    ``inputs`` and ``outputs`` are the pairs before each row, (N, C, H + 1) and (N, K, P + 1), or
+    None where the map is stored word by word.
+    """
+
+    inputs: np.ndarray | None = None
+    outputs: np.ndarray | None = None
+
+    def image(self, n: int) -> "Maps":
+        """One image alone."""
+        inputs, outputs = (
+            None if pairs is None else pairs[n : n + 1] for pairs in (self.inputs, self.outputs)
+        )
+        return Maps(inputs, outputs)
 
 
 @kernel(parallel=True)

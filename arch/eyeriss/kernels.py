@@ -67,6 +67,9 @@ class Array(NamedTuple):
     copies: int
     cycles_num: int
     cycles_den: int
+    latency: int
+    burst: int
+    per_word: int
     overlap: int
     energy_first: int
 
@@ -189,8 +192,10 @@ def psum_banks(shape: Shape, array: Array, choice: Choice) -> int:
 
 
 @kernel()
-def pass_total(shape: Shape, array: Array, choice: Choice, fresh: int) -> int:
+def pass_total(shape: Shape, array: Array, choice: Choice) -> int:
     """Cycles of all passes of one group, pairs of equal blocks counted together."""
+    held = choice.q * choice.r >= shape.C and choice.p * choice.t >= shape.K
+    fresh = 0 if held else 1
     total = 0
     block = choice.q * choice.r
     first = min(block, shape.C)
@@ -217,141 +222,43 @@ def pass_total(shape: Shape, array: Array, choice: Choice, fresh: int) -> int:
                     rest = shape.C % block
                     _, fill, stream = pass_cycles(shape, array, choice, n, e, rest, k, 1, fresh)
                     total += times * (fill + stream)
-    return total
-
-
-@kernel()
-def costs(shape: Shape, array: Array, choice: Choice) -> tuple[int, int]:
-    """(latency, energy) of one group: cycles with DRAM at its bandwidth; units of one RF access.
-
-    Energy is data movement by the published ratios: DRAM 200, GLB 6, from PE to PE 2; accesses
-    to the spads are the same in every mapping.  Feature maps count uncompressed.
-    """
-    blocks, filters = over(shape.C, choice.q * choice.r), over(shape.K, choice.m)
-    passes, sweeps = over(shape.K, choice.p * choice.t), over(shape.images, choice.n)
-    strips = over(shape.P, choice.e)
-    held = blocks * passes == 1
-    cycles = pass_total(shape, array, choice, 0 if held else 1)
     if held:
         n, e = min(choice.n, shape.images), min(choice.e, shape.P)
         _, early, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 0)
         _, late, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 1)
-        cycles += late - early
-    loaded, sent = 0, 0
-    for strip in range(strips):
-        low, high = strip * choice.e, min((strip + 1) * choice.e, shape.P)
-        first, last = dram_rows(shape, low, high)
-        loaded += last - first
-        sent += taps(high - low, shape.R, shape.stride, shape.dilation)
+        total += late - early
+    return total
+
+
+@kernel()
+def movement(shape: Shape, choice: Choice, loaded: int, sent: int) -> int:
+    """Data movement of one group in units of one access to a spad.
+
+    The published ratios: DRAM 200, GLB 6, from PE to PE 2; accesses to the spads are the same in
+    every mapping.  Feature maps count uncompressed.  ``loaded`` and ``sent`` are the input rows
+    of a plane that its strips take from DRAM and send to the array.
+    """
+    blocks, filters = over(shape.C, choice.q * choice.r), over(shape.K, choice.m)
+    passes, sweeps = over(shape.K, choice.p * choice.t), over(shape.images, choice.n)
+    times = 1 if blocks * passes == 1 else sweeps * over(shape.P, choice.e)
     outputs = shape.images * shape.K * shape.P * shape.Q
     inputs = shape.images * shape.C
-    weights = shape.K * shape.C * shape.R * shape.S * (1 if held else sweeps * strips)
+    weights = shape.K * shape.C * shape.R * shape.S * times
     maps = inputs * loaded * shape.W * (filters if blocks > 1 else 1) + outputs
     glb = 2 * blocks * outputs + inputs * sent * shape.columns * passes
     link = outputs * blocks * (shape.R * min(choice.r, shape.C) - 1)
-    weight_cycles = over(weights * array.word * array.cycles_num, array.cycles_den)
-    map_cycles = over(maps * array.word * array.cycles_num, array.cycles_den)
-    if array.overlap:
-        latency = max(cycles, weight_cycles + map_cycles)
-    else:
-        latency = max(cycles, weight_cycles) + map_cycles
-    return latency, 200 * (weights + maps) + 6 * glb + 2 * link
+    return 200 * (weights + maps) + 6 * glb + 2 * link
 
 
 @kernel()
-def largest_part(total: int, most: int) -> int:
-    """The largest useful size up to ``most``: blocks of it are as equal as can be."""
-    return over(total, over(total, max(1, min(total, most))))
-
-
-@kernel()
-def next_part(total: int, part: int) -> int:
-    """The next smaller useful size; 0 after 1."""
-    return largest_part(total, part - 1) if part > 1 else 0
-
-
-@kernel()
-def filters_held(shape: Shape, array: Array, p: int, t: int, n: int, e: int, q: int, r: int) -> int:
-    """The m that the GLB has room for beside the inputs, in equal blocks; 0 for none."""
-    size = p * t
-    room = array.banks - input_banks(shape, array, Choice(size, n, e, p, q, r, t))
-    one = n * e * shape.Q * array.psum * array.copies
+def filters_held(shape: Shape, array: Array, choice: Choice) -> int:
+    """How many blocks of p x t filters the GLB has room for beside the inputs."""
+    room = array.banks - input_banks(shape, array, choice)
+    one = min(choice.n, shape.images) * min(choice.e, shape.P) * shape.Q * array.psum * array.copies
     most = max(0, room) * array.bank_bytes // one
-    if most >= shape.K:
-        return over(shape.K, size) * size
-    most = most // size * size
-    if most == 0:
-        return 0
-    return over(over(shape.K, size), over(shape.K, most)) * size
-
-
-@kernel()
-def better(array: Array, latency: int, energy: int, best: np.ndarray) -> bool:
-    """Whether the costs beat the best so far; ties keep the mapping that was found first."""
-    if array.energy_first:
-        latency, energy = energy, latency
-    if latency != best[0]:
-        return bool(latency < best[0])
-    return bool(energy < best[1])
-
-
-@kernel()
-def try_filters(
-    shape: Shape,
-    array: Array,
-    n: int,
-    e: int,
-    q: int,
-    r: int,
-    t: int,
-    best: np.ndarray,
-    found: np.ndarray,
-) -> None:
-    """All sizes p and the m that goes with each."""
-    most = min(array.psum_spad, array.filter_spad // (q * shape.S))
-    p = largest_part(over(shape.K, t), most) if most else 0
-    while p > 0:
-        m = filters_held(shape, array, p, t, n, e, q, r)
-        choice = Choice(m, n, e, p, q, r, t)
-        if m > 0 and fits(shape, array, choice) == 0:
-            latency, energy = costs(shape, array, choice)
-            if better(array, latency, energy, best):
-                best[0] = energy if array.energy_first else latency
-                best[1] = latency if array.energy_first else energy
-                found[0], found[1], found[2], found[3] = m, n, e, p
-                found[4], found[5], found[6] = q, r, t
-        p = next_part(over(shape.K, t), p)
-
-
-@kernel()
-def search(shape: Shape, array: Array, found: np.ndarray) -> None:
-    """The best mapping into ``found``, int64 (7,): m, n, e, p, q, r, t; zeros where none fits.
-
-    Blocks are as equal as can be: of the sizes that cut an axis into the same number of pieces
-    the smallest is tried.  t is the most that fits beside r, and its halves.
-    """
-    best = np.full(2, np.iinfo(np.int64).max)
-    found[:] = 0
-    window = shape.dilation * (shape.S - 1) + 1
-    e = largest_part(shape.P, array.columns * (array.rows // shape.R))
-    while e > 0:
-        stacked = array.rows // (shape.R * over(e, array.columns))
-        beside = max(1, array.columns // e)
-        r = largest_part(shape.C, stacked) if stacked else 0
-        while r > 0:
-            t = min(shape.K, stacked // r * beside)
-            while t > 0:
-                most = array.ifmap_spad // window
-                q = largest_part(over(shape.C, r), most) if most else 0
-                while q > 0:
-                    n = shape.images
-                    while n > 0:
-                        try_filters(shape, array, n, e, q, r, t, best, found)
-                        n = next_part(shape.images, n)
-                    q = next_part(over(shape.C, r), q)
-                t = t // 2
-            r = next_part(shape.C, r)
-        e = next_part(shape.P, e)
+    size = choice.p * choice.t
+    blocks: int = over(shape.K, size)
+    return blocks if most >= shape.K else min(blocks, most // size)
 
 
 @kernel()

@@ -12,18 +12,27 @@ A PE set is R x e PEs.  Wider than the array it is folded: its segments are stac
 add up their psums (r) are stacked too, because psums travel between vertical neighbours only
 (Assumption); all others may stand side by side.
 
+The mapper takes the best of all mappings that keep the limits: fewest cycles with all waits for
+DRAM, then fewest DRAM bytes, then least data movement at the published relative costs; with
+``objective = "energy"`` least movement, then cycles, then bytes.  Assumption: it knows how long
+the coded maps are.
+
 Sources: JSSC 2017, section IV and table III.  The limits that a mapping keeps are ``LIMITS``.
 """
 
 from collections.abc import Mapping as Map
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from arch.errors import OperandError
-from arch.eyeriss.kernels import Array, Choice, Shape, fits, search, taps
+from arch.eyeriss.coding import Maps
+from arch.eyeriss.kernels import Array, Choice, Shape, fits, taps
+from arch.eyeriss.search import MOST, Best, search
 from arch.eyeriss.spec import AUTO, LETTERS, EyerissSpec
+from arch.eyeriss.timing import Stored
 from workloads.layer import ConvLayer
 
 # what ``fits`` reports
@@ -88,22 +97,105 @@ def array_of(spec: EyerissSpec) -> Array:
         copies=spec.copies,
         cycles_num=spec.clock_hz // common,
         cycles_den=spec.dram_bandwidth_bytes_per_s // common,
+        latency=spec.dram_latency_cycles,
+        burst=spec.dram_burst_bytes,
+        per_word=spec.pairs_per_word,
         overlap=int(spec.dram_overlap == "on"),
         energy_first=int(spec.objective == "energy"),
     )
 
 
+class Found(NamedTuple):
+    """The mapper's choice, with the cycles and DRAM bytes of the layer."""
+
+    choice: Choice
+    cycles: int
+    dram_bytes: int
+
+
+RAW = Maps()
+NO_PAIRS = np.zeros((0, 0, 0), np.int64)
+
+
+def _stored(maps: Maps) -> Stored:
+    inputs, outputs = (NO_PAIRS if pairs is None else pairs for pairs in (maps.inputs, maps.outputs))
+    coded = int(maps.inputs is not None), int(maps.outputs is not None)
+    return Stored(np.ascontiguousarray(inputs), np.ascontiguousarray(outputs), *coded)
+
+
+def searched(
+    shape: Shape,
+    array: Array,
+    maps: Maps = RAW,
+    known: tuple[Choice, ...] = (),
+    below: tuple[int, int] | None = None,
+) -> Found | None:
+    """The best mapping, or None where there is none.
+
+    Parameters
+    ----------
+    known : mappings that fit and are probably good, tried first
+    below : cycles and DRAM bytes; only a mapping that needs fewer cycles and no more bytes, or as
+        many cycles and fewer bytes, is wanted
+    """
+    top = Best(np.zeros(len(LETTERS), np.int64), np.full(3, MOST), np.full(1, MOST))
+    if below is not None:
+        top.costs[:2], top.costs[2], top.cap[0] = below, -1, below[1]
+    tried = np.array(known, np.int64).reshape(-1, len(LETTERS))
+    search(shape, array, _stored(maps), tried, top)
+    if top.found[0] == 0:
+        return None
+    cycles, moved = top.costs[1:] if array.energy_first else top.costs[:2]
+    return Found(Choice(*top.found.tolist()), int(cycles), int(moved))
+
+
 @cache
-def _searched(shape: Shape, array: Array) -> tuple[int, ...]:
-    found = np.zeros(len(LETTERS), np.int64)
-    search(shape, array, found)
-    return tuple(found.tolist())
+def _searched_raw(shape: Shape, array: Array) -> Found | None:
+    return searched(shape, array)
 
 
-def mapping(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Choice:
+def best(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW) -> Found:
+    """The mapper's own mapping of one group.
+
+    Raises
+    ------
+    OperandError
+        If the layer does not fit the array or its buffers.
+    """
+    _check_window(layer, spec)
+    shape, array = shape_of(layer, images), array_of(spec)
+    found = _searched_raw(shape, array) if maps is RAW else searched(shape, array, maps)
+    if found is None:
+        raise OperandError(
+            f"{layer.name}: no mapping fits: an output row of {layer.Q} psums and its operands "
+            f"exceed spads or GLB (glb_bytes = {spec.glb_bytes})"
+        )
+    return found
+
+
+def _check_window(layer: ConvLayer, spec: EyerissSpec) -> None:
+    if spec.rows < layer.R:
+        raise OperandError(
+            f"{layer.name}: the kernel has R = {layer.R} rows, "
+            f"the array's rows = {spec.rows} hold no PE set"
+        )
+    reach = layer.dilation * (layer.S - 1) + 1
+    if reach > spec.ifmap_spad_words:
+        raise OperandError(
+            f"{layer.name}: an input window is {reach} words wide, "
+            f"ifmap_spad_words = {spec.ifmap_spad_words}"
+        )
+
+
+def mapping(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW) -> Choice:
     """The mapping of one group: the one that ``spec`` names, or the mapper's own.
 
     A named one is cut down to the layer's output rows and images.
+
+    Parameters
+    ----------
+    layer, spec, images : the layer on its machine, and the batch
+    maps : the coded maps, from which the mapper knows their bytes; uncompressed by default
 
     Raises
     ------
@@ -117,29 +209,12 @@ def mapping(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Choice:
     >>> mapping(layer, spec, 4).e
     13
     """
-    shape, array = shape_of(layer, images), array_of(spec)
-    if spec.rows < layer.R:
-        raise OperandError(
-            f"{layer.name}: the kernel has R = {layer.R} rows, "
-            f"the array's rows = {spec.rows} hold no PE set"
-        )
-    reach = layer.dilation * (layer.S - 1) + 1
-    if reach > spec.ifmap_spad_words:
-        raise OperandError(
-            f"{layer.name}: an input window is {reach} words wide, "
-            f"ifmap_spad_words = {spec.ifmap_spad_words}"
-        )
-    if spec.mapping != AUTO:
-        named = Choice(*(int(part) for part in spec.mapping.split(",")))
-        named = named._replace(n=min(named.n, images), e=min(named.e, layer.P))
-        broken = int(fits(shape, array, named))
-        if broken:
-            raise OperandError(f"{layer.name}: mapping = {spec.mapping!r}: {LIMITS[broken]}")
-        return named
-    found = _searched(shape, array)
-    if found[0] == 0:
-        raise OperandError(
-            f"{layer.name}: no mapping fits: an output row of {layer.Q} psums and its operands "
-            f"exceed spads or GLB (glb_bytes = {spec.glb_bytes})"
-        )
-    return Choice(*found)
+    if spec.mapping == AUTO:
+        return best(layer, spec, images, maps).choice
+    _check_window(layer, spec)
+    named = Choice(*(int(part) for part in spec.mapping.split(",")))
+    named = named._replace(n=min(named.n, images), e=min(named.e, layer.P))
+    broken = int(fits(shape_of(layer, images), array_of(spec), named))
+    if broken:
+        raise OperandError(f"{layer.name}: mapping = {spec.mapping!r}: {LIMITS[broken]}")
+    return named

@@ -11,8 +11,8 @@ from arch.energy import EnergyTable
 from arch.eyeriss import kernels as count
 from arch.eyeriss.area import area
 from arch.eyeriss.charges import Bytes, events, mac_accesses, prices, traffic
-from arch.eyeriss.coding import pairs_before
-from arch.eyeriss.plan import Maps, Plan, dram_bytes, plan
+from arch.eyeriss.coding import Maps, pairs_before
+from arch.eyeriss.plan import Plan, dram_bytes, plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output

@@ -16,8 +16,9 @@ import numpy as np
 
 from arch.cuts import cut_sizes
 from arch.eyeriss import coding
+from arch.eyeriss.coding import Maps
 from arch.eyeriss.kernels import COUNTS, Choice, Shape, dram_rows, step_counts
-from arch.eyeriss.mapping import array_of, mapping, shape_of
+from arch.eyeriss.mapping import RAW, array_of, mapping, shape_of
 from arch.eyeriss.spec import EyerissSpec
 from workloads.layer import ConvLayer
 
@@ -61,8 +62,8 @@ class Plan:
         return int(self.counts[..., column].sum()) * self.shape.groups
 
 
-def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Plan:
-    """The steps of one group of ``layer``.
+def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW) -> Plan:
+    """The steps of one group of ``layer``, see ``mapping``.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Plan:
     >>> plan(conv2, spec, 4).grid
     (4, 1, 2, 24)
     """
-    shape, choice = shape_of(layer, images), mapping(layer, spec, images)
+    shape, choice = shape_of(layer, images), mapping(layer, spec, images, maps)
     n, e = cut_sizes(images, choice.n), cut_sizes(shape.P, choice.e)
     m, c = cut_sizes(shape.K, choice.m), cut_sizes(shape.C, choice.q * choice.r)
     grid = (n.size, e.size, m.size, c.size)
@@ -96,18 +97,6 @@ def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1) -> Plan:
     return Plan(
         shape, choice, n, e, m, c, counts.reshape(*grid, COUNTS), fresh_inputs, fresh_weights
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Maps:
-    """The feature maps as they lie in DRAM.
-
-    ``inputs`` and ``outputs`` are the pairs before each row, (N, C, H + 1) and (N, K, P + 1), or
-    None where the map is stored word by word.
-    """
-
-    inputs: np.ndarray | None = None
-    outputs: np.ndarray | None = None
 
 
 Bytes = Mapping[str, np.ndarray]
