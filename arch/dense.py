@@ -41,6 +41,18 @@ def check_psums(name: str, psums: np.ndarray, bits: int) -> None:
         raise OperandError(f"{name}: a psum of {worst} leaves the {bits} bits of psum_bits")
 
 
+def psum_bits_needed(psums: np.ndarray) -> int:
+    """Bits of the widest psum, two's complement.
+
+    Examples
+    --------
+    >>> psum_bits_needed(np.array([127, -128])), psum_bits_needed(np.array([128]))
+    (8, 9)
+    """
+    low, high = int(psums.min(initial=0)), int(psums.max(initial=0))
+    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+
+
 def check_output(tensors: LayerTensors, operand_bytes: int) -> None:
     """Refuse a layer whose outputs are wider than a word of the machine.
 

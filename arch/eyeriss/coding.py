@@ -29,6 +29,11 @@ class Maps:
     inputs: np.ndarray | None = None
     outputs: np.ndarray | None = None
 
+    @property
+    def raw(self) -> bool:
+        """Whether both lie there word by word."""
+        return self.inputs is None and self.outputs is None
+
     def image(self, n: int) -> "Maps":
         """One image alone."""
         inputs, outputs = (

@@ -118,7 +118,9 @@ NO_PAIRS = np.zeros((0, 0, 0), np.int64)
 
 
 def _stored(maps: Maps) -> Stored:
-    inputs, outputs = (NO_PAIRS if pairs is None else pairs for pairs in (maps.inputs, maps.outputs))
+    inputs, outputs = (
+        NO_PAIRS if pairs is None else pairs for pairs in (maps.inputs, maps.outputs)
+    )
     coded = int(maps.inputs is not None), int(maps.outputs is not None)
     return Stored(np.ascontiguousarray(inputs), np.ascontiguousarray(outputs), *coded)
 
@@ -154,8 +156,14 @@ def _searched_raw(shape: Shape, array: Array) -> Found | None:
     return searched(shape, array)
 
 
-def best(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW) -> Found:
-    """The mapper's own mapping of one group.
+def best(
+    layer: ConvLayer,
+    spec: EyerissSpec,
+    images: int = 1,
+    maps: Maps = RAW,
+    known: tuple[Choice, ...] = (),
+) -> Found:
+    """The mapper's own mapping of one group; ``known`` as for ``searched``.
 
     Raises
     ------
@@ -164,7 +172,7 @@ def best(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW)
     """
     _check_window(layer, spec)
     shape, array = shape_of(layer, images), array_of(spec)
-    found = _searched_raw(shape, array) if maps is RAW else searched(shape, array, maps)
+    found = _searched_raw(shape, array) if maps.raw else searched(shape, array, maps, known)
     if found is None:
         raise OperandError(
             f"{layer.name}: no mapping fits: an output row of {layer.Q} psums and its operands "
@@ -218,3 +226,38 @@ def mapping(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = R
     if broken:
         raise OperandError(f"{layer.name}: mapping = {spec.mapping!r}: {LIMITS[broken]}")
     return named
+
+
+def alone(layer: ConvLayer, spec: EyerissSpec, images: int, maps: Maps) -> list[Found]:
+    """The mapper's own mapping of each image by itself."""
+    found = [best(layer, spec, 1, maps.image(0))]
+    for n in range(1, images):
+        one = found[0]
+        if not maps.raw:
+            one = best(layer, spec, 1, maps.image(n), (found[-1].choice,))
+        found.append(one)
+    return found
+
+
+def mappings(
+    layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW
+) -> list[Choice]:
+    """One mapping for all images, or one for each.
+
+    A batch is never worse off than its images alone: a mapping for all of them is taken where it
+    needs fewer cycles and no more DRAM bytes than the images one after the other, each with its
+    own best mapping.  With ``objective = "energy"`` there always is one.
+
+    Raises
+    ------
+    OperandError
+        As ``mapping``.
+    """
+    if images == 1 or spec.mapping != AUTO or spec.objective == "energy":
+        return [mapping(layer, spec, images, maps)]
+    each = alone(layer, spec, images, maps)
+    below = sum(one.cycles for one in each), sum(one.dram_bytes for one in each)
+    known = tuple(dict.fromkeys(one.choice for one in each))
+    shape, array = shape_of(layer, images), array_of(spec)
+    shared = searched(shape, array, maps, known, below)
+    return [one.choice for one in each] if shared is None else [shared.choice]

@@ -1,17 +1,18 @@
 """Eyeriss: plan, values, DRAM schedule and counts put together for one layer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import operands
+from arch.dense import operands, psum_bits_needed
 from arch.energy import EnergyTable
 from arch.eyeriss import kernels as count
 from arch.eyeriss.area import area
 from arch.eyeriss.charges import Bytes, events, mac_accesses, prices, traffic
 from arch.eyeriss.coding import Maps, pairs_before
+from arch.eyeriss.mapping import array_of, mappings
 from arch.eyeriss.plan import Plan, dram_bytes, plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
@@ -19,6 +20,7 @@ from arch.outputs import stored_output
 from arch.pairs import filter_counts, tap_counts
 from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
+from arch.together import together
 from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -48,18 +50,28 @@ def count_pairs(tensors: LayerTensors, weights: np.ndarray) -> Pairs:
     )
 
 
-def coded_maps(tensors: LayerTensors, found: np.ndarray, spec: EyerissSpec, kept: Kept) -> Maps:
-    """The maps that are run-length coded: inputs made by another layer, requantized outputs."""
+def from_outside(tensors: LayerTensors) -> bool:
+    """Whether the input is the network's own, the image, which the chip stores uncompressed.
+
+    Captured layers and those of a known network say who made their input.  A synthetic image has
+    no zeros; other synthetic inputs without a producer stand for a plane that was flattened or
+    for a layer of a bare topology.  A user's own array may come from anywhere, and counts as a
+    map like any other.
+    """
+    if tensors.producers or tensors.origin == "file":
+        return False
+    return tensors.origin == "captured" or bool(tensors.activations.all())
+
+
+def coded_maps(tensors: LayerTensors, output: np.ndarray, spec: EyerissSpec) -> Maps:
+    """The maps that are run-length coded."""
     if spec.compression == "off":
         return Maps()
     longest = (1 << spec.run_bits) - 1
-    inputs = outputs = None
-    if tensors.producers:
+    inputs = None
+    if spec.compression == "all" or not from_outside(tensors):
         inputs = pairs_before(tensors.activations, longest)
-    if tensors.requantizer is not None:
-        stored, _ = kept.get("output", (), lambda: stored_output(tensors, found))
-        outputs = pairs_before(stored, longest)
-    return Maps(inputs, outputs)
+    return Maps(inputs, pairs_before(output, longest))
 
 
 def dram_steps(lengths: np.ndarray, loads: Bytes, stores: Bytes, overlap: bool) -> Steps:
@@ -124,6 +136,7 @@ def _extras(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> dict[
         "input_coding": "raw" if maps.inputs is None else "rlc",
         "output_coding": "raw" if maps.outputs is None else "rlc",
         "spad_accesses_of_macs": sum(spads.values()),
+        "images_apart": False,
     }
 
 
@@ -145,6 +158,19 @@ def work(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> Work:
         drain_cycles=drain,
         extras=_extras(planned, pairs, maps, spec),
     )
+
+
+def _told(parts: Sequence[Work]) -> dict[str, Any]:
+    """The extras of images that were worked on one after the other."""
+    extras = dict(parts[0].extras)
+    for name in ("passes", "steps", "spad_accesses_of_macs"):
+        extras[name] = sum(part.extras[name] for part in parts)
+    chosen = dict.fromkeys(str(part.extras["mapping"]) for part in parts)
+    return extras | {"mapping": " then ".join(chosen), "images_apart": True}
+
+
+def _image(tensors: LayerTensors, n: int) -> LayerTensors:
+    return replace(tensors, activations=tensors.activations[n : n + 1].copy(), shortcut=None)
 
 
 class Eyeriss:
@@ -177,17 +203,32 @@ class Eyeriss:
             If no mapping fits, dense weights leave 8 bits, or psums leave ``psum_bits``.
         """
         chosen, memory = own_spec(self.name, spec, EyerissSpec), kept or Kept()
-        planned = plan(tensors.layer, chosen, tensors.images)
+        layer, images = tensors.layer, tensors.images
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
         )
-        pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors, weights))
+        output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
         coding = (chosen.compression, chosen.run_bits)
-        maps = memory.get(
-            "eyeriss maps", coding, lambda: coded_maps(tensors, found, chosen, memory)
-        )
+        maps = memory.get("eyeriss maps", coding, lambda: coded_maps(tensors, output, chosen))
+        key = (*coding, chosen.mapping, array_of(chosen))
+        choices = memory.get("eyeriss mappings", key, lambda: mappings(layer, chosen, images, maps))
+        if len(choices) == 1:
+            pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors, weights))
+            done = work(plan(layer, chosen, images, choices[0]), pairs, maps, chosen)
+        else:
+            each = [
+                work(
+                    plan(layer, chosen, 1, choice),
+                    count_pairs(_image(tensors, n), weights),
+                    maps.image(n),
+                    chosen,
+                )
+                for n, choice in enumerate(choices)
+            ]
+            done = together(each, _told(each))
+        told = {**done.extras, "psum_bits_needed": psum_bits_needed(found)}
+        done = replace(done, extras=told).with_shift(shift)
         source = fed(tensors, chosen, kept)
-        done = work(planned, pairs, maps, chosen)
         return layer_run(self.name, "dense", source, chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
@@ -199,13 +240,19 @@ class Eyeriss:
         Examples
         --------
         >>> layer = ConvLayer("conv1", C=3, K=96, H=227, W=227, R=11, S=11, stride=4)
-        >>> MACHINE.run_shape(layer, PRESETS["published"]).result.extras["mapping"]
-        '96,1,7,16,1,1,2'
+        >>> MACHINE.run_shape(layer, PRESETS["published"]).result.extras["input_coding"]
+        'raw'
         """
         chosen = own_spec(self.name, spec, EyerissSpec)
         source = fed_shape(layer, images)
-        pairs = Pairs(source.macs, source.macs, source.macs)
-        done = work(plan(layer, chosen, images), pairs, Maps(), chosen)
+        choices = mappings(layer, chosen, images)
+        apart = images // len(choices)
+        macs = layer.macs * apart
+        each = [
+            work(plan(layer, chosen, apart, choice), Pairs(macs, macs, macs), Maps(), chosen)
+            for choice in choices
+        ]
+        done = each[0] if len(each) == 1 else together(each, _told(each))
         return layer_run(self.name, "dense", source, chosen, done, None)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:

@@ -18,7 +18,7 @@ from arch.cuts import cut_sizes
 from arch.eyeriss import coding
 from arch.eyeriss.coding import Maps
 from arch.eyeriss.kernels import COUNTS, Choice, Shape, dram_rows, step_counts
-from arch.eyeriss.mapping import RAW, array_of, mapping, shape_of
+from arch.eyeriss.mapping import array_of, mapping, shape_of
 from arch.eyeriss.spec import EyerissSpec
 from workloads.layer import ConvLayer
 
@@ -62,8 +62,10 @@ class Plan:
         return int(self.counts[..., column].sum()) * self.shape.groups
 
 
-def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW) -> Plan:
-    """The steps of one group of ``layer``, see ``mapping``.
+def plan(
+    layer: ConvLayer, spec: EyerissSpec, images: int = 1, choice: Choice | None = None
+) -> Plan:
+    """The steps of one group of ``layer``, by default with the mapping for uncompressed maps.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def plan(layer: ConvLayer, spec: EyerissSpec, images: int = 1, maps: Maps = RAW)
     >>> plan(conv2, spec, 4).grid
     (4, 1, 2, 24)
     """
-    shape, choice = shape_of(layer, images), mapping(layer, spec, images, maps)
+    shape, choice = shape_of(layer, images), choice or mapping(layer, spec, images)
     n, e = cut_sizes(images, choice.n), cut_sizes(shape.P, choice.e)
     m, c = cut_sizes(shape.K, choice.m), cut_sizes(shape.C, choice.q * choice.r)
     grid = (n.size, e.size, m.size, c.size)

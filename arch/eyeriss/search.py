@@ -204,7 +204,7 @@ def worthwhile(shape: Shape, array: Array, choice: Choice, busy: int, best: Best
     """Filters whose weights the first step can wait for without losing; all where that is free."""
     spare = best.costs[0] - busy - array.latency
     if array.energy_first or spare > MOST // array.cycles_den:
-        return shape.K
+        return shape.K + choice.m
     one = min(choice.q * choice.r, shape.C) * shape.R * shape.S * array.word
     most = max(0, spare) * array.cycles_den // array.cycles_num // one
     return shape.K + choice.m if most >= shape.K else most
@@ -225,9 +225,7 @@ def try_filters(
     many = largest(blocks, most, even)
     smallest = size
     while many > 0:
-        one = Choice(
-            many * size, choice.n, choice.e, choice.p, choice.q, choice.r, choice.t
-        )
+        one = Choice(many * size, choice.n, choice.e, choice.p, choice.q, choice.r, choice.t)
         cycles, moved, link = least(shape, array, one, maps, busy, smallest)
         words = movement(shape, one, maps.loaded, maps.sent)
         if not loses(array, cycles, moved, words, best):
@@ -303,9 +301,7 @@ def least_work(shape: Shape, array: Array, e: int) -> int:
 
 
 @kernel()
-def try_known(
-    shape: Shape, array: Array, stored: Stored, known: np.ndarray, best: Best
-) -> None:
+def try_known(shape: Shape, array: Array, stored: Stored, known: np.ndarray, best: Best) -> None:
     """Mappings that are worth a look before all others."""
     for at in range(known.shape[0]):
         m, n, e, p, q, r, t = known[at]

@@ -73,23 +73,24 @@ class EyerissSpec(MachineSpec):
     wide_psums: Literal["refuse", "truncate"] = Field(
         "refuse",
         description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
-        "that drops low bits, the model keeps the exact sum and moves words of psum_bits",
+        "that drops low bits, the model keeps the exact sum, moves words of psum_bits; "
+        "the row tells psum_bits_needed",
     )
     dram_overlap: Literal["on", "off"] = Field(
         "on",
         description="off: no pass runs while inputs come from DRAM or outputs go there, as on the "
         "chip; Assumption: on needs a GLB that holds the inputs and psums of two steps",
     )
-    compression: Literal["rlc", "off"] = Field(
+    compression: Literal["rlc", "all", "off"] = Field(
         "rlc",
-        description="rlc: feature maps in DRAM are run-length coded, save the network's input and "
-        "an output without requantizer",
+        description="feature maps in DRAM that are run-length coded: rlc, as on the chip, all but "
+        "the network's own input; all, that too; off, none",
     )
     run_bits: int = Field(5, ge=1, le=16, description="width of a run of zeros, bits")
     objective: Literal["latency", "energy"] = Field(
         "latency",
-        description="what the mapper minimizes; Assumption: cycles first, or data movement at the "
-        "published relative costs first",
+        description="what the mapper minimizes: latency, cycles with all waits for DRAM, then DRAM "
+        "bytes; energy, data movement at the published relative costs, then cycles",
     )
     mapping: str = Field(
         AUTO, description="auto, or m,n,e,p,q,r,t to be used for every layer: 96,1,7,16,1,1,2"

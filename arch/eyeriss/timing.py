@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arch.eyeriss.kernels import Array, Choice, Shape, dram_rows, over, pass_cycles, pass_total, taps
+from arch.eyeriss.kernels import (
+    Array,
+    Choice,
+    Shape,
+    dram_rows,
+    over,
+    pass_cycles,
+    pass_total,
+    taps,
+)
 from arch.jit import kernel
 
 WORD_BYTES = 8  # of a coded stream
@@ -60,7 +69,9 @@ def words_written(pairs: np.ndarray, low: int, high: int, per_word: int) -> int:
 
 
 @kernel()
-def input_bytes(shape: Shape, array: Array, stored: Stored, n: int, c: int, rows: tuple[int, int]) -> int:
+def input_bytes(
+    shape: Shape, array: Array, stored: Stored, n: int, c: int, rows: tuple[int, int]
+) -> int:
     """Bytes that rows ``rows[0]`` to ``rows[1]`` of an input plane take."""
     low, high = rows
     if stored.inputs_coded:
@@ -69,7 +80,9 @@ def input_bytes(shape: Shape, array: Array, stored: Stored, n: int, c: int, rows
 
 
 @kernel()
-def output_bytes(shape: Shape, array: Array, stored: Stored, n: int, k: int, rows: tuple[int, int]) -> int:
+def output_bytes(
+    shape: Shape, array: Array, stored: Stored, n: int, k: int, rows: tuple[int, int]
+) -> int:
     """Bytes that these rows of an output plane take."""
     low, high = rows
     if stored.outputs_coded:

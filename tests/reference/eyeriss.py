@@ -6,7 +6,7 @@ own, coded feature maps are written pair by pair.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,17 +63,31 @@ class Slow:
         self.held = None  # the inputs that lie in the GLB
         self.weights_there = set()
         self.coded_in = self.coded_out = None
-        if spec.compression == "rlc":
+        if spec.compression != "off":
             longest = 2**spec.run_bits - 1
-            if tensors.producers:
+            if spec.compression == "all" or not self.image():
                 self.coded_in = self.coded(tensors.activations, longest)
-            if tensors.requantizer is not None:
-                self.coded_out = self.coded(self.outputs(), longest)
+            self.coded_out = self.coded(self.outputs(), longest)
+
+    def image(self):
+        """Whether the input is the network's own."""
+        tensors = self.tensors
+        if tensors.producers or tensors.origin == "file":
+            return False
+        return tensors.origin == "captured" or not (tensors.activations == 0).any()
 
     def outputs(self):
+        """What the layer stores; without a known rule ReLU and a shift to eight bits."""
         from workloads.convolve import convolve
 
-        return self.tensors.requantizer.apply(convolve(self.tensors).astype(np.int32))
+        psums = convolve(self.tensors).astype(np.int32)
+        if self.tensors.requantizer is not None:
+            return self.tensors.requantizer.apply(psums)
+        positive = [max(int(psum), 0) for psum in psums.ravel()]
+        shift = 0
+        while max(positive) >> shift > 255:
+            shift += 1
+        return np.array([psum >> shift for psum in positive]).reshape(psums.shape)
 
     def coded(self, values, longest):
         images, channels = values.shape[:2]
@@ -278,3 +292,29 @@ class Slow:
         cycles = up(last * len(rows), self.spec.psum_bus_words)
         self.trace.lengths[-1] += cycles
         self.trace.causes["drain"] += self.spec.units * cycles
+
+
+def run_layer(tensors, spec, choices):
+    """All images with one mapping, or each with its own, one after the other."""
+    if len(choices) == 1:
+        return Slow(tensors, spec, choices[0]).run()
+    whole = Slow(tensors, spec, choices[0])
+    total = Trace(whole.trace.psums[:0])
+    for n, choice in enumerate(choices):
+        one = replace(tensors, activations=tensors.activations[n : n + 1].copy(), shortcut=None)
+        slow = Slow(one, spec, choice)
+        if whole.coded_in is not None:  # one kind of storage for the whole batch
+            slow.coded_in = {(0, c): whole.coded_in[m, c] for m, c in whole.coded_in if m == n}
+        else:
+            slow.coded_in = None
+        if whole.coded_out is not None:  # the shift is that of the whole batch
+            slow.coded_out = {(0, k): whole.coded_out[m, k] for m, k in whole.coded_out if m == n}
+        trace = slow.run()
+        total.psums = np.concatenate([total.psums, trace.psums])
+        for name in ("lengths", "loads", "stores"):
+            getattr(total, name).extend(getattr(trace, name))
+        for name in ("causes", "traffic", "events"):
+            getattr(total, name).update(getattr(trace, name))
+        total.multiplies += trace.multiplies
+        total.effectual += trace.effectual
+    return total

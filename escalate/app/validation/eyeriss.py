@@ -6,9 +6,9 @@ import numpy as np
 
 from arch.counters import Counters, LayerResult
 from arch.energy import AJ_PER_J, charges, total_attojoules
-from arch.eyeriss.coding import pairs_before
+from arch.eyeriss.coding import Maps, pairs_before
 from arch.eyeriss.model import MACHINE, Pairs, work
-from arch.eyeriss.plan import Maps, plan
+from arch.eyeriss.plan import plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.pairs import tap_counts
 from arch.spec import override

@@ -26,7 +26,7 @@ def specs(draw, **fields):
         "psum_bus_words": draw(st.integers(1, 4)),
         "operand_bytes": draw(st.sampled_from((1, 2))),
         "dram_overlap": draw(st.sampled_from(("on", "off"))),
-        "compression": draw(st.sampled_from(("rlc", "off"))),
+        "compression": draw(st.sampled_from(("rlc", "all", "off"))),
         "run_bits": draw(st.sampled_from((1, 2, 5))),
         "objective": draw(st.sampled_from(("latency", "energy"))),
     }
@@ -34,11 +34,11 @@ def specs(draw, **fields):
 
 
 @st.composite
-def tensors(draw, **fields):
+def tensors(draw, images=None, **fields):
     layer = draw(small_layers())
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     density = draw(st.sampled_from((0.0, 0.2, 0.6, 1.0)))
-    shape = (draw(st.sampled_from((1, 1, 2))), layer.C, layer.H, layer.W)
+    shape = (images or draw(st.sampled_from((1, 1, 2))), layer.C, layer.H, layer.W)
     pixels = rng.integers(1, 256, shape) * (rng.random(shape) < density)
     weights = rng.integers(-127, 128, layer.weight_shape) * (rng.random(layer.weight_shape) < 0.7)
     rule = Requantizer(np.full(layer.K, 3, np.int32), np.zeros(layer.K, np.int32), 12, 0, 255)
@@ -48,6 +48,6 @@ def tensors(draw, **fields):
         weights.astype(np.int8),
         requantizer=draw(st.sampled_from((rule, None))),
         producers=draw(st.sampled_from(((), ("before",)))),
-        origin="synthetic",
+        origin=draw(st.sampled_from(("captured", "file", "synthetic"))),
         **fields,
     )

@@ -1,6 +1,5 @@
 """Laws, closed forms, refusals and presets of Eyeriss."""
 
-import itertools
 from dataclasses import replace
 
 import numba
@@ -11,8 +10,7 @@ from hypothesis import given, settings
 from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
-from arch.eyeriss.kernels import Choice, costs, fits
-from arch.eyeriss.mapping import array_of, mapping, shape_of
+from arch.eyeriss.mapping import mapping
 from arch.eyeriss.model import MACHINE
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.spec import MachineSpec, override
@@ -59,43 +57,15 @@ def test_zeros_save_energy_and_bytes_but_no_cycle_of_the_array(given_tensors, sp
     run = fitting(given_tensors, spec)
     if run is None:
         return
-    shape = MACHINE.run_shape(given_tensors.layer, spec, given_tensors.images).result
     real = run.result
+    if real.extras["images_apart"]:
+        return
+    same = override(spec, {"mapping": real.extras["mapping"]})
+    shape = MACHINE.run_shape(given_tensors.layer, same, given_tensors.images).result
     assert real.counters.compute_cycles == shape.counters.compute_cycles
     assert real.counters.drain_cycles == shape.counters.drain_cycles
     assert real.extras["mapping"] == shape.extras["mapping"]
     assert real.counters.multiplies <= shape.counters.multiplies == shape.counters.macs
-
-
-@settings(max_examples=25, deadline=None)
-@given(tensors(), specs(ifmap_spad_words=7, filter_spad_words=12, psum_spad_words=3))
-def test_no_mapping_is_twice_as_good_as_the_mappers(given_tensors, spec):
-    """Against every p, q, r, t, e and n with the largest m that fits."""
-    layer, images = given_tensors.layer, given_tensors.images
-    try:
-        found = mapping(layer, spec, images)
-    except OperandError:
-        return
-    shape, array = shape_of(layer, images), array_of(spec)
-    assert fits(shape, array, found) == 0
-    place = 1 if spec.objective == "energy" else 0
-    least = costs(shape, array, found)[place]
-    ranges = (
-        range(1, images + 1),
-        range(1, layer.P + 1),
-        range(1, 4),
-        range(1, 4),
-        range(1, 4),
-        range(1, 4),
-    )
-    for n, e, p, q, r, t in itertools.product(*ranges):
-        size = p * t
-        sizes = range(size, -(-shape.K // size) * size + 1, size)
-        held = [m for m in sizes if fits(shape, array, Choice(m, n, e, p, q, r, t)) == 0]
-        if held and costs(shape, array, Choice(held[-1], n, e, p, q, r, t))[place] < least:
-            # The mapper only tries blocks that are as equal as can be; a ragged one may win by
-            # less than one block in each axis.
-            assert costs(shape, array, Choice(held[-1], n, e, p, q, r, t))[place] >= least // 2
 
 
 def test_a_layer_that_fills_the_array_is_bounded_by_its_multiplications():
@@ -189,7 +159,29 @@ def test_wide_psums_are_refused_where_asked():
     heavy = ones(layer, 255, 127)
     with pytest.raises(OperandError, match="leaves the 16 bits of psum_bits"):
         MACHINE.run(heavy, override(PRESETS["iso"], {"psum_bits": 16}))
-    MACHINE.run(heavy, override(PRESETS["published"], {"wide_psums": "truncate"}))
+    truncated = MACHINE.run(heavy, override(PRESETS["published"], {"wide_psums": "truncate"}))
+    assert truncated.result.extras["psum_bits_needed"] == 25  # 300 x 255 x 127 < 2^24
+
+
+def test_what_is_coded():
+    """Every map but the network's own input, whoever made the tensors."""
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 3, (1, CONV.C, CONV.H, CONV.W)).astype(np.uint8)
+    own = LayerTensors(CONV, pixels, np.ones(CONV.weight_shape, np.int8), origin="file")
+
+    def coding(given_tensors, **fields):
+        spec = override(PRESETS["published"], fields)
+        extras = MACHINE.run(given_tensors, spec).result.extras
+        return extras["input_coding"], extras["output_coding"]
+
+    image = replace(own, origin="captured")
+    bright = replace(own, origin="synthetic", activations=pixels + np.uint8(1))
+    assert coding(own) == coding(replace(image, producers=("before",))) == ("rlc", "rlc")
+    assert coding(replace(own, origin="synthetic")) == ("rlc", "rlc")
+    assert coding(image) == coding(bright) == ("raw", "rlc")
+    assert coding(image, compression="all") == ("rlc", "rlc")
+    assert coding(own, compression="off") == ("raw", "raw")
+    assert MACHINE.run(own, PRESETS["iso"]).result.extras["output_shift"] == 0
 
 
 def test_presets():
