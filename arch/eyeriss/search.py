@@ -13,6 +13,7 @@ import numpy as np
 
 from arch.eyeriss.kernels import Array, Choice, Shape, filters_held, fits, movement, over
 from arch.eyeriss.timing import (
+    MOST,
     Bytes,
     Stored,
     block,
@@ -21,23 +22,16 @@ from arch.eyeriss.timing import (
     bytes_of_strips,
     measure,
     served,
+    transfer,
     weights_held,
 )
 from arch.jit import kernel
-
-MOST = np.iinfo(np.int64).max
 
 
 @kernel()
 def stacked_sets(shape: Shape, array: Array, e: int) -> int:
     """PE sets that may stand on top of each other."""
     return array.rows // (shape.R * over(e, array.columns))
-
-
-@kernel()
-def transfer(size: int, array: Array) -> int:
-    """Cycles of so many bytes without latency."""
-    return over(size * array.cycles_num, array.cycles_den)
 
 
 @kernel()

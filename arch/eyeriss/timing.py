@@ -21,6 +21,7 @@ from arch.eyeriss.kernels import (
 from arch.jit import kernel
 
 WORD_BYTES = 8  # of a coded stream
+MOST = np.iinfo(np.int64).max
 
 
 class Stored(NamedTuple):
@@ -135,11 +136,17 @@ def bursts(size: int, array: Array) -> int:
 
 
 @kernel()
+def transfer(size: int, array: Array) -> int:
+    """Cycles of so many bytes without latency; a guess where the exact product is too wide."""
+    if size <= MOST // array.cycles_num:
+        return over(size * array.cycles_num, array.cycles_den)
+    return int(float(size) * array.cycles_num / array.cycles_den)
+
+
+@kernel()
 def served(size: int, array: Array) -> int:
     """Cycles of a request for so many bytes, 0 for none."""
-    if size == 0:
-        return 0
-    return array.latency + over(size * array.cycles_num, array.cycles_den)
+    return array.latency + transfer(size, array) if size > 0 else 0
 
 
 @kernel()

@@ -1,11 +1,12 @@
 """Eyeriss v2: plan, iacts, DRAM schedule and counts put together for one layer."""
 
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.dense import operands
+from arch.dense import operands, psum_bits_needed
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.eyeriss_v2.area import area
@@ -20,6 +21,7 @@ from arch.outputs import stored_output
 from arch.pairs import effectual_pairs, tap_counts
 from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
+from arch.together import together
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -34,24 +36,30 @@ def _extras(planned: Plan, counts: Tally, spec: EyerissV2Spec) -> dict[str, Any]
         "passes": int(np.prod(mapping.shape)),
         "most_pes": int(mapping.used_pes().max()),
         "slots": counts.slots,
+        "images_apart": False,
     }
 
 
 def work(
-    tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec, kept: Kept
+    tensors: LayerTensors,
+    planned: Plan,
+    weights: np.ndarray,
+    output: np.ndarray,
+    spec: EyerissV2Spec,
+    kept: Kept,
 ) -> Work:
     """Everything but the DRAM's times.
 
     Parameters
     ----------
     tensors : LayerTensors
+    planned : Plan
     weights : int32 (K, C/groups, R, S)
     output : integers (N, K, P, Q), the values that are stored
     spec : EyerissV2Spec
     kept : what other runs of these tensors have worked out
     """
     layer, pixels = tensors.layer, tensors.activations
-    planned = plan(layer, tensors.images, weights, spec)
     mapping = planned.mapping
     counted = iacts(mapping, pixels, spec)
     found = times(planned, counted, spec)
@@ -78,6 +86,41 @@ def work(
         pipeline_cycles=int((found.lengths - found.longest).sum()),
         extras=_extras(planned, counts, spec),
     )
+
+
+def _images(
+    tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec
+) -> Work:
+    """The images one after the other, by the plan for one."""
+    planned = plan(tensors.layer, 1, weights, spec)
+    parts = []
+    for n in range(tensors.images):
+        pixels = tensors.activations[n : n + 1].copy()
+        image = replace(tensors, activations=pixels, shortcut=None)
+        parts.append(work(image, planned, weights, output[n : n + 1], spec, Kept()))
+    extras = {**parts[0].extras, "images_apart": True}
+    for name in ("passes", "slots"):
+        extras[name] = sum(part.extras[name] for part in parts)
+    return together(parts, extras)
+
+
+def best_work(
+    tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec, kept: Kept
+) -> Work:
+    """The batch by one plan, or its images one after the other where that is no worse.
+
+    So a batch never needs more cycles or DRAM bytes than its images alone.
+    """
+    planned = plan(tensors.layer, tensors.images, weights, spec)
+    whole = work(tensors, planned, weights, output, spec, kept)
+    if tensors.images == 1:
+        return whole
+    apart = _images(tensors, weights, output, spec)
+    cycles, moved = (
+        [one.steps.finish(spec) for one in (whole, apart)],
+        [sum(one.steps.dram(spec).values()) for one in (whole, apart)],
+    )
+    return whole if cycles[0] <= cycles[1] and moved[0] <= moved[1] else apart
 
 
 class EyerissV2:
@@ -112,10 +155,12 @@ class EyerissV2:
         """
         chosen, memory = own_spec(self.name, spec, EyerissV2Spec), kept or Kept()
         weights, found = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
         )
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        counted = work(tensors, weights, output, chosen, memory).with_shift(shift)
+        done = best_work(tensors, weights, output, chosen, memory)
+        told = {**done.extras, "psum_bits_needed": psum_bits_needed(found)}
+        counted = replace(done, extras=told).with_shift(shift)
         mode = "sparse" if chosen.processing == "csc" else "dense"
         return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, counted, found)
 

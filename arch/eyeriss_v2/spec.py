@@ -73,6 +73,12 @@ class EyerissV2Spec(MachineSpec):
     )
     operand_bytes: Literal[1] = Field(1, description="bytes of an iact, weight or output value")
     psum_bits: PsumBits = Field(20, description="width of a psum, bits")
+    wide_psums: Literal["refuse", "truncate"] = Field(
+        "refuse",
+        description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
+        "that drops low bits, the model keeps the exact sum, moves words of psum_bits; the row "
+        "tells psum_bits_needed",
+    )
     iact_glb_bytes: Halves = Field(
         72 * KIB, description="iacts on chip, two halves, one bank per row of a cluster, B"
     )
@@ -97,6 +103,11 @@ class EyerissV2Spec(MachineSpec):
                 "leaves no word for a half, wanted at least 2"
             )
         return self
+
+    @property
+    def checked_bits(self) -> int:
+        """Bits that a final psum may have."""
+        return self.psum_bits if self.wide_psums == "refuse" else 32
 
     @property
     def clusters(self) -> int:
@@ -164,6 +175,7 @@ class EyerissV2Spec(MachineSpec):
 #
 # ``published``: the chip of the paper: 192 PEs, 65 nm, 200 MHz.  Its throughputs are without a
 # limit of the DRAM (the paper states the loss under one of 25.6 GB/s), so DRAM is out of the way.
+# Its 20-bit psums do not hold 8-bit networks of deep layers, whose sums are cut as on Eyeriss.
 #
 # ``pe_v2``: one PE with one multiplier, as in Sparseloop's validation of the sparse PE.
 #
@@ -183,6 +195,7 @@ PRESETS: Mapping[str, EyerissV2Spec] = MappingProxyType(
             node_nm=65,
             dram_bandwidth_bytes_per_s=10**15,
             dram_latency_ns=0,
+            wide_psums="truncate",
         ),
         "pe_v2": EyerissV2Spec(
             clock_hz=200_000_000,
@@ -195,6 +208,7 @@ PRESETS: Mapping[str, EyerissV2Spec] = MappingProxyType(
             cluster_columns=1,
             macs_per_pe=1,
             weight_spad_words=192,
+            wide_psums="truncate",
         ),
         "tiny": EyerissV2Spec(
             grid_rows=2,

@@ -271,8 +271,17 @@ def test_psums_beyond_the_spad_are_refused():
     bright = LayerTensors(
         layer, np.full((1, 20, 1, 1), 255, np.uint8), np.full(layer.weight_shape, 127, np.int8)
     )
+    refusing = override(PRESETS["published"], {"wide_psums": "refuse"})
     with pytest.raises(OperandError, match="fc: a psum of 647700 leaves the 20 bits of psum_bits"):
-        MACHINE.run(bright, PRESETS["published"])
+        MACHINE.run(bright, refusing)
+    told = MACHINE.run(bright, PRESETS["published"]).result
+    assert told.extras["psum_bits_needed"] == 21
+    assert (
+        told.counters
+        == MACHINE.run(
+            bright, refusing.model_copy(update={"wide_psums": "truncate"})
+        ).result.counters
+    )
 
 
 def test_wide_outputs_shapes_and_other_specs_are_refused():

@@ -23,7 +23,7 @@ def check(given_tensors, spec):
     planned = plan(layer, given_tensors.images, weights, spec)
     mapping = planned.mapping
     slow = run_layer(layer, given_tensors.activations, weights, output, mapping, spec)
-    fast = work(given_tensors, weights, output, spec, Kept())
+    fast = work(given_tensors, planned, weights, output, spec, Kept())
     assert np.array_equal(slow.psums, psums)
 
     counted = iacts(mapping, given_tensors.activations, spec)
