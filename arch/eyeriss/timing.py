@@ -241,7 +241,7 @@ def run_step(clock: Clock, length: int, store: int, load: int) -> Clock:
 class Queue(NamedTuple):
     """Steps that wait for a step two places behind them: how many, lengths and stores."""
 
-    count: int
+    entered: int
     length: int
     store: int
     length_before: int
@@ -251,14 +251,14 @@ class Queue(NamedTuple):
 @kernel()
 def enter(clock: Clock, queue: Queue, length: int, store: int, load: int) -> tuple[Clock, Queue]:
     """A step arrives with the cycles of its requests; the one two places before it runs."""
-    if queue.count >= 2:
+    if queue.entered >= 2:
         clock = run_step(clock, queue.length_before, queue.store_before, load)
     else:  # the first two loads wait for nothing
         server = clock.server + load
         there = server if load > 0 else 0
-        loaded = there if queue.count == 0 else clock.loaded
+        loaded = there if queue.entered == 0 else clock.loaded
         clock = Clock(server, loaded, there, 0, 0, 0, 0)
-    return clock, Queue(queue.count + 1, length, store, queue.length, queue.store)
+    return clock, Queue(queue.entered + 1, length, store, queue.length, queue.store)
 
 
 @kernel()

@@ -320,3 +320,19 @@ def test_bad_fields_are_refused(fields, message):
 
 def test_default_spec_is_the_published_array():
     assert EyerissV2Spec().sram_bytes == PRESETS["published"].sram_bytes
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(tensors(images=3), specs())
+def test_a_batch_costs_no_more_than_its_images_alone(given_tensors, spec):
+    layer, cycles, moved = given_tensors.layer, 0, 0
+    try:
+        batch = MACHINE.run(given_tensors, spec).result.counters
+    except OperandError:
+        reject()
+    for image in given_tensors.activations:
+        one = LayerTensors(layer, image[None].copy(), given_tensors.weights)
+        alone = MACHINE.run(one, spec).result.counters
+        cycles, moved = cycles + alone.cycles, moved + alone.dram_bytes
+    assert batch.cycles <= cycles
+    assert batch.dram_bytes <= moved
