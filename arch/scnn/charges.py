@@ -8,9 +8,9 @@ from arch.cited import Figure
 from arch.energy import EnergyTable
 from arch.node import node
 from arch.prices import price, price_list
+from arch.scnn.counts import Part
 from arch.scnn.kernels import BANKS
 from arch.scnn.spec import ScnnSpec
-from arch.scnn.work import Found
 
 SMALLEST = 512  # bytes of the smallest memory in the tables
 COORDINATE_BITS = 8  # Assumption: of a row or column, added once for each product
@@ -62,13 +62,16 @@ def buffers(spec: ScnnSpec) -> Buffers:
     }
 
 
-def traffic(found: Found, spec: ScnnSpec, output: int, loaded: int, stored: int) -> dict[Key, int]:
+def traffic(
+    found: Part, spec: ScnnSpec, *, useful: int, output: int, loaded: int, stored: int
+) -> dict[Key, int]:
     """Bytes by (level, tensor, direction).
 
     Parameters
     ----------
-    found : Found
+    found : Part, of all images
     spec : ScnnSpec
+    useful : products that belong to an output
     output : bytes of the compressed output
     loaded, stored : bytes that come from DRAM into IARAM, and leave OARAM for it
     """
@@ -79,15 +82,17 @@ def traffic(found: Found, spec: ScnnSpec, output: int, loaded: int, stored: int)
         ("iaram", "input", "read"): found.activation_vectors * pixels,
         ("weight_fifo", "weight", "write"): found.weight_vectors * weights,
         ("weight_fifo", "weight", "read"): found.blocks * weights,
-        ("accumulator", "psum", "write"): (found.useful + found.halo_words) * spec.psum_bytes,
-        ("accumulator", "psum", "read"): (found.useful + 2 * found.halo_words) * spec.psum_bytes,
+        ("accumulator", "psum", "write"): (useful + found.halo_words) * spec.psum_bytes,
+        ("accumulator", "psum", "read"): (useful + 2 * found.halo_words) * spec.psum_bytes,
         ("neighbour", "psum", "write"): found.halo_words * spec.psum_bytes,
         ("oaram", "output", "write"): output,
         ("oaram", "output", "read"): stored,
     }
 
 
-def events(found: Found, spec: ScnnSpec, moved: dict[Key, int], outputs: int) -> dict[Key, int]:
+def events(
+    found: Part, spec: ScnnSpec, moved: dict[Key, int], *, useful: int, outputs: int
+) -> dict[Key, int]:
     """Actions by (component, action, tensor).
 
     A vector of activations is read once for each group of filters and stays in registers while
@@ -95,14 +100,15 @@ def events(found: Found, spec: ScnnSpec, moved: dict[Key, int], outputs: int) ->
 
     Parameters
     ----------
-    found : Found
+    found : Part, of all images
     spec : ScnnSpec
     moved : as ``traffic`` returns it
+    useful : products that belong to an output
     outputs : number of outputs, each read once from the accumulators
     """
     port = vector_bytes(spec.activation_vector, spec)
     vectors = spec.activation_vector
-    added = found.useful + found.halo_words
+    added = useful + found.halo_words
     return {
         ("iaram", "write", "input"): -(-moved["iaram", "input", "write"] // port),
         ("iaram", "read", "input"): found.activation_vectors,
@@ -112,7 +118,7 @@ def events(found: Found, spec: ScnnSpec, moved: dict[Key, int], outputs: int) ->
         ("weight_fifo", "read", "weight"): found.blocks,
         ("multiplier", "multiply", "psum"): found.products,
         ("coordinate", "add", "psum"): 2 * found.products,
-        ("crossbar", "transfer", "psum"): found.useful,
+        ("crossbar", "transfer", "psum"): useful,
         ("accumulator", "read", "psum"): added + found.halo_words,
         ("accumulator", "write", "psum"): added,
         ("accumulator", "add", "psum"): added,

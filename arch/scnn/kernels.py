@@ -5,8 +5,10 @@ coordinate (source: DNNsim's SCNN model, described): bits 0 and 1 the filter's l
 row's lowest, bit 3 the column's lowest, bit 4 the exclusive or of the filter's third bit and the
 second bits of row and column.
 
-Pixels of a kind (see ``plan.Axis``) meet every weight in the same banks, so the products of one
-pixel with a block of weights are counted bank by bank once for each kind, a byte for each bank.
+Pixels of a kind (see ``tiles.Axis``) meet every weight in the same banks, so the products of one
+pixel with a block of weights are counted bank by bank once for each kind.  ``LANES`` blocks, of
+whichever groups of filters, are counted side by side, a byte for each bank and block, so that the
+compiler turns the loops over them into vector instructions.
 """
 
 import numpy as np
@@ -15,51 +17,139 @@ from numba import prange
 from arch.jit import kernel
 
 BANKS = 32
-MOST_PRODUCTS = 127  # of a block: a bank's count is kept in seven bits
-AT_ONCE = 16  # weight blocks whose banks are tabled together, so that the table stays in cache
+MOST_PRODUCTS = 127  # of a block: a bank's count is kept in a byte
+OUTSIDE = 255  # no bank
+LANES = 32
+AT_ONCE = 4  # activations whose banks are added up in one go
 
 
-@kernel()
-def _larger(a: np.uint64, b: np.uint64) -> np.uint64:
-    """The larger of every pair of bytes; all bytes are at most 127."""
-    tops = np.uint64(0x8080808080808080)
-    first = (((a | tops) - b) & tops) >> np.uint64(7)  # 1 where a >= b
-    mask = first * np.uint64(0xFF)
-    return (a & mask) | (b & ~mask)
+def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
+    """The bank of a product of filter 0 by the pixel's kind and the tap.
 
+    Parameters
+    ----------
+    row_out : int64 (row kinds, R), output row of a kind and a kernel row, -1 outside
+    column_out : int64 (column kinds, S)
 
-@kernel()
-def _fullest(a: np.uint64, b: np.uint64, c: np.uint64, d: np.uint64) -> np.int64:
-    """The largest of 32 bytes, at least 1."""
-    most = _larger(_larger(a, b), _larger(c, d))
-    most = _larger(most, most >> np.uint64(32))
-    most = _larger(most, most >> np.uint64(16))
-    most = _larger(most, most >> np.uint64(8))
-    return np.int64(max(np.int64(1), np.int64(most & np.uint64(0xFF))))
+    Returns
+    -------
+    uint8 (row kinds x column kinds, R x S), ``OUTSIDE`` where there is no output
 
-
-@kernel()
-def _tabulate(
-    weights: np.ndarray,
-    weights_per_block: int,
-    row_out: np.ndarray,
-    column_out: np.ndarray,
-    table: np.ndarray,
-) -> None:
-    """Products in each bank, of one pixel with every block of ``weights``.
-
-    row_out, column_out : int64 (R,), (S,), the pixel's output row and column by tap, -1 outside
-    table : uint64 out (blocks, 4), a byte for each bank
+    Examples
+    --------
+    >>> banks_by_tap(np.array([[2, 1, -1]]), np.array([[3]])).tolist()
+    [[8, 28, 255]]
     """
-    S = column_out.size
-    table[:] = 0
+    y, x = row_out[:, None, :, None], column_out[None, :, None, :]
+    bank = (y & 1) << 2 | (x & 1) << 3 | ((x >> 1 ^ y >> 1) & 1) << 4
+    found = np.where((y < 0) | (x < 0), OUTSIDE, bank).astype(np.uint8)
+    return found.reshape(row_out.shape[0] * column_out.shape[0], -1)
+
+
+@kernel()
+def _tabulate(weights: np.ndarray, lane: int, banks: np.ndarray, table: np.ndarray) -> None:
+    """Products in each bank, of one pixel with one block of weights.
+
+    banks : uint8 (taps,), as in ``block_cycles``, of the pixel's kind
+    table : uint8 (BANKS, LANES), to which the products are added
+    """
     for at in range(weights.size):
-        tap, k = weights[at] >> 3, np.int64(weights[at] & 7)
-        y, x = row_out[tap // S], column_out[tap % S]
-        if y >= 0 and x >= 0:
-            low = (k & 3) | (y & 1) << 2
-            word = (x & 1) | (((k >> 2) ^ (x >> 1) ^ (y >> 1)) & 1) << 1
-            table[at // weights_per_block, word] += np.uint64(1) << np.uint64(8 * low)
+        k = weights[at] & 7
+        bank = banks[weights[at] >> 3]
+        if bank != OUTSIDE:
+            table[bank ^ ((k & 3) | (k & 4) << 2), lane] += np.uint8(1)
+
+
+@kernel()
+def _fullest(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: np.ndarray
+) -> None:
+    """The fullest bank of every lane, four tables added up; ``most`` uint8 (LANES,)."""
+    most[:] = 1
+    for bank in range(BANKS):
+        for lane in range(LANES):
+            both = np.uint8(a[bank, lane] + b[bank, lane] + c[bank, lane] + d[bank, lane])
+            most[lane] = max(most[lane], both)
+
+
+@kernel()
+def _vector(table: np.ndarray, together: np.ndarray, sums: np.ndarray, most: np.ndarray) -> None:
+    """The same for the kinds ``together`` of a vector, int64 (at least 4,)."""
+    if together.size == AT_ONCE:
+        a, b, c, d = together[0], together[1], together[2], together[3]
+        _fullest(table[a], table[b], table[c], table[d], most)
+        return
+    sums[:] = 0
+    for at in range(together.size - 3):
+        sums += table[together[at]]
+    b, c, d = together[-3], together[-2], together[-1]
+    _fullest(sums, table[b], table[c], table[d], most)
+
+
+@kernel()
+def _tiles(
+    slots: np.ndarray,
+    first: np.ndarray,
+    phase: int,
+    phases: int,
+    per_block: int,
+    table: np.ndarray,
+    group: np.ndarray,
+    cycles: np.ndarray,
+) -> None:
+    """Add the cycles of a channel's pixels with up to ``LANES`` blocks of weights.
+
+    slots : int64, where each pixel's kind lies in ``table``
+    first : int32 (tiles x phases + 1,), the pixels of each tile and phase
+    table : uint8 (kinds + 1, BANKS, LANES), nothing at 0
+    group : int64 (lanes used,), the group of filters of each
+    cycles : int64 (groups of filters, tiles), added to
+    """
+    together = np.zeros(max(AT_ONCE, per_block), np.int64)
+    most = np.empty(LANES, np.uint8)
+    sums = np.empty((BANKS, LANES), np.uint8)
+    total = np.empty(LANES, np.int64)
+    for tile in range(cycles.shape[1]):
+        begin, stop = first[tile * phases + phase], first[tile * phases + phase + 1]
+        if begin == stop:
+            continue
+        total[:] = 0
+        for at in range(begin, stop, per_block):
+            for i in range(per_block):
+                together[i] = slots[at + i] if at + i < stop else 0
+            _vector(table, together, sums, most)
+            for lane in range(LANES):
+                total[lane] += most[lane]
+        for lane in range(group.size):
+            cycles[group[lane], tile] += total[lane]
+
+
+@kernel()
+def _slots(
+    pixels: np.ndarray,
+    first: np.ndarray,
+    phase: int,
+    phases: int,
+    slot: np.ndarray,
+    met: np.ndarray,
+    slots: np.ndarray,
+) -> int:
+    """Number the kinds of a phase's pixels from 1; how many there are.
+
+    slot : int64 (kinds,), zeros, filled in; met : int64 out, the kinds in order
+    slots : int64 out, as ``pixels``
+    """
+    count = 0
+    for tile in range((first.size - 1) // phases):
+        queue = tile * phases + phase
+        for at in range(first[queue], first[queue + 1]):
+            which = pixels[at]
+            if slot[which] == 0:
+                met[count] = which
+                count += 1
+                slot[which] = count
+            slots[at] = slot[which]
+    return count
 
 
 @kernel(parallel=True)
@@ -68,78 +158,59 @@ def block_cycles(
     pixel_first: np.ndarray,
     weights: np.ndarray,
     weight_first: np.ndarray,
-    row_out: np.ndarray,
-    column_out: np.ndarray,
+    banks: np.ndarray,
     per_block: int,
     weights_per_block: int,
     cycles: np.ndarray,
 ) -> None:
-    """Cycles of every group of filters, channel and tile: each block takes its fullest bank.
+    """Cycles of every channel, group of filters and tile: each block takes its fullest bank.
 
     pixels : int32 (C, H W), kinds (row kind x column kinds + column kind), queue by queue
     pixel_first : int32 (C, tiles x phases + 1), where each tile's phases begin in ``pixels``
     weights : int32, (kernel row x S + kernel column) x 8 + the filter's lowest three bits
     weight_first : int64 (groups of filters, C, phases + 1), where each phase begins
-    row_out : int64 (row kinds, R), output row of a kind and a kernel row, -1 outside
-    column_out : int64 (column kinds, S)
+    banks : uint8 (kinds, taps), the bank of a kind's product with a tap of filter 0; ``OUTSIDE``
+        where there is no output
     per_block, weights_per_block : I and F, whose product is at most 127
-    cycles : int64 out (groups of filters, C, tiles)
+    cycles : int64 out (C, groups of filters, tiles)
     """
-    groups, channels, tiles = cycles.shape
+    channels, groups, _ = cycles.shape
     phases = weight_first.shape[2] - 1
-    across = column_out.shape[0]
-    kinds = row_out.shape[0] * across
-    for task in prange(groups * channels):
-        g, c = task // channels, task % channels
-        cycles[g, c, :] = 0
-        if weight_first[g, c, 0] == weight_first[g, c, phases] or pixel_first[c, -1] == 0:
-            continue
-        slot = np.zeros(kinds, np.int64)
+    kinds = banks.shape[0]
+    for c in prange(channels):
+        cycles[c] = 0
+        slots = np.empty(pixels.shape[1], np.int64)
         met = np.empty(kinds, np.int64)
-        together = np.zeros(per_block, np.int64)
+        group = np.empty(LANES, np.int64)
         for phase in range(phases):
-            low, high = weight_first[g, c, phase], weight_first[g, c, phase + 1]
-            if low == high:
+            slot = np.zeros(kinds, np.int64)
+            count = _slots(pixels[c], pixel_first[c], phase, phases, slot, met, slots)
+            if count == 0:
                 continue
-            slot[:] = 0
-            count = 0
-            for tile in range(tiles):
-                queue = tile * phases + phase
-                for at in range(pixel_first[c, queue], pixel_first[c, queue + 1]):
-                    which = pixels[c, at]
-                    if slot[which] == 0:
-                        met[count] = which
-                        count += 1
-                        slot[which] = count
-            table = np.zeros((count + 1, AT_ONCE, 4), np.uint64)  # nothing in slot 0
-            step = AT_ONCE * weights_per_block
-            for begin in range(low, high, step):
-                some = weights[begin : min(begin + step, high)]
-                blocks = (some.size + weights_per_block - 1) // weights_per_block
-                for entry in range(count):
-                    row, column = met[entry] // across, met[entry] % across
-                    _tabulate(
-                        some,
-                        weights_per_block,
-                        row_out[row],
-                        column_out[column],
-                        table[entry + 1, :blocks],
-                    )
-                for tile in range(tiles):
-                    queue = tile * phases + phase
-                    found = np.int64(0)
-                    stop = pixel_first[c, queue + 1]
-                    for at in range(pixel_first[c, queue], stop, per_block):
-                        for i in range(per_block):
-                            together[i] = slot[pixels[c, at + i]] if at + i < stop else 0
-                        for block in range(blocks):
-                            one = table[together[0], block]
-                            w, x, y, z = one[0], one[1], one[2], one[3]
-                            for i in range(1, per_block):
-                                one = table[together[i], block]
-                                w += one[0]
-                                x += one[1]
-                                y += one[2]
-                                z += one[3]
-                            found += _fullest(w, x, y, z)
-                    cycles[g, c, tile] += found
+            table = np.zeros((count + 1, BANKS, LANES), np.uint8)  # nothing at 0
+            lane = 0
+            for g in range(groups):
+                high = weight_first[g, c, phase + 1]
+                for begin in range(weight_first[g, c, phase], high, weights_per_block):
+                    some = weights[begin : min(begin + weights_per_block, high)]
+                    group[lane] = g
+                    for entry in range(count):
+                        _tabulate(some, lane, banks[met[entry]], table[entry + 1])
+                    lane += 1
+                    if lane == LANES:
+                        _tiles(
+                            slots,
+                            pixel_first[c],
+                            phase,
+                            phases,
+                            per_block,
+                            table,
+                            group,
+                            cycles[c],
+                        )
+                        table[:] = 0
+                        lane = 0
+            if lane:
+                _tiles(
+                    slots, pixel_first[c], phase, phases, per_block, table, group[:lane], cycles[c]
+                )

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
@@ -13,79 +11,33 @@ from arch.outputs import stored_output
 from arch.scnn.area import area
 from arch.scnn.charges import events, prices, traffic
 from arch.scnn.kernels import BANKS
-from arch.scnn.queues import store_tiles
-from arch.scnn.residency import mask
 from arch.scnn.spec import PRESETS, ScnnSpec
-from arch.scnn.timing import Times, causes, times
-from arch.scnn.work import KEY_FIELDS, Found, work
+from arch.scnn.timing import causes
+from arch.scnn.work import KEY_FIELDS, Work, images, work
 from arch.spec import MachineSpec, own_spec
-from arch.steps import Steps
-from arch.undecomposed import Work, fed, layer_run
+from arch.undecomposed import Work as Counted
+from arch.undecomposed import fed, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
-def output_entries(output: np.ndarray, found: Found, spec: ScnnSpec) -> list[np.ndarray]:
-    """Entries of every strip's output by image, filter and tile, int64 (N, K, tiles) each."""
-    entries = []
-    for strip in found.strips:
-        low, high = int(strip.rows.owned[0]), int(strip.rows.owned[-1])
-        part = np.zeros((*output.shape[:2], strip.tiles), np.int64)
-        for image, values in enumerate(mask(output)):
-            store_tiles(
-                np.ascontiguousarray(values[:, low:high]),
-                not spec.skip_zeros,
-                strip.rows.owned - low,
-                strip.columns.owned,
-                spec.longest_run,
-                part[image],
-            )
-        entries.append(part)
-    return entries
-
-
-def _output_bytes(entries: list[np.ndarray], found: Found, spec: ScnnSpec) -> np.ndarray:
-    """Compressed bytes that each step leaves, int64 (steps,)."""
-    sizes = [
-        int(entries[strip][image, low:high].sum())
-        for (image, strip), (low, high) in zip(
-            found.places.tolist(), found.filters.tolist(), strict=True
-        )
-    ]
-    stored: np.ndarray = -(-np.array(sizes, np.int64) * spec.entry_bits // 8)
-    return stored
-
-
-def _stays(entries: list[np.ndarray], found: Found, spec: ScnnSpec) -> bool:
-    """Whether the OARAMs hold the output of all images."""
-    if len(entries) > 1:
-        return False
-    strip, total = found.strips[0], entries[0].sum(axis=0)
-    by_tile = total.sum(axis=0)
-    if strip.shared:  # a PE keeps the outputs of its filters
-        groups = np.add.reduceat(total[:, 0], strip.groups[:-1])
-        by_tile = np.zeros(spec.pes, np.int64)
-        np.add.at(by_tile, np.arange(groups.size) % spec.pes, groups)
-    return int(by_tile.max()) * spec.entry_bits <= 8 * spec.oaram_bytes
-
-
-def _extras(found: Found, taken: Times, on_chip: bool, stays: bool) -> dict[str, Any]:
-    strip = found.strips[0]
+def _extras(found: Work, steps: int, halo: int) -> dict[str, Any]:
+    part = found.plan.part
     return {
-        "strips": len(found.strips),
-        "steps": found.slowest.size,
-        "filters_per_group": int(strip.groups[1] - strip.groups[0]),
-        "pes_with_work": found.used_pes,
-        "blocks": found.blocks,
-        "products": found.products,
-        "pe_cycles": found.busy_cycles,
-        "activation_vectors": found.activation_vectors,
-        "weight_vectors": found.weight_vectors,
-        "halo_words": found.halo_words,
-        "halo_cycles": int(taken.halo.sum()),
-        "input_streamed": int(found.streamed),
-        "input_on_chip": int(on_chip),
-        "output_stays": int(stays),
+        "strips": found.strips,
+        "steps": steps,
+        "filters_per_group": found.plan.grouping.most,
+        "pes_with_work": part.used_pes,
+        "blocks": part.blocks,
+        "products": part.products,
+        "pe_cycles": part.busy_cycles,
+        "activation_vectors": part.activation_vectors,
+        "weight_vectors": part.weight_vectors,
+        "halo_words": part.halo_words,
+        "halo_cycles": halo,
+        "input_streamed": int(found.plan.streamed),
+        "input_on_chip": int(found.input_on_chip),
+        "output_stays": int(found.output_stays),
     }
 
 
@@ -136,41 +88,37 @@ class Scnn:
         )
         output, _ = kept.get("output", (), lambda: stored_output(tensors, sums))
         key = tuple(getattr(chosen, name) for name in KEY_FIELDS)
-        found = kept.get(
-            "scnn", key, lambda: work(tensors.layer, chosen, tensors.activations, weights)
+        benches = kept.get(
+            "scnn", key, lambda: images(tensors.layer, tensors.activations, weights, output)
         )
-        entries = output_entries(output, found, chosen)
-        on_chip = around.input_on_chip and found.whole_input
-        stays = around.handed_on and _stays(entries, found, chosen)
-        leaves = _output_bytes(entries, found, chosen)
-        taken = times(found, chosen)
-        steps = Steps(
-            taken.lengths,
-            {"input": found.input_bytes * (not on_chip), "weight": found.weight_bytes},
-            {"output": leaves * (around.stored or not stays)},
-        )
+        found = work(benches, chosen, around)
+        plan, steps = found.plan, found.plan.steps()
         moved = traffic(
-            found,
+            plan.part,
             chosen,
-            int(leaves.sum()),
-            int(steps.loads["input"].sum()),
-            int(steps.stores["output"].sum()),
+            useful=found.useful,
+            output=int(plan.leaves.sum()),
+            loaded=int(steps.loads["input"].sum()),
+            stored=int(steps.stores["output"].sum()),
         )
         source = fed(tensors, chosen, kept)
-        counted = Work(
+        halo = int(plan.taken.halo.sum())
+        counted = Counted(
             steps,
             chosen.units,
-            causes(found, chosen, taken),
-            multiplies=found.products,
+            causes(plan.part, found.useful, chosen, plan.taken),
+            multiplies=plan.part.products,
             effectual_ops=found.pairs if chosen.skip_zeros else source.macs,
             traffic=moved,
-            events=events(found, chosen, moved, sums.size),
-            drain_cycles=int(taken.halo.sum()),
-            extras=_extras(found, taken, on_chip, stays),
+            events=events(plan.part, chosen, moved, useful=found.useful, outputs=sums.size),
+            drain_cycles=halo,
+            extras=_extras(found, plan.part.steps, halo),
         )
         mode = "sparse" if chosen.skip_zeros else "dense"
         run = layer_run(self.name, mode, source, chosen, counted, sums)
-        return LayerRun(run.result, run.psums, run.output_planes, on_chip, stays)
+        return LayerRun(
+            run.result, run.psums, run.output_planes, found.input_on_chip, found.output_stays
+        )
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Refuse: cycles depend on where the zeros are.

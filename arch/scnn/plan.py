@@ -1,261 +1,203 @@
-"""Layer + spec -> strips, tiles and groups of filters.
+"""Layer + spec -> the plans there are: strips of the plane, and groups of filters.
 
 PT-IS-CP-sparse (SCNN, ISCA 2017): the plane is cut into one tile per PE, which keeps its input;
 filters come in groups of Kc whose psums fit the accumulators, Kc = entries / (rows x columns of the
 largest output tile).  Within a group every input channel is taken once: the PE multiplies all its
 non-zero activations of the channel by all non-zero weights of channel and group, a vector of I by
-a vector of F at a time.  With a stride U, activations and weights fall into U x U phases, and only
-equal ones meet.  Groups run through all K filters, so one may span several groups of the layer.
+a vector of F at a time.  A group of filters reads the channels of its own layer groups only.
 
-Coordinates: output (p, q) belongs to the PE that holds the input at (p U, q U).
+Assumption: the plan is searched for.  The plane is cut into strips, rows and columns halved by
+turns; filters into groups, of a part of one layer group's filters or of whole layer
+groups.  Which there are depends on layer and grid of PEs alone, the memories only say which fit: a
+plan of smaller memories is one of larger ones.  See ``search`` for which is taken.
 
-Assumption: ``tiling = "output"`` cuts the outputs into tiles of equal size, and a PE holds the
-input from its first output's coordinate to the next PE's; the last one holds the rest.
-
-Assumption: an input that does not fit the IARAMs is either cut into strips of output rows, as few
-as fit, each of which reads its input rows anew (also those it shares with a neighbour) and all the
-weights; or it is streamed through the IARAMs again for each group of filters.  Taken is what moves
-fewer bytes.  A strip has at least one row for each row of PEs.  Where one tile of outputs exceeds
-the accumulators, strips are needed anyway.
+``tiling`` other than ``output`` names the plan of another simulator: as few strips of rows, and
+groups of as many filters, as the accumulators allow.  ``filters_per_group`` names Kc.
 
 Assumption: a fully connected layer has no plane to cut, so the PEs share its filters; every
 activation goes to all PEs, one in each block, so that 1 of I multipliers works (the paper's 25 %).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 
 from arch.cuts import cut
 from arch.errors import OperandError
-from arch.scnn.spec import ScnnSpec, Tiling
+from arch.scnn.spec import ScnnSpec
 from workloads.layer import ConvLayer
+
+Span = tuple[int, int]
+
+# Cells of a table by group of filters and input channel, beyond which groups of few filters of a
+# fully connected layer are no plan: they would only multiply its steps.
+MOST_CELLS = 1 << 23
+FINE = 8  # up to so many groups every number is tried, then ever coarser ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Axis:
-    """Rows or columns of a strip, all bounds int64.
+class Grouping:
+    """Groups of filters.
 
     Parameters
     ----------
-    bounds : (tiles + 1,), first input of each tile, counted from the layer's first
-    owned : (tiles + 1,), first output of each tile
-    made : (tiles, 2), from and to which output the inputs of each tile reach
-    phase, tap_phase : of each input and tap, modulo the stride
-    kind : of each input: those of a kind meet every tap in the same banks
-    out : (kinds, taps), the output, -1 where there is none
+    bounds : int64 (groups + 1,), first filter of each, and one behind the last
+    aligned : whether no group takes a part of one layer group and a part of another
     """
 
     bounds: np.ndarray
-    owned: np.ndarray
-    made: np.ndarray
-    phase: np.ndarray
-    tap_phase: np.ndarray
-    kind: np.ndarray
-    out: np.ndarray
+    aligned: bool = True
 
     @property
-    def tiles(self) -> int:
-        """Tiles along the axis."""
+    def size(self) -> int:
+        """Groups of filters."""
         return self.bounds.size - 1
+
+    @property
+    def most(self) -> int:
+        """Filters of the largest group."""
+        return int(np.diff(self.bounds).max())
+
+
+def counts(most: int) -> list[int]:
+    """Numbers of parts that are tried: all up to 8, then in steps of up to a quarter, and all.
+
+    Examples
+    --------
+    >>> counts(20)
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20]
+    """
+    found, step = list(range(1, min(most, FINE) + 1)), 2
+    while found[-1] + step < most:
+        found.append(found[-1] + step)
+        if found[-1] == FINE * step:
+            step *= 2
+    return found if found[-1] == most else [*found, most]
+
+
+def _halvings(most: int) -> list[int]:
+    """1, 2, 4 ... parts of so many rows of tiles, down to single rows."""
+    return sorted({1 << n for n in range(most.bit_length()) if 1 << n <= most} | {most})
+
+
+def _spans(outputs: int, pes: int, parts: int) -> list[Span]:
+    """Outputs along one side in parts, each a whole number of tile rows of the PEs."""
+    rows = -(-outputs // pes)
+    ends = [min(outputs, rows * at // parts * pes) for at in range(parts + 1)]
+    return list(pairwise(ends))
+
+
+def _area(layer: ConvLayer, spec: ScnnSpec, rows: Span, columns: Span) -> int:
+    """Psums of one filter in the largest tile of a strip."""
+    if layer.is_linear:
+        return 1
+    high, wide = rows[1] - rows[0], columns[1] - columns[0]
+    return -(-high // spec.pe_rows) * -(-wide // spec.pe_columns)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a layer: its inputs, taps, outputs, zeros in front and behind."""
-
-    size: int
-    taps: int
-    outputs: int
-    before: int
-    after: int
-    stride: int
-    dilation: int
-
-    def inputs(self, first: int, last: int) -> tuple[int, int]:
-        """From and to which input the outputs ``first`` to ``last`` reach; edges take all.
-
-        Examples
-        --------
-        >>> Side(9, 3, 9, 1, 1, 1, 1).inputs(3, 6)
-        (2, 7)
-        """
-        low = first * self.stride - self.before
-        high = (last - 1) * self.stride - self.before + (self.taps - 1) * self.dilation + 1
-        low = 0 if first == 0 else min(max(low, 0), self.size)
-        high = self.size if last == self.outputs else min(max(high, low), self.size)
-        return low, high
-
-
-def sides(layer: ConvLayer) -> tuple[Side, Side]:
-    """Rows and columns of a layer."""
-    top, bottom, left, right = layer.padding
-    return (
-        Side(layer.H, layer.R, layer.P, top, bottom, layer.stride, layer.dilation),
-        Side(layer.W, layer.S, layer.Q, left, right, layer.stride, layer.dilation),
-    )
-
-
-def _bounds(side: Side, part: tuple[int, int], pes: int, tiling: Tiling) -> np.ndarray:
-    """First input of every tile, and one behind the last."""
-    first, last = part
-    low, high = side.inputs(first, last)
-    if tiling == "output":
-        tile = -(-(last - first) // pes)
-        cuts = np.arange(first, last, tile) * side.stride
-    else:
-        padded = tiling == "padded_input"
-        start = low - side.before * (padded and first == 0)
-        stop = high + side.after * (padded and last == side.outputs)
-        tile = max(1, -(-(stop - start) // pes))
-        cuts = np.arange(start, max(stop, start + 1), tile)
-    bounds: np.ndarray = np.append(np.clip(cuts, low, high), high).astype(np.int64)
-    bounds[0] = low
-    return bounds
-
-
-def axis(side: Side, part: tuple[int, int], pes: int, tiling: Tiling) -> Axis:
-    """Tiles of the outputs ``part`` along one side, at most one per PE.
+class Grid:
+    """A plane cut into strips, by rows and by columns of outputs; ``area`` as in ``_area``.
 
     Examples
     --------
-    >>> found = axis(Side(16, 3, 16, 1, 1, 1, 1), (0, 16), 8, "padded_input")
-    >>> found.bounds.tolist(), found.made[1].tolist()
-    ([0, 2, 5, 8, 11, 14, 16], [1, 6])
-    """
-    bounds = _bounds(side, part, pes, tiling)
-    low, high = int(bounds[0]), int(bounds[-1])
-    inputs, taps = np.arange(low, high, dtype=np.int64), np.arange(side.taps, dtype=np.int64)
-    reach = inputs[:, None] + side.before - taps * side.dilation
-    out = np.where(reach % side.stride == 0, reach // side.stride, -1)
-    out = np.where((out >= part[0]) & (out < part[1]), out, -1)
-    alike = np.where(out < 0, -1, out & 3)  # all that a bank depends on
-    _, first, kind = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-    home = np.clip(np.arange(*part) * side.stride, low, max(low, high - 1))
-    tile = np.minimum(np.searchsorted(bounds[1:], home, side="right"), bounds.size - 2)
-    made = np.zeros((bounds.size - 1, 2), np.int64)
-    for at in range(bounds.size - 1):
-        inside = out[bounds[at] - low : bounds[at + 1] - low]
-        if (inside >= 0).any():
-            made[at] = inside[inside >= 0].min(), inside.max() + 1
-    return Axis(
-        bounds=bounds,
-        owned=part[0] + np.searchsorted(tile, np.arange(bounds.size)).astype(np.int64),
-        made=made,
-        phase=(inputs + side.before) % side.stride,
-        tap_phase=taps * side.dilation % side.stride,
-        kind=kind.reshape(-1).astype(np.int64),
-        out=np.ascontiguousarray(out[first]),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strip:
-    """Output rows worked out together: tiles of one plane, and the groups of filters.
-
-    ``groups`` int64 (groups + 1,) bounds the filters that share an accumulator; ``shared`` says
-    that the PEs share the filters, so that each takes another group at the same time.
-
-    Examples
-    --------
-    >>> (strip,) = next(cuts(ConvLayer("fc", C=8, K=1000, H=1, W=1), ScnnSpec()))
-    >>> strip.groups[:3].tolist(), strip.steps(64)
-    ([0, 16, 32], 1)
+    >>> layer = ConvLayer("conv", C=8, K=64, H=56, W=56, R=3, S=3, padding=(1, 1, 1, 1))
+    >>> [(len(grid.rows), len(grid.columns), grid.area) for grid in grids(layer, ScnnSpec())]
+    [(1, 1, 49), (2, 1, 28), (2, 2, 16), (4, 2, 8), (4, 4, 4), (7, 4, 2), (7, 7, 1)]
     """
 
-    rows: Axis
-    columns: Axis
-    groups: np.ndarray
-    shared: bool = False
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    area: int
 
     @property
-    def tiles(self) -> int:
-        """Tiles of the plane."""
-        return self.rows.tiles * self.columns.tiles
-
-    def steps(self, pes: int) -> int:
-        """Groups one after the other."""
-        return -(-(self.groups.size - 1) // (pes if self.shared else 1))
+    def strips(self) -> int:
+        """Number of strips."""
+        return len(self.rows) * len(self.columns)
 
 
-def _filters(layer: ConvLayer, spec: ScnnSpec, area: int) -> int:
-    """Filters of a group; 0 where the psums of one exceed the accumulators."""
-    if spec.filters_per_group != "fit":
-        return min(layer.K, spec.filters_per_group)
-    return min(layer.K, spec.accumulator_entries // area)
+def _grid(layer: ConvLayer, spec: ScnnSpec, rows: Sequence[Span], columns: Sequence[Span]) -> Grid:
+    area = max(_area(layer, spec, *part) for part in product(rows, columns))
+    return Grid(tuple(rows), tuple(columns), area)
 
 
-def _groups(layer: ConvLayer, filters: int) -> np.ndarray:
-    return cut(layer.K, filters)
-
-
-def _cut(layer: ConvLayer, spec: ScnnSpec, height: int) -> list[Strip]:
-    """Strips of so many rows of outputs."""
-    down, across = sides(layer)
-    columns = axis(across, (0, layer.Q), spec.pe_columns, spec.tiling)
-    strips = []
-    for low in range(0, layer.P, height):
-        part = (low, min(low + height, layer.P))
-        area = -(-(part[1] - part[0]) // spec.pe_rows) * -(-layer.Q // spec.pe_columns)
-        rows = axis(down, part, spec.pe_rows, spec.tiling)
-        strips.append(Strip(rows, columns, _groups(layer, _filters(layer, spec, area))))
-    return strips
-
-
-def cuts(layer: ConvLayer, spec: ScnnSpec) -> Iterator[list[Strip]]:
-    """The layer in ever more strips, from the fewest whose psums the accumulators hold.
+def named_grid(layer: ConvLayer, spec: ScnnSpec) -> Grid:
+    """As few strips of rows as the accumulators allow.
 
     Raises
     ------
     OperandError
         If a tile of one row exceeds the accumulators; names layer, field and psums.
-
-    Examples
-    --------
-    >>> layer = ConvLayer("conv", C=8, K=64, H=56, W=56, R=3, S=3, padding=(1, 1, 1, 1))
-    >>> (strip,) = next(cuts(layer, ScnnSpec()))
-    >>> strip.tiles, strip.groups[:3].tolist()
-    (64, [0, 10, 20])
     """
     if layer.is_linear:
-        down, across = sides(layer)
-        filters = min(_filters(layer, spec, 1), -(-layer.K // spec.pes))
-        rows, columns = (axis(side, (0, 1), 1, spec.tiling) for side in (down, across))
-        yield [Strip(rows, columns, _groups(layer, filters), shared=True)]
-        return
+        return Grid(((0, 1),), ((0, 1),), 1)
     least, width = min(layer.P, spec.pe_rows), -(-layer.Q // spec.pe_columns)
-    if _filters(layer, spec, width) == 0:
+    if spec.filters_per_group == "fit" and width > spec.accumulator_entries:
         raise OperandError(
             f"{layer.name}: a tile of one row of outputs has {width} psums, wanted at most "
             f"accumulator_entries = {spec.accumulator_entries}"
         )
-    counts = range(1, layer.P // least + 1)
-    for height in sorted({-(-layer.P // count) for count in counts}, reverse=True):
-        if _filters(layer, spec, -(-height // spec.pe_rows) * width):
-            yield _cut(layer, spec, height)
+    for number in range(1, layer.P // least + 1):
+        height = -(-layer.P // number)
+        tall = -(-height // spec.pe_rows)
+        if spec.filters_per_group != "fit" or tall * width <= spec.accumulator_entries:
+            break
+    rows = list(pairwise(cut(layer.P, height).tolist()))
+    return _grid(layer, spec, rows, [(0, layer.Q)])
 
 
-def halo_areas(strip: Strip) -> tuple[int, int]:
-    """Psums of one filter that PEs send: most to one neighbour, and all together.
+def grids(layer: ConvLayer, spec: ScnnSpec) -> Iterator[Grid]:
+    """The ways to cut the plane, the whole plane first."""
+    if layer.is_linear or spec.tiling != "output":
+        yield named_grid(layer, spec)
+        return
+    down, across = -(-layer.P // spec.pe_rows), -(-layer.Q // spec.pe_columns)
+    high, wide = 1, 1
+    while True:
+        rows = _spans(layer.P, spec.pe_rows, high)
+        yield _grid(layer, spec, rows, _spans(layer.Q, spec.pe_columns, wide))
+        if (high, wide) == (down, across):
+            return
+        if high < down and (high * across <= wide * down or wide == across):
+            high = min(2 * high, down)
+        else:
+            wide = min(2 * wide, across)
 
-    A PE makes psums of the outputs that its inputs reach; those that it does not own go to one of
-    eight neighbours, told apart by whether they lie above, below, left or right.
 
-    Examples
-    --------
-    >>> layer = ConvLayer("conv", C=1, K=1, H=16, W=16, R=3, S=3, padding=(1, 1, 1, 1))
-    >>> halo_areas(next(cuts(layer, ScnnSpec(tiling="padded_input")))[0])
-    (3, 420)
-    """
+def one_group(layer: ConvLayer) -> Grouping:
+    """All filters."""
+    return Grouping(cut(layer.K, layer.K))
 
-    def thirds(side: Axis) -> np.ndarray:
-        low, high = side.made.T
-        first, last = side.owned[:-1], side.owned[1:]
-        inside = np.maximum(np.minimum(high, last) - np.maximum(low, first), 0)
-        before = np.maximum(np.minimum(high, first) - low, 0)
-        return np.stack([before, inside, high - low - before - inside])
 
-    areas = np.einsum("ai,bj->abij", thirds(strip.rows), thirds(strip.columns))
-    areas[1, 1] = 0
-    return int(areas.max()), int(areas.sum())
+def named_grouping(layer: ConvLayer, spec: ScnnSpec, area: int) -> Grouping:
+    """Groups of as many filters as the accumulators hold, or as ``filters_per_group`` says."""
+    most = spec.filters_per_group
+    if most == "fit":
+        most = max(1, spec.accumulator_entries // area)
+        most = min(most, -(-layer.K // spec.pes)) if layer.is_linear else most
+    size, per = min(layer.K, most), layer.K // layer.groups
+    aligned = layer.groups == 1 or size % per == 0 or (size < per and per % size == 0)
+    return Grouping(cut(layer.K, size), aligned)
+
+
+def groupings(layer: ConvLayer, spec: ScnnSpec, area: int) -> list[Grouping]:
+    """The groups of filters whose psums fit the accumulators, the largest groups first."""
+    if spec.filters_per_group != "fit" or spec.tiling != "output":
+        return [named_grouping(layer, spec, area)]
+    per = layer.K // layer.groups
+    if layer.is_linear:
+        share = -(-layer.K // spec.pes)
+        sizes = sorted({-(-share // number) for number in _halvings(share)}, reverse=True)
+        few = [size for size in sizes if -(-layer.K // size) * layer.C <= MOST_CELLS]
+        fit = [size for size in few or sizes[:1] if size <= spec.accumulator_entries]
+        named = [named_grouping(layer, spec, area)]
+        return [Grouping(cut(layer.K, size), layer.groups == 1) for size in fit] or named
+    many = [cut(layer.K, per * -(-layer.groups // number)) for number in counts(layer.groups)]
+    starts = np.arange(layer.groups, dtype=np.int64) * per
+    for number in counts(per)[1:]:
+        inner = cut(per, -(-per // number))[:-1]
+        many.append(np.append((starts[:, None] + inner).reshape(-1), layer.K))
+    found = {bounds.tobytes(): Grouping(bounds) for bounds in many}.values()
+    return [each for each in found if each.most * area <= spec.accumulator_entries]

@@ -1,24 +1,24 @@
-"""What the memories hold: compressed sizes, and whether an input is cut or streamed."""
+"""What the memories hold: compressed sizes, and when the input of a plan is loaded.
+
+A unit is what is loaded together and stays: the channels that consecutive steps of a strip have in
+common, all channels where the layer has no groups.
+
+Assumption: a unit that another one follows has half of the IARAM, so that the next one can be
+loaded meanwhile; or all of it, and then it begins when the unit before has ended and its output has
+left.  What fits neither way is streamed through the IARAMs, again in each step that reads it; a
+unit of one step always is.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from arch.scnn.plan import Strip, cuts
-from arch.scnn.queues import store_tiles, store_weights
+from arch.scnn.counts import by_step, touched
+from arch.scnn.plan import Grouping
+from arch.scnn.queues import store_tiles
 from arch.scnn.spec import ScnnSpec
+from arch.scnn.tiles import Strip
 from workloads.layer import ConvLayer
-
-
-def mask(values: np.ndarray) -> np.ndarray:
-    """1 where a value is not zero, uint8: one type, for which the scans are compiled once.
-
-    Examples
-    --------
-    >>> mask(np.array([-3, 0, 5], np.int8)).tolist()
-    [1, 0, 1]
-    """
-    return (values != 0).view(np.uint8)
 
 
 def stored_bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
@@ -27,111 +27,71 @@ def stored_bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
     return size
 
 
-def tile_entries(values: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """Entries of a strip's input by channel and tile: mask (C, H, W) -> int64 (C, tiles)."""
-    low, high = int(strip.rows.bounds[0]), int(strip.rows.bounds[-1])
-    found = np.zeros((values.shape[0], strip.tiles), np.int64)
+def _entries(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, spec: ScnnSpec
+) -> np.ndarray:
+    """Entries of a mask (C, H, W) in tiles with these bounds: int64 (C, tiles)."""
+    tiles = (rows.size - 1) * (columns.size - 1)
+    found = np.zeros((values.shape[0], tiles), np.int64)
+    low, left = int(rows[0]), int(columns[0])
     store_tiles(
-        np.ascontiguousarray(values[:, low:high]),
+        np.ascontiguousarray(values[:, low : int(rows[-1]), left : int(columns[-1])]),
         not spec.skip_zeros,
-        strip.rows.bounds - low,
-        strip.columns.bounds,
+        rows - low,
+        columns - left,
         spec.longest_run,
         found,
     )
     return found
 
 
-def weight_entries(
-    layer: ConvLayer, spec: ScnnSpec, strip: Strip, by_tap: np.ndarray
-) -> np.ndarray:
-    """Entries of the weights by group of filters and channel, int64 (groups of filters, C)."""
-    stored = np.zeros((strip.groups.size - 1, layer.C), np.int64)
-    store_weights(
-        by_tap,
-        not spec.skip_zeros,
-        strip.groups,
-        layer.K // layer.groups,
-        spec.longest_run,
-        stored,
-    )
-    return stored
+def output_entries(values: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
+    """Entries of a strip's output by filter and tile: mask (K, P, Q) -> int64 (K, tiles)."""
+    return _entries(values, strip.rows.owned, strip.columns.owned, spec)
+
+
+def held_bytes(entries: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
+    """IARAM bytes of each tile, int64 (C, tiles) -> (tiles,); shared ones lie spread over PEs."""
+    total = entries.sum(axis=0)
+    return stored_bytes(-(-total // spec.pes) if strip.shared else total, spec)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """The strips of every image, and how their input gets on chip.
-
-    ``streamed``: again for each group of filters; ``whole``: the IARAMs hold all images at once.
-    """
-
-    strips: list[Strip]
-    streamed: bool
-    whole: bool
-
-
-def _need(pixels: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """IARAM bytes of each tile of every image; a shared input is spread over all PEs."""
-    entries = np.stack([tile_entries(image, strip, spec).sum(axis=0) for image in pixels])
-    if strip.shared:
-        entries = -(-entries // spec.pes)
-    return stored_bytes(entries, spec)
-
-
-def _dram_bytes(
-    layer: ConvLayer, spec: ScnnSpec, strips: list[Strip], pixels: np.ndarray, by_tap: np.ndarray
-) -> tuple[int, int]:
-    """Input and weight bytes of one image, the first, each strip read once."""
-    inputs = weights = 0
-    for strip in strips:
-        inputs += int(stored_bytes(tile_entries(pixels[0], strip, spec).sum(), spec))
-        weights += int(
-            stored_bytes(weight_entries(layer, spec, strip, by_tap).sum(axis=1), spec).sum()
-        )
-    return inputs, weights
-
-
-def choose(layer: ConvLayer, spec: ScnnSpec, pixels: np.ndarray, by_tap: np.ndarray) -> Choice:
-    """Strips or streaming, see ``plan``.
-
-    An input that another one follows, of a strip or an image, has half of the IARAM, so that the
-    next one can be loaded meanwhile.
+class Input:
+    """The input of one strip: bytes that each step loads, int64 (steps,).
 
     Parameters
     ----------
-    layer : ConvLayer
-    spec : ScnnSpec
-    pixels : mask of the activations, uint8 (N, C, H, W)
-    by_tap : mask of the weights, uint8 (C/groups, R, S, K)
-
-    Raises
-    ------
-    OperandError
-        If a tile of one row exceeds the accumulators.
+    held : each unit once, in its first step
+    streamed : in each step all that it reads
+    starts : bool (steps,), whether a unit begins
+    most : IARAM bytes of a PE that the largest unit of several steps takes
     """
-    options = cuts(layer, spec)
-    fewest = next(options)
-    if len(fewest) == 1:
-        need = _need(pixels, fewest[0], spec)
-        if need.sum(axis=0).max() <= spec.iaram_bytes:
-            return Choice(fewest, streamed=False, whole=True)
 
-    def fits(strips: list[Strip]) -> bool:
-        half = spec.iaram_bytes // 2
-        return all(_need(pixels, strip, spec).max() <= half for strip in strips)
+    held: np.ndarray
+    streamed: np.ndarray
+    starts: np.ndarray
+    most: int
 
-    if fits(fewest):
-        return Choice(fewest, streamed=False, whole=False)
-    inputs, weights = _dram_bytes(layer, spec, fewest, pixels, by_tap)
-    streamed = weights + sum(
-        int(stored_bytes(tile_entries(pixels[0], strip, spec).sum(), spec)) * strip.steps(spec.pes)
-        for strip in fewest
+
+def strip_input(
+    layer: ConvLayer, spec: ScnnSpec, strip: Strip, grouping: Grouping, entries: np.ndarray
+) -> Input:
+    """When a strip's input, entries (C, tiles), is loaded."""
+    reads = touched(layer, grouping)
+    reads = np.logical_or.reduceat(reads, by_step(reads, strip, spec))
+    starts = np.append(True, ~(reads[1:] & reads[:-1]).any(axis=1))
+    by_channel = entries.sum(axis=1)
+    first = np.zeros(reads.shape[0], np.int64)
+    np.add.at(first, reads.argmax(axis=0), by_channel)
+    bounds = np.append(np.flatnonzero(starts), starts.size)
+    most = 0
+    for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        if high - low > 1:
+            unit = entries[reads[low:high].any(axis=0)]
+            most = max(most, int(held_bytes(unit, strip, spec).max()))
+    return Input(
+        stored_bytes(first, spec), stored_bytes(reads @ by_channel, spec), starts, most
     )
-    for strips in options:
-        if inputs + weights * len(strips) // len(fewest) > streamed:
-            break  # more strips only read more
-        if fits(strips):
-            if sum(_dram_bytes(layer, spec, strips, pixels, by_tap)) < streamed:
-                return Choice(strips, streamed=False, whole=False)
-            break
-    return Choice(fewest, streamed=True, whole=False)
+
+

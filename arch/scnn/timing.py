@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arch.scnn.counts import Part
 from arch.scnn.spec import ScnnSpec
-from arch.scnn.work import Found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class Times:
         return total
 
 
-def times(found: Found, spec: ScnnSpec) -> Times:
+def times(part: Part, spec: ScnnSpec) -> Times:
     """When the steps end.
 
     With a barrier of the layer a PE starts its next step at once; the length of a step is then
@@ -30,38 +30,38 @@ def times(found: Found, spec: ScnnSpec) -> Times:
     the next step and delays that step's end if it is longer; the last one is never hidden.
     """
     if spec.barrier == "channel":
-        compute = found.slowest
+        compute = part.slowest
     elif spec.barrier == "group":
-        compute = found.per_pe.max(axis=1)
+        compute = part.per_pe.max(axis=1)
     else:
-        compute = np.diff(np.cumsum(found.per_pe, axis=0).max(axis=1), prepend=0)
+        compute = np.diff(np.cumsum(part.per_pe, axis=0).max(axis=1), prepend=0)
     if spec.halo == "serial":
-        return Times(compute, found.halo_cycles)
+        return Times(compute, part.halo_cycles)
     halo = np.zeros_like(compute)
     if spec.barrier != "layer":
-        halo[1:] = np.maximum(found.halo_cycles[:-1] - compute[1:], 0)
-    halo[-1] += found.halo_cycles[-1]
+        halo[1:] = np.maximum(part.halo_cycles[:-1] - compute[1:], 0)
+    halo[-1] += part.halo_cycles[-1]
     return Times(compute, halo)
 
 
-def causes(found: Found, spec: ScnnSpec, taken: Times) -> dict[str, int]:
+def causes(part: Part, useful: int, spec: ScnnSpec, taken: Times) -> dict[str, int]:
     """Multiplier-cycles by cause, waits for DRAM left out.
 
-    ``multiply`` a product that belongs to an output; ``outside`` one that belongs to none;
-    ``fragmentation`` a vector is not full; ``bank_conflict`` products wait for their bank;
-    ``channel_start`` a PE begins a channel; ``imbalance`` it waits for the slowest PE;
-    ``idle_mapping`` it has no tile; ``halo`` all wait for an exchange.
+    ``multiply`` a product that belongs to an output, of which there are ``useful``; ``outside``
+    one that belongs to none; ``fragmentation`` a vector is not full; ``bank_conflict`` products
+    wait for their bank; ``channel_start`` a PE begins a channel; ``imbalance`` it waits for the
+    slowest PE; ``idle_mapping`` it has no tile; ``halo`` all wait for an exchange.
     """
     compute = int(taken.compute.sum())
-    idle = (spec.pes - found.used_pes) * compute
-    conflicts = found.busy_cycles - found.starts - found.blocks
-    waits = spec.pes * compute - idle - found.busy_cycles
+    idle = (spec.pes - part.used_pes) * compute
+    conflicts = part.busy_cycles - part.starts - part.blocks
+    waits = spec.pes * compute - idle - part.busy_cycles
     return {
-        "multiply": found.useful,
-        "outside": found.products - found.useful,
-        "fragmentation": found.blocks * spec.products - found.products,
+        "multiply": useful,
+        "outside": part.products - useful,
+        "fragmentation": part.blocks * spec.products - part.products,
         "bank_conflict": conflicts * spec.products,
-        "channel_start": found.starts * spec.products,
+        "channel_start": part.starts * spec.products,
         "imbalance": waits * spec.products,
         "idle_mapping": idle * spec.products,
         "halo": int(taken.halo.sum()) * spec.units,

@@ -57,10 +57,15 @@ def axis(size, taps, outputs, before, after, layer, part, pes, tiling):
     low = min(max(low, 0), size)
     high = min(max(high, low), size)
     assert all(low <= y < high for y in inside)
-    if tiling == "output":
-        t = up(part[1] - part[0], pes)
-        count = up(part[1] - part[0], t)
-        firsts = [(part[0] + i * t) * stride for i in range(count)]
+    if tiling == "output":  # as even as can be: the i-th tile ends at i / count of all
+        count = min(pes, max(high - low, part[1] - part[0]))
+        return SimpleNamespace(
+            tiles=[
+                even_tile(i, count, (low, high), part, output, taps) for i in range(count)
+            ],
+            output=output,
+            before=before,
+        )
     else:
         pad_low = before if tiling == "padded_input" and part[0] == 0 else 0
         pad_high = after if tiling == "padded_input" and part[1] == outputs else 0
@@ -84,42 +89,102 @@ def axis(size, taps, outputs, before, after, layer, part, pes, tiling):
     return SimpleNamespace(tiles=tiles, output=output, before=before)
 
 
-def make_strip(layer, spec, part):
+def share(i, count, first, last):
+    """The i-th of ``count`` parts of a range that are as even as can be."""
+    return range(first + i * (last - first) // count, first + (i + 1) * (last - first) // count)
+
+
+def even_tile(i, count, inputs, part, output, taps):
+    mine, owned = share(i, count, *inputs), share(i, count, *part)
+    made = [output(y, r) for y in mine for r in range(taps) if output(y, r) is not None]
+    made = list(range(min(made), max(made) + 1)) if made else []
+    return SimpleNamespace(inputs=list(mine), owned=list(owned), made=made, first=owned.start)
+
+
+def make_strip(layer, spec, rows, columns):
     top, bottom, left, right = layer.padding
     if layer.is_linear:
-        rows = axis(1, 1, 1, 0, 0, layer, (0, 1), 1, spec.tiling)
-        columns = axis(1, 1, 1, 0, 0, layer, (0, 1), 1, spec.tiling)
-        limit, most = up(layer.K, spec.pes), spec.accumulator_entries
-    else:
-        rows = axis(layer.H, layer.R, layer.P, top, bottom, layer, part, spec.pe_rows, spec.tiling)
-        columns = axis(
-            layer.W, layer.S, layer.Q, left, right, layer, (0, layer.Q), spec.pe_columns,
-            spec.tiling,
-        )  # fmt: skip
-        area = up(part[1] - part[0], spec.pe_rows) * up(layer.Q, spec.pe_columns)
-        limit, most = layer.K, spec.accumulator_entries // area
+        one = axis(1, 1, 1, 0, 0, layer, (0, 1), 1, spec.tiling)
+        return SimpleNamespace(rows=one, columns=one, area=1)
+    down = axis(layer.H, layer.R, layer.P, top, bottom, layer, rows, spec.pe_rows, spec.tiling)
+    across = axis(
+        layer.W, layer.S, layer.Q, left, right, layer, columns, spec.pe_columns, spec.tiling
+    )
+    area = up(rows[1] - rows[0], spec.pe_rows) * up(columns[1] - columns[0], spec.pe_columns)
+    return SimpleNamespace(rows=down, columns=across, area=area)
+
+
+def cut(total, size):
+    return [range(k, min(k + size, total)) for k in range(0, total, size)]
+
+
+def spans(outputs, pes, parts):
+    """Parts of whole rows of tiles, all PEs a row."""
+    rows = up(outputs, pes)
+    ends = [min(outputs, rows * i // parts * pes) for i in range(parts + 1)]
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def grids(layer, spec):
+    """The ways to cut the plane, each a list of strips."""
+    if layer.is_linear:
+        return [[make_strip(layer, spec, None, None)]]
+    if spec.tiling != "output":
+        for count in range(1, layer.P // min(layer.P, spec.pe_rows) + 1):
+            rows = cut(layer.P, up(layer.P, count))
+            parts = [(part.start, part.stop) for part in rows]
+            found = [make_strip(layer, spec, part, (0, layer.Q)) for part in parts]
+            area = max(strip.area for strip in found)
+            if spec.filters_per_group != "fit" or area <= spec.accumulator_entries:
+                return [found]
+        raise AssertionError("refused")
+    down, across = up(layer.P, spec.pe_rows), up(layer.Q, spec.pe_columns)
+    high, wide, found = 1, 1, []
+    while True:
+        rows, columns = spans(layer.P, spec.pe_rows, high), spans(layer.Q, spec.pe_columns, wide)
+        found.append([make_strip(layer, spec, row, column) for row in rows for column in columns])
+        if high == down and wide == across:
+            return found
+        taller = high / down <= wide / across  # tiles are as square as the plane's
+        if high < down and (taller or wide == across):
+            high = min(2 * high, down)
+        else:
+            wide = min(2 * wide, across)
+
+
+def groupings(layer, spec, area):
+    """The ways to group the filters, each a list of ranges."""
+    share = up(layer.K, spec.pes) if layer.is_linear else layer.K
     if spec.filters_per_group != "fit":
-        most = spec.filters_per_group
-    filters = min(limit, most)
-    if filters == 0:
-        return None
-    groups = [range(k, min(k + filters, layer.K)) for k in range(0, layer.K, filters)]
-    at_once = spec.pes if layer.is_linear else 1
-    steps = [groups[i : i + at_once] for i in range(0, len(groups), at_once)]
-    return SimpleNamespace(rows=rows, columns=columns, steps=steps)
+        return [cut(layer.K, min(layer.K, spec.filters_per_group))]
+    if spec.tiling != "output":
+        most = min(share, max(1, spec.accumulator_entries // area))
+        return [cut(layer.K, min(layer.K, most))]
+    per, found = layer.K // layer.groups, []
+    if layer.is_linear:
+        numbers = [n for n in range(1, share + 1) if n & (n - 1) == 0 or n == share]
+        found = [cut(layer.K, up(share, n)) for n in numbers]
+    else:
+        found = [cut(layer.K, per * up(layer.groups, n)) for n in range(1, layer.groups + 1)]
+        for n in range(2, per + 1):
+            inner = cut(per, up(per, n))
+            found.append(
+                [
+                    range(g * per + each.start, g * per + each.stop)
+                    for g in range(layer.groups)
+                    for each in inner
+                ]
+            )
+    distinct = [each for i, each in enumerate(found) if each not in found[:i]]
+    return [
+        each
+        for each in distinct
+        if max(map(len, each)) * area <= spec.accumulator_entries
+    ]  # fmt: skip
 
 
 def tile_values(plane, rows, columns):
     return [plane[y][x] for y in rows for x in columns]
-
-
-def input_entries(image, strip, spec):
-    """Entries of each tile, all channels."""
-    return [
-        sum(run_of_zeros(tile_values(plane, row.inputs, column.inputs), spec) for plane in image)
-        for row in strip.rows.tiles
-        for column in strip.columns.tiles
-    ]
 
 
 def group_weights(layer, weights, group, c):
@@ -145,50 +210,60 @@ def weight_bytes(layer, weights, step, spec):
     )
 
 
-def choose(layer, spec, activations, weights):
-    """Strips, and whether their input is streamed and fits as a whole."""
-    linear = layer.is_linear
+def entries_by_channel(image, strip, spec):
+    """Entries of each channel and tile."""
+    return [
+        [
+            run_of_zeros(tile_values(plane, row.inputs, column.inputs), spec)
+            for row in strip.rows.tiles
+            for column in strip.columns.tiles
+        ]
+        for plane in image
+    ]
 
-    def need(image, strip):
-        entries = input_entries(image, strip, spec)
-        return [entry_bytes(up(e, spec.pes) if linear else e, spec) for e in entries]
 
-    def fits(strips):
-        return all(
-            max(need(image, strip)) <= spec.iaram_bytes // 2
-            for strip in strips
-            for image in activations
-        )
+def channels_of(layer, step):
+    """Input channels that a step reads."""
+    depth, per = layer.channels_per_group, layer.K // layer.groups
+    return {c for c in range(layer.C) for group in step for k in group if k // per == c // depth}
 
-    def read(strips):
-        inputs = [entry_bytes(sum(input_entries(activations[0], s, spec)), spec) for s in strips]
-        loads = [sum(weight_bytes(layer, weights, step, spec) for step in s.steps) for s in strips]
-        return inputs, loads
 
-    options = []
-    for count in range(1, max(1, layer.P // min(layer.P, spec.pe_rows)) + 1):
-        height = up(layer.P, count)
-        parts = [(p, min(p + height, layer.P)) for p in range(0, layer.P, height)]
-        strips = [make_strip(layer, spec, part) for part in parts]
-        if all(strips) and (not options or len(options[-1]) != len(strips)):
-            options.append(strips)
-    fewest = options[0]
-    if len(fewest) == 1:
-        needs = [need(image, fewest[0]) for image in activations]
-        if max(map(sum, zip(*needs, strict=True))) <= spec.iaram_bytes:
-            return fewest, False, True
-    if fits(fewest):
-        return fewest, False, False
-    inputs, loads = read(fewest)
-    streamed = sum(size * len(s.steps) for size, s in zip(inputs, fewest, strict=True)) + sum(loads)
-    for strips in options[1:]:
-        if sum(inputs) + sum(loads) * len(strips) // len(fewest) > streamed:
-            break
-        if fits(strips):
-            if sum(map(sum, read(strips))) < streamed:
-                return strips, False, False
-            break
-    return fewest, True, False
+def iaram(entries, channels, layer, spec):
+    """IARAM bytes of the fullest PE that holds these channels."""
+    sums = [sum(entries[c][tile] for c in channels) for tile in range(len(entries[0]))]
+    return max(
+        entry_bytes(up(total, spec.pes) if layer.is_linear else total, spec) for total in sums
+    )
+
+
+def ways_to_load(layer, spec, steps, image):
+    """[(bytes of each step, steps that wait for the one before, streamed)]."""
+    held, streamed, starts, units = [], [], [], []
+    for n, step in enumerate(steps):
+        entries = step.entries
+        channels = channels_of(layer, step.groups)
+        before = n > 0 and steps[n - 1].strip is step.strip
+        known = channels_of(layer, steps[n - 1].groups) if before else set()
+        starts.append(not channels & known)
+        if starts[-1]:
+            units.append([])
+        units[-1].append((entries, channels))
+        held.append(entry_bytes(sum(sum(entries[c]) for c in channels - known), spec))
+        streamed.append(entry_bytes(sum(sum(entries[c]) for c in channels), spec))
+    most = 0
+    for unit in units:
+        if len(unit) > 1:
+            every = set().union(*(channels for _, channels in unit))
+            most = max(most, iaram(unit[0][0], every, layer, spec))
+    whole = steps[0].strip is steps[-1].strip and iaram(
+        steps[0].entries, range(layer.C), layer, spec
+    ) <= spec.iaram_bytes
+    calm = [False] * len(steps)
+    if whole or most <= spec.iaram_bytes // 2:
+        return [(held, calm, False)]
+    if most > spec.iaram_bytes:
+        return [(streamed, calm, True)]
+    return [(held, [False, *starts[1:]], False), (streamed, calm, True)]
 
 
 def multiply(pixels, taps, strip, spec, together, sums, counts):
@@ -291,49 +366,108 @@ def halo(strip, filters):
     return most * filters, total * filters
 
 
-def run(layer, spec, activations, weights):
-    """psums by image, and everything that the machine counts."""
-    strips, streamed, whole = choose(layer, spec, activations, weights)
-    counts = Counter()
-    steps, images = [], []
-    used = set()
-    per_pe = Counter()
-    for image in activations:
-        sums = [[[0] * layer.Q for _ in range(layer.P)] for _ in range(layer.K)]
-        for strip in strips:
-            entries = entry_bytes(sum(input_entries(image, strip, spec)), spec)
-            for number, step in enumerate(strip.steps):
-                work = run_step(layer, spec, strip, step, image, weights, sums, counts)
-                filters = [k for group in step for k in group]
-                used |= set(work)
-                before = max(per_pe.values(), default=0)
-                for pe, taken in work.items():
-                    per_pe[pe] += sum(taken)
-                lengths = {
-                    "channel": sum(max(taken) for taken in zip(*work.values(), strict=True)),
-                    "group": max(sum(taken) for taken in work.values()),
-                    "layer": max(per_pe.values()) - before,
-                }
-                exchange, words = (0, 0) if layer.is_linear else halo(strip, len(filters))
-                counts["halo words"] += words
-                steps.append(
-                    SimpleNamespace(
-                        compute=lengths[spec.barrier],
-                        exchange=exchange,
-                        input=entries if streamed or number == 0 else 0,
-                        weight=weight_bytes(layer, weights, step, spec),
-                        filters=filters,
-                        image=len(images),
-                        strip=strip,
-                    )
+def count(layer, spec, strips, groups, weights, image, output):
+    """One image by one plan: its steps, counts and sums."""
+    counts, used, per_pe, steps = Counter(), set(), Counter(), []
+    sums = [[[0] * layer.Q for _ in range(layer.P)] for _ in range(layer.K)]
+    at_once = spec.pes if layer.is_linear else 1
+    for strip in strips:
+        entries = entries_by_channel(image, strip, spec)
+        for at in range(0, len(groups), at_once):
+            step = groups[at : at + at_once]
+            work = run_step(layer, spec, strip, step, image, weights, sums, counts)
+            filters = [k for group in step for k in group]
+            used |= set(work)
+            before = max(per_pe.values(), default=0)
+            for pe, taken in work.items():
+                per_pe[pe] += sum(taken)
+            lengths = {
+                "channel": sum(max(taken) for taken in zip(*work.values(), strict=True)),
+                "group": max(sum(taken) for taken in work.values()),
+                "layer": max(per_pe.values()) - before,
+            }
+            exchange, words = (0, 0) if layer.is_linear else halo(strip, len(filters))
+            counts["halo words"] += words
+            steps.append(
+                SimpleNamespace(
+                    compute=lengths[spec.barrier],
+                    exchange=exchange,
+                    weight=weight_bytes(layer, weights, step, spec),
+                    output=output_bytes(strip, filters, output, spec),
+                    entries=entries,
+                    groups=step,
+                    strip=strip,
                 )
-        images.append(sums)
+            )
     wait_for_halos(steps, spec)
+    counts["busy"] = sum(per_pe.values())
+    return SimpleNamespace(steps=steps, counts=counts, used=used, sums=sums)
+
+
+def dram_cycles(steps, spec):
+    """The server's recurrence, step by step: L0, L1, W0, L2, W1 and so on."""
+    latency = spec.dram_latency_cycles
+    free, ends, loaded, stored = 0, {-1: 0, -2: 0}, {}, {-1: 0, -2: 0}
+
+    def bus(sizes):
+        return sum(up(size, spec.dram_burst_bytes) * spec.dram_burst_bytes for size in sizes)
+
+    def serve(size, earliest):
+        nonlocal free
+        if size == 0:
+            return earliest
+        free = max(free, earliest) + latency
+        free += up(size * spec.clock_hz, spec.dram_bandwidth_bytes_per_s)
+        return free
+
+    def load(n):
+        if n < len(steps):
+            loaded[n] = serve(bus([steps[n][1], steps[n][2]]), ends[n - 2])
+
+    load(0)
+    for n, (length, _, _, left) in enumerate(steps):
+        start = max(ends[n - 1], loaded[n], stored[n - 2])
+        ends[n] = start + length
+        if n == 0:
+            load(1)
+        stored[n] = serve(bus([left]), ends[n])
+        load(n + 2)
+    return max([*ends.values(), *stored.values()]), sum(bus(step[1:]) for step in steps)
+
+
+def timed(plan):
+    """Steps as (length, input, weight, output), an empty one before each that waits."""
+    rows = []
+    for step, size, wait in zip(plan.work.steps, plan.inputs, plan.waits, strict=True):
+        rows += [(0, 0, 0, 0)] * wait
+        rows.append((step.compute + step.wait, size, step.weight, step.output))
+    return rows
+
+
+def best_plan(layer, spec, weights, image, output):
+    """All plans of one image; the one of the fewest cycles, then bytes, then the first."""
+    found = []
+    for strips in grids(layer, spec):
+        for groups in groupings(layer, spec, max(strip.area for strip in strips)):
+            work = count(layer, spec, strips, groups, weights, image, output)
+            for inputs, waits, streamed in ways_to_load(layer, spec, work.steps, image):
+                plan = SimpleNamespace(
+                    work=work, inputs=inputs, waits=waits, streamed=streamed, strips=strips
+                )
+                plan.cost = dram_cycles(timed(plan), spec)
+                found.append(plan)
+    return min(found, key=lambda plan: plan.cost)
+
+
+def run(layer, spec, weights, image, output):
+    """Everything that the machine counts for one image."""
+    plan = best_plan(layer, spec, weights, image, output)
+    work, counts = plan.work, plan.work.counts
+    steps, waits = work.steps, sum(step.wait for step in work.steps)
     cycles = sum(step.compute for step in steps)
-    units = spec.pes * spec.activation_vector * spec.weight_vector
     block = spec.activation_vector * spec.weight_vector
-    busy = sum(per_pe.values())
-    idle = (spec.pes - len(used)) * cycles
+    units, busy = spec.pes * block, counts["busy"]
+    idle = (spec.pes - len(work.used)) * cycles
     causes = {
         "multiply": counts["useful"],
         "outside": counts["products"] - counts["useful"],
@@ -342,11 +476,12 @@ def run(layer, spec, activations, weights):
         "channel_start": counts["starts"] * block,
         "imbalance": (spec.pes * cycles - idle - busy) * block,
         "idle_mapping": idle * block,
-        "halo": units * sum(step.wait for step in steps),
+        "halo": units * waits,
     }
     return SimpleNamespace(
-        psums=images, steps=steps, strips=strips, streamed=streamed, whole=whole, counts=counts,
-        causes=causes, cycles=cycles, halo=sum(step.wait for step in steps),
+        psums=work.sums, plan=plan, counts=counts, causes=causes, compute=cycles, halo=waits,
+        cycles=plan.cost[0], steps=steps, inputs=plan.inputs, weights=[s.weight for s in steps],
+        outputs=[s.output for s in steps],
     )  # fmt: skip
 
 
@@ -363,15 +498,11 @@ def wait_for_halos(steps, spec):
             step.wait += step.exchange
 
 
-def output_bytes(found, output, spec):
-    """Compressed bytes of every step's outputs, real integers [image][k][p][q]."""
-    sizes = []
-    for step in found.steps:
-        entries = 0
-        for k in step.filters:
-            for row in step.strip.rows.tiles:
-                for column in step.strip.columns.tiles:
-                    values = tile_values(output[step.image][k], row.owned, column.owned)
-                    entries += run_of_zeros(values, spec)
-        sizes.append(entry_bytes(entries, spec))
-    return sizes
+def output_bytes(strip, filters, output, spec):
+    """Compressed bytes of a step's outputs, real integers [k][p][q]."""
+    entries = 0
+    for k in filters:
+        for row in strip.rows.tiles:
+            for column in strip.columns.tiles:
+                entries += run_of_zeros(tile_values(output[k], row.owned, column.owned), spec)
+    return entry_bytes(entries, spec)
