@@ -43,7 +43,8 @@ def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
     y, x = row_out[:, None, :, None], column_out[None, :, None, :]
     bank = (y & 1) << 2 | (x & 1) << 3 | ((x >> 1 ^ y >> 1) & 1) << 4
     found = np.where((y < 0) | (x < 0), OUTSIDE, bank).astype(np.uint8)
-    return found.reshape(row_out.shape[0] * column_out.shape[0], -1)
+    taps = row_out.shape[1] * column_out.shape[1]
+    return found.reshape(row_out.shape[0] * column_out.shape[0], taps)
 
 
 @kernel()

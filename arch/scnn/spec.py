@@ -69,7 +69,9 @@ class ScnnSpec(MachineSpec):
     )
     psum_bits: PsumBits = Field(24, description="width of a psum, bits")
     filters_per_group: Count | Literal["fit"] = Field(
-        "fit", description="filters that share the accumulators, Kc; fit: as many as they hold"
+        "fit",
+        description="filters that share the accumulators, Kc; fit: as many as take the fewest "
+        "cycles of those that they hold",
     )
     tiling: Tiling = Field(
         "output",

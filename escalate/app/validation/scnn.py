@@ -9,7 +9,7 @@ import numpy as np
 from arch.scnn.area import area
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.scnn.timing import causes, times
-from arch.scnn.work import Found, work
+from arch.scnn.work import Found, paper_plan
 from arch.spec import override
 from escalate.app.validation.check import Band, Check
 from escalate.app.validation.layers import ones, square
@@ -69,7 +69,7 @@ def checks() -> Iterator[Check]:
 
 
 def _cycles(found: Found, spec: ScnnSpec) -> int:
-    return int(times(found, spec).lengths.sum())
+    return int(times(found.part, spec).lengths.sum())
 
 
 @cache
@@ -90,14 +90,14 @@ STRIDED_HALO = (
 def synthetic() -> Iterator[Check]:
     """Small layers: DNNsim with two sizes of accumulators, and losif63."""
     for row in rows("effectual_pairs.csv"):
-        found = work(*_with(AS_DNNSIM, row["case"]))
+        found = paper_plan(*_with(AS_DNNSIM, row["case"]))
         pairs = float(row["pairs"])
         source = "three simulators, one count"
         yield Check("scnn", "effectual pairs", row["case"], pairs, found.pairs, EXACT, source)
     for row in rows("scnn_dnnsim.csv"):
         yield from _dnnsim(row)
     for row in rows("scnn_losif63.csv"):
-        found = work(*_with(AS_LOSIF63, row["case"]))
+        found = paper_plan(*_with(AS_LOSIF63, row["case"]))
         yield from _losif63(row["case"], row, found, found.pairs, row["valid_mults"])
 
 
@@ -111,18 +111,18 @@ def _dnnsim(row: Mapping[str, str]) -> Iterator[Check]:
     case = f"{row['case']}, {row['accumulator_entries']} psums"
     spec = override(AS_DNNSIM, {"accumulator_entries": int(row["accumulator_entries"])})
     layer, *_ = _case(row["case"])
-    found = work(*_with(spec, row["case"]))
-    taken = times(found, spec)
-    split = causes(found, spec, taken)
+    found = paper_plan(*_with(spec, row["case"]))
+    taken = times(found.part, spec)
+    split = causes(found.part, found.useful, spec, taken)
     ours = {
         "mults": found.useful,
-        "f_loop": found.blocks,
-        "i_loop": found.activation_vectors,
+        "f_loop": found.part.blocks,
+        "i_loop": found.part.activation_vectors,
         "idle_bricks": split["outside"] + split["fragmentation"],
         "idle_conflicts": split["bank_conflict"],
         "idle_pe": split["imbalance"] + split["idle_mapping"],
-        "weight_buff_reads": found.weight_vectors * spec.weight_vector,
-        "act_buff_reads": found.activation_vectors * spec.activation_vector,
+        "weight_buff_reads": found.part.weight_vectors * spec.weight_vector,
+        "act_buff_reads": found.part.activation_vectors * spec.activation_vector,
         "accumulator_updates": found.useful,
     }
     for quantity, count in ours.items():
@@ -137,7 +137,7 @@ def _dnnsim(row: Mapping[str, str]) -> Iterator[Check]:
     total = int(taken.lengths.sum())
     yield Check("scnn", "cycles", case, float(row["cycles"]), total, TENTH, DNNSIM, why)
     dense = override(spec, {"skip_zeros": False})
-    plain = work(*_with(dense, row["case"]))
+    plain = paper_plan(*_with(dense, row["case"]))
     published = float(row["dense_cycles"])
     total = _cycles(plain, dense)
     yield Check("scnn", "dense cycles", case, published, total, TENTH, DNNSIM, why)
@@ -153,12 +153,12 @@ def _losif63(
     case: str, row: Mapping[str, str], found: Found, pairs: int, published_pairs: str
 ) -> Iterator[Check]:
     """What losif63 prints for one layer."""
-    slots = found.blocks * AS_LOSIF63.products
+    slots = found.part.blocks * AS_LOSIF63.products
     published = float(row["multiplier_slots"])
     yield Check("scnn", "multiplier slots", case, published, slots, EXACT, LOSIF63)
     yield Check("scnn", "products kept", case, float(published_pairs), pairs, EXACT, LOSIF63)
     name = "layer_cycles" if "layer_cycles" in row else "losif63_layer_cycles"
-    cycles = int(times(found, AS_LOSIF63).compute.sum())
+    cycles = int(times(found.part, AS_LOSIF63).compute.sum())
     published = float(row[name])
     quantity = "cycles without barrier"
     yield Check("scnn", quantity, case, published, cycles, TENTH, LOSIF63, LOSIF63_CYCLES)
@@ -171,7 +171,7 @@ def full_size() -> Iterator[Check]:
         densities = float(row["act_density"]), float(row["wgt_density"])
         masks = ones(layer, densities, (int(row["salt_a"]), int(row["salt_w"])))
         pairs = float(row["effectual_macs"])
-        found = work(layer, AS_LOSIF63, *masks)
+        found = paper_plan(layer, AS_LOSIF63, *masks)
         source = "three simulators, one count"
         yield Check("scnn", "effectual pairs", case, pairs, found.pairs, EXACT, source)
         if row["losif63_multiplier_slots"]:
@@ -193,7 +193,7 @@ def _full_dnnsim(
         published = row[f"dnnsim_{'dense_' * dense}cycles_acc{entries}"]
         if published:
             chosen = override(spec, {"skip_zeros": not dense})
-            ours = _cycles(work(layer, chosen, *masks), chosen)
+            ours = _cycles(paper_plan(layer, chosen, *masks), chosen)
             quantity = "dense cycles" if dense else "cycles"
             yield Check("scnn", quantity, case, float(published), ours, TENTH, DNNSIM, why)
 
@@ -212,13 +212,13 @@ def kaist() -> Iterator[Check]:
         layer = square({**row, "stride": "1", "pad": padding})
         spec = override(AS_KAIST, {"filters_per_group": int(row["Kc"])})
         densities = 1 - float(row["act_sparsity"]), 1 - float(row["wgt_sparsity"])
-        found = work(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
+        found = paper_plan(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
         case = f"{row['layer']}, {row['Kc']} filters a group"
         cycles, products = float(row["sum_PE_cycles"]), float(row["products"])
         quantity = "PE-cycles"
-        ours = found.busy_cycles
+        ours = found.part.busy_cycles
         yield Check("scnn", quantity, case, cycles, ours, TENTH, KAIST, KAIST_CYCLES)
-        band, ours = Band("share", 0.02), found.products
+        band, ours = Band("share", 0.02), found.part.products
         yield Check("scnn", "products", case, products, ours, band, KAIST, KAIST_PRODUCTS)
 
 
@@ -259,7 +259,7 @@ def network_cycles() -> Mapping[str, Mapping[str, int]]:
             layer = square(row)
             densities = float(row["input_density"]), float(row["weight_density"])
             masks = ones(layer, densities, (2 * number + 1, 2 * number + 2))
-            worked = {id(spec): work(layer, spec, *masks) for spec in (PUBLISHED, QUEUED, DENSE)}
+            worked = {id(spec): paper_plan(layer, spec, *masks) for spec in (PUBLISHED, QUEUED, DENSE)}
             for variant, spec in VARIANTS.items():
                 base = QUEUED if "queued" in variant else DENSE if variant == "dense" else PUBLISHED
                 totals[variant] += _cycles(worked[id(base)], spec)
@@ -322,8 +322,8 @@ def sweep() -> Iterator[Check]:
             if layer.is_linear:
                 continue
             masks = ones(layer, (density, density), (2 * number + 1, 2 * number + 2))
-            ours += _cycles(work(layer, PUBLISHED, *masks), PUBLISHED)
-            dense += _cycles(work(layer, DENSE, *masks), DENSE)
+            ours += _cycles(paper_plan(layer, PUBLISHED, *masks), PUBLISHED)
+            dense += _cycles(paper_plan(layer, DENSE, *masks), DENSE)
         published = float(row["value"])
         ratio = dense / ours
         yield Check("scnn", row["quantity"], row["case"], published, ratio, FIFTH, PAPER, SWEEP)
@@ -339,7 +339,7 @@ def late_layers() -> Iterator[Check]:
             continue
         layer = square(entry)
         densities = float(entry["input_density"]), float(entry["weight_density"])
-        found = work(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
+        found = paper_plan(layer, spec, *ones(layer, densities, (2 * number + 1, 2 * number + 2)))
         ours = found.useful / (_cycles(found, spec) * spec.units)
         case = entry["layer"]
         yield Check("scnn", row["quantity"], case, float(row["value"]), ours, band, PAPER)
@@ -350,7 +350,7 @@ def fully_connected() -> Iterator[Check]:
     row = one_row("scnn_paper.csv", quantity="share of the peak, fully connected layers")
     layer = ConvLayer("fc", C=64, K=4096, H=1, W=1)
     spec = override(PUBLISHED, {"bank_conflicts": "queued"})
-    found = work(layer, spec, *ones(layer, (1.0, 1.0), (1, 2)))
+    found = paper_plan(layer, spec, *ones(layer, (1.0, 1.0), (1, 2)))
     ours = found.useful / (_cycles(found, spec) * spec.units)
     yield Check("scnn", row["quantity"], "4096 x 64", float(row["value"]), ours, EXACT, PAPER)
 

@@ -9,7 +9,7 @@ from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
 from arch.machine import Kept, Neighbours
 from arch.scnn.model import MACHINE
-from arch.scnn.plan import cuts
+from arch.scnn.plan import grids
 from arch.scnn.spec import PRESETS
 from arch.spec import MachineSpec, override
 from arch.systolic.spec import PRESETS as SYSTOLIC
@@ -175,14 +175,12 @@ def test_an_output_stays_where_it_fits_and_the_next_layer_takes_it():
     assert not declined.input_on_chip
 
 
-def test_an_input_too_large_is_cut_or_streamed_whichever_reads_less():
-    """Few weights: strips read them again; few groups: the input is read again."""
+def test_an_input_too_large_is_streamed_where_the_plan_is_named():
     rows = ConvLayer("rows", C=2, K=40, H=64, W=8, R=3, S=3, padding=(1, 1, 1, 1))
-    spec = override(ISO, {"pe_rows": 2, "pe_columns": 2, "iaram_bytes": 120})
-    run = MACHINE.run(sparse(rows, 1, (0.5, 0.01), 1), spec).result
-    assert (run.extras["strips"] > 1, run.extras["input_streamed"]) == (True, 0)
-    run = MACHINE.run(sparse(rows, 1, (0.5, 1.0), 1), override(spec, {"accumulator_entries": 8192}))
-    assert (run.result.extras["strips"], run.result.extras["input_streamed"]) == (1, 1)
+    fields = {"pe_rows": 2, "pe_columns": 2, "iaram_bytes": 1, "accumulator_entries": 2048}
+    given_tensors = sparse(rows, 1, (0.5, 1.0), 1)
+    run = MACHINE.run(given_tensors, override(ISO, {**fields, "tiling": "input"})).result
+    assert (run.extras["strips"], run.extras["input_streamed"]) == (1, 1)
 
 
 def test_psums_beyond_their_width_are_refused():
@@ -224,12 +222,14 @@ def test_outputs_wider_than_a_word_are_refused():
     assert MACHINE.run(wide, override(ISO, {"operand_bytes": 2})).psums is not None
 
 
-def test_a_row_of_outputs_beyond_the_accumulators_is_refused():
+def test_a_row_of_outputs_beyond_the_accumulators_is_cut_or_refused():
     wide = ConvLayer("wide", C=1, K=1, H=1, W=8 * 513)
+    named = override(ISO, {"tiling": "input"})
     with pytest.raises(OperandError, match="wide: a tile of one row of outputs has 513 psums"):
-        next(cuts(wide, ISO))
+        MACHINE.run(sparse(wide, 1, (0.5, 1.0), 1), named)
+    assert MACHINE.run(sparse(wide, 1, (0.5, 1.0), 1), ISO).result.extras["strips"] == 2
     fits = ConvLayer("fits", C=1, K=1, H=1, W=8 * 512)
-    assert len(next(cuts(fits, ISO))) == 1
+    assert next(grids(fits, named)).strips == 1
 
 
 def test_a_shape_is_not_enough():
