@@ -176,9 +176,7 @@ class Weights:
     least_bytes: int
 
 
-def weights(
-    layer: ConvLayer, spec: ScnnSpec, filters: np.ndarray, grouping: Grouping
-) -> Weights:
+def weights(layer: ConvLayer, spec: ScnnSpec, filters: np.ndarray, grouping: Grouping) -> Weights:
     """Vectors of the weights of all groups; ``filters`` as ``by_filter`` gives them."""
     counts = weight_counts(layer, filters, grouping)
     full = (-(-counts // spec.weight_vector)).sum(axis=1)  # (phases, C)
@@ -244,7 +242,11 @@ def candidate(
     vectors = on.vectors.sum(axis=(1, 2))
     many, few = float(vectors @ of.vectors), float(vectors @ fewest.vectors)
     read = once
-    if not fused.input and steps > strips and _need(feed.layer, on, of.grouping, spec) > spec.iaram_bytes:
+    if (
+        not fused.input
+        and steps > strips
+        and _need(feed.layer, on, of.grouping, spec) > spec.iaram_bytes
+    ):
         read = float((touched(feed.layer, of.grouping) @ by_channel).sum()) * bits
     first = (once + of.least_bytes) / strips if steps == strips else once / strips
     waits = 2 * spec.dram_latency_cycles

@@ -48,23 +48,34 @@ def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
 
 
 @kernel()
-def _tabulate(weights: np.ndarray, lane: int, banks: np.ndarray, table: np.ndarray) -> None:
-    """Products in each bank, of one pixel with one block of weights.
+def _tabulate(
+    weights: np.ndarray,
+    begin: int,
+    end: int,
+    lane: int,
+    banks: np.ndarray,
+    met: np.ndarray,
+    count: int,
+    table: np.ndarray,
+) -> None:
+    """Products in each bank, of one pixel of each kind with one block of weights.
 
-    banks : uint8 (taps,), as in ``block_cycles``, of the pixel's kind
-    table : uint8 (BANKS, LANES), to which the products are added
+    weights : int32, as in ``block_cycles``; the block goes from ``begin`` to ``end``
+    banks : uint8 (kinds, taps), as in ``block_cycles``
+    met : int64, the first ``count`` kinds have pixels
+    table : uint8 (kinds + 1, BANKS, LANES), to which the products are added
     """
-    for at in range(weights.size):
-        k = weights[at] & 7
-        bank = banks[weights[at] >> 3]
-        if bank != OUTSIDE:
-            table[bank ^ ((k & 3) | (k & 4) << 2), lane] += np.uint8(1)
+    for at in range(begin, end):
+        tap, k = weights[at] >> 3, weights[at] & 7
+        own = (k & 3) | (k & 4) << 2
+        for entry in range(count):
+            bank = banks[met[entry], tap]
+            if bank != OUTSIDE:
+                table[entry + 1, bank ^ own, lane] += np.uint8(1)
 
 
 @kernel()
-def _fullest(
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: np.ndarray
-) -> None:
+def _fullest(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: np.ndarray) -> None:
     """The fullest bank of every lane, four tables added up; ``most`` uint8 (LANES,)."""
     most[:] = 1
     for bank in range(BANKS):
@@ -193,10 +204,9 @@ def block_cycles(
             for g in range(groups):
                 high = weight_first[g, c, phase + 1]
                 for begin in range(weight_first[g, c, phase], high, weights_per_block):
-                    some = weights[begin : min(begin + weights_per_block, high)]
+                    end = min(begin + weights_per_block, high)
                     group[lane] = g
-                    for entry in range(count):
-                        _tabulate(some, lane, banks[met[entry]], table[entry + 1])
+                    _tabulate(weights, begin, end, lane, banks, met, count, table)
                     lane += 1
                     if lane == LANES:
                         _tiles(

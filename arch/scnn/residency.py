@@ -90,8 +90,4 @@ def strip_input(
         if high - low > 1:
             unit = entries[reads[low:high].any(axis=0)]
             most = max(most, int(held_bytes(unit, strip, spec).max()))
-    return Input(
-        stored_bytes(first, spec), stored_bytes(reads @ by_channel, spec), starts, most
-    )
-
-
+    return Input(stored_bytes(first, spec), stored_bytes(reads @ by_channel, spec), starts, most)

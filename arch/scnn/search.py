@@ -4,8 +4,8 @@ All candidates of ``plan`` that fit the memories are bounded from below by ``bou
 may be the best are worked out exactly, the most promising first, until none is left that could
 undercut the best.  Of plans alike the first is taken.
 
-Assumption: the search ends before that where it has worked out ``ENOUGH`` cycles of all PEs: bank
-conflicts, which no bound knows, are what the rest differ in.
+Assumption: the search ends before that where it has worked out ``LOOKS`` plans and ``ENOUGH``
+cycles of all PEs: bank conflicts, which no bound knows, are what the rest differ in.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,9 @@ from arch.scnn.tiles import Strip
 from arch.steps import Steps
 from workloads.layer import ConvLayer
 
-ENOUGH = 1 << 22
+ENOUGH = 1 << 21
 HOPELESS = 2  # times the cycles that a plan may take: grids that read so long are bounded last
+LOOKS = 3  # of the most promising plans, whatever their size
 CONFLICTS = 1.75  # cycles of a block of half-empty operands, about; only orders the search
 
 NOTHING = Fused()
@@ -174,9 +175,10 @@ def plans(
         strip_input(feed.layer, spec, strip, grouping, each)
         for strip, each in zip(strips, entries, strict=True)
     ]
-    every, leaves = joined(counted), [
-        _leaves(feed, spec, *each) for each in zip(strips, counted, strict=True)
-    ]
+    every, leaves = (
+        joined(counted),
+        [_leaves(feed, spec, *each) for each in zip(strips, counted, strict=True)],
+    )
     alone = len(strips) == 1
     whole = held_bytes(entries[0], strips[0], spec) if alone else None
     most = max(read.most for read in reads)
@@ -225,9 +227,7 @@ class _Best:
         return self.cost is None or least <= self.cost[0]
 
 
-def _look(
-    bench: Bench, spec: ScnnSpec, fused: Fused, left: Numbered, best: _Best
-) -> None:
+def _look(bench: Bench, spec: ScnnSpec, fused: Fused, left: Numbered, best: _Best) -> None:
     """Work out the most promising candidate, and take it from the list."""
     at = min(range(len(left)), key=lambda n: left[n][1].about(best.conflicts))
     number, chosen = left.pop(at)
@@ -307,7 +307,7 @@ def search(bench: Bench, spec: ScnnSpec, fused: Fused = NOTHING) -> Plan:
             if best.may_be(survey.read(grid)):
                 left = [((number, at), each) for at, each in enumerate(survey.candidates(grid))]
         left = [each for each in left if best.may_be(each[1].least)]
-        if best.spent > ENOUGH:
+        if best.looked >= LOOKS and best.spent > ENOUGH:
             break
         if left:
             _look(bench, spec, fused, left, best)

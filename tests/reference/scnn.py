@@ -60,9 +60,7 @@ def axis(size, taps, outputs, before, after, layer, part, pes, tiling):
     if tiling == "output":  # as even as can be: the i-th tile ends at i / count of all
         count = min(pes, max(high - low, part[1] - part[0]))
         return SimpleNamespace(
-            tiles=[
-                even_tile(i, count, (low, high), part, output, taps) for i in range(count)
-            ],
+            tiles=[even_tile(i, count, (low, high), part, output, taps) for i in range(count)],
             output=output,
             before=before,
         )
@@ -255,9 +253,10 @@ def ways_to_load(layer, spec, steps, image):
         if len(unit) > 1:
             every = set().union(*(channels for _, channels in unit))
             most = max(most, iaram(unit[0][0], every, layer, spec))
-    whole = steps[0].strip is steps[-1].strip and iaram(
-        steps[0].entries, range(layer.C), layer, spec
-    ) <= spec.iaram_bytes
+    whole = (
+        steps[0].strip is steps[-1].strip
+        and iaram(steps[0].entries, range(layer.C), layer, spec) <= spec.iaram_bytes
+    )
     calm = [False] * len(steps)
     if whole or most <= spec.iaram_bytes // 2:
         return [(held, calm, False)]
