@@ -1,4 +1,4 @@
-"""What no plan can undercut: cycles without bank conflicts, and bytes, of every candidate at once."""
+"""What no plan can undercut: cycles without bank conflicts, and bytes."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
@@ -13,7 +13,6 @@ from arch.scnn.spec import ScnnSpec
 from arch.scnn.tiles import Axis, Strip, column_tiles, row_tiles
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
-
 
 EXACT = 1 - 1e-9  # what rounding of floats may add to a bound
 
@@ -265,5 +264,5 @@ def _need(layer: ConvLayer, on: Ground, grouping: Grouping, spec: ScnnSpec) -> i
     depth = layer.channels_per_group if grouping.aligned else layer.C
     if grouping.aligned and grouping.most > layer.K // layer.groups:
         return 0
-    most = int(on.entries.reshape(-1, depth, *on.entries.shape[1:]).sum(axis=1).max())
-    return int(stored_bytes(np.int64(-(-most // spec.pes) if on.shared else most), spec))
+    most = on.entries.reshape(-1, depth, *on.entries.shape[1:]).sum(axis=1).max(keepdims=True)
+    return int(stored_bytes(-(-most // spec.pes) if on.shared else most, spec).max())

@@ -173,8 +173,9 @@ def one_group(layer: ConvLayer) -> Grouping:
 
 def named_grouping(layer: ConvLayer, spec: ScnnSpec, area: int) -> Grouping:
     """Groups of as many filters as the accumulators hold, or as ``filters_per_group`` says."""
-    most = spec.filters_per_group
-    if most == "fit":
+    if spec.filters_per_group != "fit":
+        most = spec.filters_per_group
+    else:
         most = max(1, spec.accumulator_entries // area)
         most = min(most, -(-layer.K // spec.pes)) if layer.is_linear else most
     size, per = min(layer.K, most), layer.K // layer.groups

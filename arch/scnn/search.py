@@ -29,8 +29,8 @@ from arch.scnn.counts import Part, joined, part, queued
 from arch.scnn.plan import Grid, Grouping, grids, groupings, one_group
 from arch.scnn.residency import held_bytes, output_entries, stored_bytes, strip_input
 from arch.scnn.spec import ScnnSpec
-from arch.scnn.timing import Times, times
 from arch.scnn.tiles import Strip
+from arch.scnn.timing import Times, times
 from arch.steps import Steps
 from workloads.layer import ConvLayer
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def _all_images(of: Images, spec: ScnnSpec, fused: Fused) -> tuple[list[Plan], P
         alone = fused == Fused()
         plans.append(by_layer_groups(bench, spec, plan) if alone else plan)
     together = fused.input or _held([plan.whole for plan in plans], spec.iaram_bytes)
-    seams = [not (together or (one.half and two.half)) for one, two in zip(plans, plans[1:])]
+    seams = [not (together or (one.half and two.half)) for one, two in pairwise(plans)]
     return plans, one_by_one(plans, seams)
 
 

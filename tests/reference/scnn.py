@@ -5,6 +5,7 @@ closed forms.  ``spec`` is only read field by field.
 """
 
 from collections import Counter
+from itertools import pairwise
 from types import SimpleNamespace
 
 
@@ -120,7 +121,7 @@ def spans(outputs, pes, parts):
     """Parts of whole rows of tiles, all PEs a row."""
     rows = up(outputs, pes)
     ends = [min(outputs, rows * i // parts * pes) for i in range(parts + 1)]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(pairwise(ends))
 
 
 def grids(layer, spec):
