@@ -31,6 +31,7 @@ def assumptions(
     seed: options.Seed = None,
     threads: options.Threads = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
     out: Annotated[
         Path | None,
         typer.Option(

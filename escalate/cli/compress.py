@@ -278,6 +278,7 @@ def compress(
     device: options.Device = "auto",
     threads: options.TrainingThreads = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Compress a network and retrain it; write the integers that machines run.
 

@@ -27,6 +27,7 @@ def decode(
         ),
     ] = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Decode the arrays of a file, the same values on every machine.
 

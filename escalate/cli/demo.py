@@ -34,6 +34,7 @@ def demo(
         Path, typer.Option("--out", metavar="DIR", help="Folder for the model and the page.")
     ] = Path("demo"),
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Train a small network on real digits, compress it, and simulate it; under two minutes.
 

@@ -35,6 +35,7 @@ def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A results folder.", show_default=False)],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Say what changed between two results, layer by layer, and what can have changed it.
 

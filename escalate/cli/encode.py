@@ -89,6 +89,7 @@ def encode(
         ),
     ] = 2,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Quantize arrays so that uncertain values take fewer bits, and write them into one file.
 

@@ -36,6 +36,7 @@ def footprint(
         typer.Argument(metavar="FOLDER", help="A compressed model folder.", show_default=False),
     ],
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Show where a compressed model's bytes are: by layer, by format, and counted in four ways.
 

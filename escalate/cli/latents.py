@@ -81,6 +81,7 @@ def latents(
     ] = None,
     threads: options.TrainingThreads = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Code pictures at many rates with the latents of one network, and compare.
 

@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from escalate.cli import completion, options, terminal
+from escalate.cli.help_text import Command, Group
 from escalate.cli.options import Format
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode="rich")
 
 
 @app.callback()
-def machines(context: typer.Context, shape: options.Shape = Format.table) -> None:
+def machines(
+    context: typer.Context, shape: options.Shape = Format.table, wide: options.Wide = False
+) -> None:
     """List the machines there are; `machines show NAME` prints one as TOML.
 
     Machines that installed distributions bring stand behind ours; what is wrong with one is told.
@@ -33,7 +36,7 @@ def machines(context: typer.Context, shape: options.Shape = Format.table) -> Non
             terminal.print_notes([row["problem"] for row in rows if row["problem"]])
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(
     name: Annotated[
         str,

@@ -31,6 +31,7 @@ from escalate.cli import (
     validate,
     verify,
 )
+from escalate.cli.help_text import Command
 from escalate.cli.names import check_neighbours
 from escalate.cli.numbers import bounded
 from escalate.version import VERSION
@@ -48,25 +49,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-app.command("demo")(demo.demo)
-app.command("compress")(compress.compress)
-app.command("footprint")(footprint.footprint)
-app.command("encode")(encode.encode)
-app.command("decode")(decode.decode)
-app.command("latents")(latents.latents)
-app.command("sensitivity")(sensitivity.sensitivity)
-app.command("pareto")(pareto.pareto)
-app.command("simulate")(simulate.simulate)
-app.command("compare")(compare.compare)
-app.command("sweep")(sweep.sweep)
-app.command("diff")(diff.diff)
-app.command("report")(report.report)
-app.command("score")(score.score)
-app.command("verify")(verify.verify)
-app.command("validate")(validate.validate)
-app.command("trace")(trace.trace)
-app.command("orders")(orders.orders)
-app.command("assumptions")(assumptions.assumptions)
+app.command("demo", cls=Command)(demo.demo)
+app.command("compress", cls=Command)(compress.compress)
+app.command("footprint", cls=Command)(footprint.footprint)
+app.command("encode", cls=Command)(encode.encode)
+app.command("decode", cls=Command)(decode.decode)
+app.command("latents", cls=Command)(latents.latents)
+app.command("sensitivity", cls=Command)(sensitivity.sensitivity)
+app.command("pareto", cls=Command)(pareto.pareto)
+app.command("simulate", cls=Command)(simulate.simulate)
+app.command("compare", cls=Command)(compare.compare)
+app.command("sweep", cls=Command)(sweep.sweep)
+app.command("diff", cls=Command)(diff.diff)
+app.command("report", cls=Command)(report.report)
+app.command("score", cls=Command)(score.score)
+app.command("verify", cls=Command)(verify.verify)
+app.command("validate", cls=Command)(validate.validate)
+app.command("trace", cls=Command)(trace.trace)
+app.command("orders", cls=Command)(orders.orders)
+app.command("assumptions", cls=Command)(assumptions.assumptions)
 app.add_typer(machines.app, name="machines")
 app.add_typer(networks.app, name="networks")
 bounded(app)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from escalate.cli import options, terminal
+from escalate.cli.help_text import Command, Group
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
     from escalate.app.interchange import Shown
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode="rich")
 
 
 class LayerFormat(StrEnum):
@@ -26,7 +27,9 @@ class LayerFormat(StrEnum):
 
 
 @app.callback()
-def networks(context: typer.Context, shape: options.Shape = Format.table) -> None:
+def networks(
+    context: typer.Context, shape: options.Shape = Format.table, wide: options.Wide = False
+) -> None:
     """List the networks known by name; `networks show NAME` prints the layers of one.
 
     Examples:
@@ -45,7 +48,7 @@ def networks(context: typer.Context, shape: options.Shape = Format.table) -> Non
             terminal.print_table(rows, ("network", "layers", "parameters", "macs", "what"))
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(
     source: options.Sources,
     shape: Annotated[
@@ -61,6 +64,7 @@ def show(
             show_default=False,
         ),
     ] = None,
+    wide: options.Wide = False,
 ) -> None:
     """Print the layers of a network: C input and K output channels, R x S kernels, P x Q outputs.
 

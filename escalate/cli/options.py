@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from escalate.cli import completion
+from escalate.cli.fitting import be_wide
 
 DATA = "Images"  # panel of the help
 DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
@@ -273,6 +274,14 @@ ConfigFile = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Check everything, estimate time and memory, run nothing."),
+]
+Wide = Annotated[
+    bool,
+    typer.Option(
+        "--wide",
+        callback=be_wide,
+        help="All columns of a table, however narrow the terminal.",
+    ),
 ]
 Shape = Annotated[Format, typer.Option("--format", help="How to print the results.")]
 

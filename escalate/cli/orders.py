@@ -35,6 +35,7 @@ def orders(
     basis: options.Basis = None,
     seed: options.Seed = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Count both orders of the two stages of decomposed layers on the same tensors.
 

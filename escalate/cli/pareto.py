@@ -86,6 +86,7 @@ def pareto(
     device: options.Device = "auto",
     threads: options.TrainingThreads = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder to write and to go on in.")
     ] = Path("pareto"),

@@ -30,6 +30,7 @@ def score(
         ),
     ] = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
 ) -> None:
     """Classify images with a stored model, by the integers that are stored.
 

@@ -35,6 +35,7 @@ def sensitivity(
     classes: options.TrainedClasses = None,
     device: options.Device = "auto",
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -45,6 +45,7 @@ def simulate(
     energy_table: options.EnergyTable = None,
     dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
     out: Annotated[
         Path | None,
         typer.Option(

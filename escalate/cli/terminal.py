@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from escalate.cli.fitting import fitted, terminal_width
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from escalate.retrain import EpochReport
 
-WIDTH = 100  # every table fits
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 BEAT = 10.0  # seconds between two lines about work that takes long
 LONG = 5.0  # seconds of an epoch from which on a log should tell of it
@@ -177,10 +177,10 @@ def model_progress(total: int | None) -> "Iterator[Callable[[str, EpochReport | 
         yield watch
 
 
-def _console() -> "Console":
+def _console(width: int) -> "Console":
     from rich.console import Console
 
-    return Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def print_table(
@@ -188,7 +188,7 @@ def print_table(
     names: Sequence[str],
     headings: Mapping[str, str] | None = None,
 ) -> None:
-    """The columns ``names`` of ``rows``, at most 100 characters wide.
+    """The columns ``names`` of ``rows``, as many as the terminal has room for; see ``fitting``.
 
     Cells and headings follow ``reports.quantity``; ``headings`` replaces some of the latter.
     """
@@ -199,13 +199,20 @@ def print_table(
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     cells = [[quantity(name, row.get(name)) for name in names] for row in rows]
-    for i, name in enumerate(names):
-        numeric = all(row[i].numeric for row in cells)
-        title = (headings or {}).get(name, heading(name))
-        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
+    titles = [(headings or {}).get(name, heading(name)) for name in names]
+    numeric = [all(row[i].numeric for row in cells) for i in range(len(names))]
+    texts = [[title, *(row[i].text for row in cells)] for i, title in enumerate(titles)]
+    least, width = fitted(texts, numeric)
+    count = len(least)
+    for title, whole, size in zip(titles, numeric, least, strict=False):
+        table.add_column(
+            title, justify="right" if whole else "left", overflow="fold", min_width=size
+        )
     for row in cells:
-        table.add_row(*(cell.text for cell in row))
-    _console().print(table)
+        table.add_row(*(cell.text for cell in row[:count]))
+    _console(width).print(table)
+    if count < len(titles):
+        print(f"with --wide also: {', '.join(titles[count:])}")
 
 
 def print_data(shape: Format, thing: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -236,7 +243,7 @@ def _jsonable(value: Any) -> Any:
 
 def print_notes(notes: Sequence[str]) -> None:
     """What there is to say about the rows above."""
-    console = _console()
+    console = _console(terminal_width())
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
 

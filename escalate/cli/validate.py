@@ -25,6 +25,7 @@ def validate(
     ] = None,
     threads: options.Threads = None,
     shape: options.Shape = Format.table,
+    wide: options.Wide = False,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from escalate.cli import terminal
@@ -23,6 +25,7 @@ def escalate(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["escalate", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", os.environ.get("COLUMNS", "100"))
         with pytest.raises(SystemExit) as end:
             main()
         captured = capsys.readouterr()
