@@ -15,7 +15,7 @@ help:
 	@echo "make test     every test"
 	@echo "make bounds   the machine models' tests, bounds checked, on a processor without extensions"
 	@echo "make rounding the tests that train, as if on another processor"
-	@echo "make nightly  thousands of generated layers against the slow reference"
+	@echo "make nightly  thousands of generated layers against the slow reference, and of spoiled inputs"
 	@echo "make check    format, lint, types, import contracts"
 	@echo "make docs     the pages, in site/; computes every published number again"
 	@echo "make wheel    build the wheel, install it elsewhere and run its demo"

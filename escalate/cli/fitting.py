@@ -32,7 +32,7 @@ def fitted(columns: Sequence[Sequence[str]], numeric: Sequence[bool]) -> tuple[l
     --------
     >>> be_wide(True)
     >>> fitted([["layer", "conv1"], ["cycles", "123 456"]], [False, True])
-    ([6, 7], 15)
+    ([5, 7], 14)
     >>> be_wide(False)
     """
     natural = [max(map(len, cells)) for cells in columns]
