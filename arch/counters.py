@@ -1,6 +1,6 @@
 """Counters and LayerResult: integers only; everything else is a function of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -16,6 +16,18 @@ Traffic = Mapping[tuple[str, str, str], int]
 Events = Mapping[tuple[str, str, str], int]
 
 
+def added(counts: Iterable[int | None]) -> int | None:
+    """The sum, or None where one of them is not known.
+
+    Examples
+    --------
+    >>> added([1, 2]), added([1, None])
+    (3, None)
+    """
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What one layer did on one machine.
@@ -25,13 +37,16 @@ class Counters:
     cycles : the layer's total
     compute_cycles, drain_cycles, pipeline_cycles, memory_stall_cycles : add up to ``cycles``
     macs : dense multiply-accumulates of the original layer, all images
-    effectual_ops : operand pairs that are both non-zero, where the machine looks at values
+    effectual_ops : pairs of a non-zero integer weight and a non-zero activation, each once, see
+        ``arch.pairs``; None where no tensor tells
     multiplies : multiplications performed
     units : number of units whose time ``causes`` explains
     causes : unit-cycles by cause; add up to units x cycles
     traffic : bytes by (level, tensor, direction)
     events : actions by (component, action, tensor)
     peak_bandwidth : bytes/s, the busiest aligned microsecond of the DRAM
+    stage1_pairs : pairs of a non-zero coefficient and a non-zero activation that a machine with a
+        basis adds in its first stage, as often as it adds them
     """
 
     cycles: int
@@ -40,13 +55,14 @@ class Counters:
     pipeline_cycles: int
     memory_stall_cycles: int
     macs: int
-    effectual_ops: int
+    effectual_ops: int | None
     multiplies: int
     units: int
     causes: Mapping[str, int]
     traffic: Traffic
     events: Events
     peak_bandwidth: Fraction = Fraction(0)
+    stage1_pairs: int = 0
 
     def __post_init__(self) -> None:
         parts = self.compute_cycles + self.drain_cycles + self.pipeline_cycles
@@ -88,7 +104,8 @@ class LayerResult:
     """One layer on one machine: counts and what they were counted from.
 
     ``extras`` holds the machine's own integers and choices (tiles, loop order, packing …);
-    ``provenance`` says what the tensors were (origin, digest, notes for the row).
+    ``provenance`` says what the tensors were (origin, digest, notes for the row); ``stored`` how
+    many bytes each tensor takes in DRAM.
     """
 
     layer: ConvLayer
@@ -99,6 +116,17 @@ class LayerResult:
     counters: Counters
     extras: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> dict[str, float]:
+        """How often each tensor was read from DRAM: bytes read over bytes stored."""
+        moved = self.counters.traffic
+        return {
+            tensor: moved.get(("dram", tensor, "read"), 0) / size
+            for tensor, size in self.stored.items()
+            if size
+        }
 
     @property
     def latency_s(self) -> float:

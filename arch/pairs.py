@@ -1,11 +1,17 @@
 """Effectual pairs: products of a convolution whose weight and activation are both not zero.
 
-Every machine that skips zeros on both sides does exactly these multiplications.
+They are a property of the tensors, the same on every machine: each pair of an output and a tap
+counts once, however often a machine reads or multiplies it.  The weight is the integer that the
+convolution multiplies by.  In a decomposed layer that is the sum over m of T B, with T scaled; it
+may be zero although coefficients are not.
 """
 
 import numpy as np
 
+from arch.machine import Kept
+from arch.pair_counts import count_filters, count_sums, count_taps
 from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
 
 
 def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
@@ -22,7 +28,11 @@ def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     >>> tap_counts(layer, np.array([[[[1, 0, 2]]]], np.uint8)).tolist()
     [[[1, 2, 1]]]
     """
-    return tap_sums(layer, padded(layer, activations != 0))
+    counts = np.zeros((layer.C, layer.R, layer.S), np.int64)
+    flags = np.ascontiguousarray(activations != 0).view(np.uint8)
+    edges = layer.padding[0], layer.padding[2]
+    count_taps(flags, layer.stride, layer.dilation, *edges, layer.P, layer.Q, counts)
+    return counts
 
 
 def padded(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
@@ -62,9 +72,40 @@ def filter_counts(layer: ConvLayer, weights: np.ndarray) -> np.ndarray:
     >>> filter_counts(layer, np.array([1, 0, 1, 2, 0, 3], np.int8).reshape(3, 2, 1, 1)).tolist()
     [[[2]], [[2]]]
     """
-    grouped = weights.reshape(layer.groups, -1, *layer.weight_shape[1:])
-    found: np.ndarray = np.count_nonzero(grouped, axis=1).reshape(layer.C, layer.R, layer.S)
-    return found
+    grouped = np.ascontiguousarray(weights).reshape(layer.groups, layer.K // layer.groups, -1)
+    counts = np.zeros((layer.groups, grouped.shape[2]), np.int64)
+    count_filters(grouped, counts)
+    return counts.reshape(layer.C, layer.R, layer.S)
+
+
+def reader_counts(tensors: LayerTensors) -> np.ndarray:
+    """``filter_counts`` of the integer weights, without making those of a decomposed layer.
+
+    Examples
+    --------
+    >>> layer = ConvLayer("a", C=1, K=1, H=1, W=2, S=2)
+    >>> basis = np.array([[[1, 1]], [[1, -1]]], np.int8)
+    >>> both = np.ones((1, 1, 2), np.int8)  # the second tap cancels
+    >>> pixels = np.ones((1, 1, 1, 2), np.uint8)
+    >>> reader_counts(LayerTensors(layer, pixels, basis=basis, coefficients=both)).tolist()
+    [[[1, 0]]]
+    """
+    layer, coefficients = tensors.layer, tensors.coefficients
+    if coefficients is None:
+        assert tensors.weights is not None
+        return filter_counts(layer, tensors.weights)
+    if tensors.basis is None:
+        return filter_counts(layer, coefficients)
+    by_group = layer.groups, layer.K // layer.groups
+    bases = coefficients.shape[2]
+    positive, negative = tensors.two_sided or (1, 1)
+    factors = [np.full((*by_group, bases), each, np.int32) for each in (positive, negative)]
+    if tensors.alpha is not None:
+        factors = [tensors.alpha.astype(np.int32).reshape(*by_group, bases)] * 2
+    counts = np.zeros((layer.groups, layer.channels_per_group, layer.R * layer.S), np.int64)
+    basis = tensors.basis.reshape(bases, -1).astype(np.int32)
+    count_sums(coefficients.reshape(*by_group, -1, bases), *factors, basis, counts)
+    return counts.reshape(layer.C, layer.R, layer.S)
 
 
 def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarray) -> int:
@@ -84,3 +125,19 @@ def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarr
     4
     """
     return int((tap_counts(layer, activations) * filter_counts(layer, weights)).sum())
+
+
+def effectual_ops(tensors: LayerTensors, kept: Kept) -> int:
+    """Effectual pairs of a layer, all images, worked out once for all machines.
+
+    Parameters
+    ----------
+    tensors : LayerTensors
+    kept : what runs of these tensors share
+    """
+
+    def count() -> int:
+        taps = tap_counts(tensors.layer, tensors.activations)
+        return int((taps * reader_counts(tensors)).sum())
+
+    return kept.get("effectual ops", (), count)

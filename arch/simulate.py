@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from arch.counters import LayerResult
+from arch.counters import LayerResult, added
 from arch.energy import AJ_PER_J, Charge, EnergyTable, charges
 from arch.machine import Kept, LayerRun, Machine, Neighbours, Resources
 from arch.spec import MachineSpec
@@ -61,9 +61,9 @@ class NetworkRun:
         return sum(result.counters.macs for result in self.results)
 
     @property
-    def effectual_ops(self) -> int:
-        """Operand pairs of which both are non-zero."""
-        return sum(result.counters.effectual_ops for result in self.results)
+    def effectual_ops(self) -> int | None:
+        """Pairs of a non-zero weight and a non-zero activation; None if a layer's are unknown."""
+        return added(result.counters.effectual_ops for result in self.results)
 
     @property
     def peak_bandwidth(self) -> Fraction:

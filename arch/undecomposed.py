@@ -11,6 +11,7 @@ from arch.counters import Counters, LayerResult
 from arch.errors import InvariantError, OperandError
 from arch.machine import Kept, LayerRun
 from arch.memory import peak_bandwidth
+from arch.pairs import effectual_ops
 from arch.spec import MachineSpec
 from arch.steps import Steps
 from workloads.layer import ConvLayer
@@ -27,23 +28,23 @@ class Work:
     units : number of units whose time ``causes`` explains
     causes : unit-cycles by cause; add up to units x cycles of the steps
     multiplies : multiplications performed
-    effectual_ops : operand pairs that are both non-zero; all MACs where the machine looks at none
     traffic : bytes by (level, tensor, direction) between levels on chip
     events : actions by (component, action, tensor), those of ``common_events`` left out
     drain_cycles, pipeline_cycles : cycles of the steps that are neither computing nor waiting
     extras : the machine's own integers and choices
+    stored : bytes of a tensor as it lies in DRAM, of those that are not stored whole
     """
 
     steps: Steps
     units: int
     causes: Mapping[str, int]
     multiplies: int
-    effectual_ops: int
     traffic: Mapping[Key, int]
     events: Mapping[Key, int]
     drain_cycles: int = 0
     pipeline_cycles: int = 0
     extras: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, int] = field(default_factory=dict)
 
     def with_shift(self, shift: int | None) -> "Work":
         """The same, telling by how much outputs were shifted where no requantizer is known."""
@@ -54,29 +55,48 @@ class Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fed:
-    """What the machine was fed: a layer, so many images, and where they came from."""
+    """What the machine was fed: a layer, so many images, and where they came from.
+
+    ``effectual_ops`` is None where no tensor tells; ``stored`` are bytes of whole tensors in DRAM.
+    """
 
     layer: ConvLayer
     images: int
     macs: int
+    effectual_ops: int | None
+    stored: Mapping[str, int]
     shortcut: int
     provenance: Mapping[str, Any]
 
 
 def fed(tensors: LayerTensors, spec: MachineSpec, kept: Kept | None) -> Fed:
     """Tensors as they come."""
-    digest = (kept or Kept()).get("digest", (), tensors.digest)
+    memory = kept or Kept()
+    digest = memory.get("digest", (), tensors.digest)
     return Fed(
         tensors.layer,
         tensors.images,
         tensors.dense_macs,
+        effectual_ops(tensors, memory),
+        whole(tensors.layer, tensors.images, spec),
         shortcut_bytes(tensors, spec),
         {"origin": tensors.origin, "digest": digest},
     )
 
 
-def fed_shape(layer: ConvLayer, images: int) -> Fed:
-    """A shape without tensors.
+def whole(layer: ConvLayer, images: int, spec: MachineSpec) -> dict[str, int]:
+    """Bytes of the tensors of a layer, stored without any compression in the machine's words."""
+    word = getattr(spec, "operand_bytes", 1)
+    psum = -(-getattr(spec, "psum_bits", 32) // 8)
+    return {
+        "input": images * layer.C * layer.H * layer.W * word,
+        "weight": layer.K * layer.channels_per_group * layer.R * layer.S * word,
+        "psum": images * layer.K * layer.P * layer.Q * psum,
+    }
+
+
+def fed_shape(layer: ConvLayer, images: int, spec: MachineSpec) -> Fed:
+    """A shape without tensors, of which nobody knows the zeros.
 
     Raises
     ------
@@ -85,7 +105,8 @@ def fed_shape(layer: ConvLayer, images: int) -> Fed:
     """
     if images < 1:
         raise OperandError(f"{layer.name}: images is {images}, wanted at least 1")
-    return Fed(layer, images, layer.macs * images, 0, {"origin": "shape"})
+    stored = whole(layer, images, spec)
+    return Fed(layer, images, layer.macs * images, None, stored, 0, {"origin": "shape"})
 
 
 def layer_run(
@@ -128,7 +149,7 @@ def layer_run(
         pipeline_cycles=work.pipeline_cycles,
         memory_stall_cycles=timeline.stall_cycles,
         macs=source.macs,
-        effectual_ops=work.effectual_ops,
+        effectual_ops=source.effectual_ops,
         multiplies=work.multiplies,
         units=work.units,
         causes={**work.causes, "dram": work.units * timeline.stall_cycles},
@@ -145,5 +166,6 @@ def layer_run(
         counters=counters,
         extras=dict(work.extras),
         provenance=source.provenance,
+        stored={**source.stored, **work.stored},
     )
     return LayerRun(result, psums, (layer.K,))

@@ -21,8 +21,24 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "mean_bandwidth_bytes_per_s": ("B/s", "`dram_bytes` over `latency_s`"),
     "peak_bandwidth_bytes_per_s": ("B/s", "DRAM bytes of the busiest aligned microsecond"),
     "macs": ("MACs", "dense multiply-accumulates of the original layer, all images"),
-    "effectual_ops": ("pairs", "operand pairs of which both are non-zero"),
-    "multiplies": ("multiplications", "multiplications performed"),
+    "effectual_ops": (
+        "pairs",
+        "pairs of a non-zero integer weight and a non-zero activation, each output and tap once, "
+        "all images: a property of the tensors, the same on every machine that is fed them. The "
+        "weight of a decomposed layer is the integer sum over m of T·B, T with its integer scales "
+        "where the layer has such; a sum that cancels to zero does not count. Scales that are "
+        "folded into the requantizer change nothing. Empty where only a shape was simulated",
+    ),
+    "stage1_pairs": (
+        "pairs",
+        "pairs of a non-zero coefficient and a non-zero activation that Basis-First adds in its "
+        "first stage, as often as a pixel is broadcast; 0 on machines without a basis",
+    ),
+    "multiplies": (
+        "multiplications",
+        "what the machine executes: multiplications performed, those by zeros that it does not "
+        "skip included",
+    ),
     "edp_j_s": ("J·s", "`energy_j` times `latency_s`"),
     "effective_tops_per_w": ("TOPS/W", "two operations for each of `macs`, per joule"),
     "images": ("images", "size of the batch"),
@@ -54,7 +70,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "extra_<name>": ("", "the machine's own counts and choices: tiles, loop order …"),
     "origin": ("", "where the tensors come from: captured, file, synthetic"),
     "digest": ("", "SHA-256 of the layer's tensors"),
-    "notes": ("", "what a reader of the row must know"),
+    "notes": (
+        "",
+        "what a reader of the row must know, such as a tensor that is read from DRAM more than "
+        "four times its stored bytes",
+    ),
     "spec_json": ("", "every field of the machine, as JSON"),
     "provenance_json": ("", "what made the run: version, source, seed, options, as JSON"),
 }

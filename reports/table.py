@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arch.area import NM2_PER_MM2
-from arch.counters import Counters
+from arch.counters import Counters, LayerResult, added
 from arch.energy import AJ_PER_J, Charge, by_component, by_tensor, total_attojoules
 from arch.machine import Resources
 from arch.simulate import NetworkRun
@@ -28,6 +28,8 @@ Row = dict[str, Value]
 
 OPS_PER_MAC = 2  # one multiplication and one addition
 TERA = 10**12
+MANY_READS = 4  # times its stored bytes; what is read from DRAM more often is told in a note
+MOST_TOLD = 5  # tensors named in the note of a run
 MOST_PRESET = 28  # characters of a preset in a label
 
 
@@ -71,6 +73,12 @@ def _cycle_columns(layers: Sequence[Counters]) -> Row:
     return {name: sum(getattr(layer, name) for layer in layers) for name in names}
 
 
+def _effectual(layers: Sequence[Counters]) -> int | float:
+    """Effectual pairs of all layers, NaN where one was simulated without tensors."""
+    found = added(layer.effectual_ops for layer in layers)
+    return math.nan if found is None else found
+
+
 def _headline(layers: Sequence[Counters], energy_aj: int, clock_hz: int) -> Row:
     """The columns that every machine has and every table starts with."""
     cycles = sum(layer.cycles for layer in layers)
@@ -79,6 +87,7 @@ def _headline(layers: Sequence[Counters], energy_aj: int, clock_hz: int) -> Row:
     macs = sum(layer.macs for layer in layers)
     peak = max((layer.peak_bandwidth for layer in layers), default=0)
     dram_bytes = sum(layer.dram_bytes for layer in layers)
+    effectual = _effectual(layers)
     return {
         "cycles": cycles,
         "latency_s": latency_s,
@@ -87,7 +96,8 @@ def _headline(layers: Sequence[Counters], energy_aj: int, clock_hz: int) -> Row:
         "mean_bandwidth_bytes_per_s": ratio(dram_bytes, latency_s),
         "peak_bandwidth_bytes_per_s": float(peak),
         "macs": macs,
-        "effectual_ops": sum(layer.effectual_ops for layer in layers),
+        "effectual_ops": effectual,
+        "stage1_pairs": sum(layer.stage1_pairs for layer in layers),
         "multiplies": sum(layer.multiplies for layer in layers),
         "edp_j_s": energy_j * latency_s,
         "effective_tops_per_w": ratio(OPS_PER_MAC * macs, energy_j * TERA),
@@ -102,9 +112,7 @@ def _ratios(layers: Sequence[Counters], multipliers: int) -> Row:
         "multiplier_utilization": ratio(sum(c.multiplies for c in layers), multipliers * cycles),
         "memory_stall_fraction": ratio(stalls, cycles),
         "macs_per_cycle": ratio(sum(c.macs for c in layers), cycles),
-        "effectual_ops_per_mac": ratio(
-            sum(c.effectual_ops for c in layers), sum(c.macs for c in layers)
-        ),
+        "effectual_ops_per_mac": ratio(_effectual(layers), sum(c.macs for c in layers)),
     }
 
 
@@ -154,7 +162,7 @@ def layer_rows(run: NetworkRun) -> list[Row]:
                 row[f"extra_{snake(name)}"] = value
         row["origin"] = str(result.provenance.get("origin", ""))
         row["digest"] = str(result.provenance.get("digest", ""))
-        row["notes"] = "; ".join(notes(result.provenance))
+        row["notes"] = "; ".join([*notes(result.provenance), *reread_notes([result])])
         rows.append(row)
     return rows
 
@@ -193,9 +201,31 @@ def resources_row(resources: Resources) -> Row:
     return row | {"area_mm2": resources.area_mm2} if resources.area else row
 
 
+def reread_notes(results: Sequence[LayerResult]) -> list[str]:
+    """Which tensors were read from DRAM more than four times their stored bytes, in one note.
+
+    The worst come first; names of layers stand there where several layers are told of.
+    """
+    found = [
+        (reads, tensor, result.layer.name)
+        for result in results
+        for tensor, reads in result.reads.items()
+        if reads > MANY_READS
+    ]
+    found.sort(key=lambda one: -one[0])
+    told = [
+        f"{tensor}{f' of {layer}' if len(results) > 1 else ''} ({reads:.1f} times)"
+        for reads, tensor, layer in found[:MOST_TOLD]
+    ]
+    if len(found) > MOST_TOLD:
+        told.append(f"{len(found) - MOST_TOLD} more")
+    return [f"read from DRAM more than {MANY_READS} times: {', '.join(told)}"] if told else []
+
+
 def run_notes(run: NetworkRun) -> list[str]:
     """Every note of the run and its layers, each once, in order of first appearance."""
     listed = [notes(run.provenance), *(notes(result.provenance) for result in run.results)]
+    listed.append(reread_notes(run.results))
     return list(dict.fromkeys(note for some in listed for note in some if note))
 
 

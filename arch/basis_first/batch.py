@@ -30,7 +30,7 @@ def by_image(steps: Plan, times: np.ndarray, pairs: np.ndarray) -> dict[str, int
         "input_bytes": asked.input,
         "output_bytes": asked.output,
     }
-    each = {"pairs": pairs}
+    each = {"stage1_pairs": pairs}
     for name, of_steps in counts.items():
         each[name] = np.zeros(images, np.int64)
         np.add.at(each[name], image, of_steps)

@@ -17,11 +17,15 @@ def events(
     spec: BasisFirstSpec,
     steps: Plan,
     counts: Tally,
+    pairs: int,
     cycles: int,
     shortcut_bytes: int,
     swapped: bool,
 ) -> dict[tuple[str, str, str], int]:
-    """Actions by (component, action, tensor); ``swapped`` GLBs have each other's role."""
+    """Actions by (component, action, tensor).
+
+    ``pairs`` are those added in the first stage; ``swapped`` GLBs have each other's role.
+    """
 
     def dram(name: str) -> int:
         return steps.bytes.total(name)
@@ -48,7 +52,7 @@ def events(
             counts.coefficient_reads,
             -(-counts.coefficient_read_bytes // COEFFICIENT_PORT_BYTES),
         ),
-        ("ca_unit", "add", "intermediate"): counts.pairs,
+        ("ca_unit", "add", "intermediate"): pairs,
         ("scale_multiplier", "multiply", "intermediate"): counts.scale_multiplies,
         ("intermediate_fifo", "write", "intermediate"): counts.fifo_uses,
         ("intermediate_fifo", "read", "intermediate"): counts.fifo_uses,

@@ -26,6 +26,7 @@ from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.memory import Timeline, Traffic, peak_bandwidth, schedule
 from arch.outputs import stored_output
+from arch.pairs import effectual_ops
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -239,10 +240,13 @@ def simulate(
     memory = kept or Kept()
     prepared = prepare(tensors, spec, around, memory)
     digest = memory.get("digest", (), tensors.digest)
-    return finish(prepared, time_steps(prepared.inputs), spec, digest)
+    effectual = effectual_ops(tensors, memory)
+    return finish(prepared, time_steps(prepared.inputs), spec, digest, effectual)
 
 
-def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest: str) -> LayerRun:
+def finish(
+    prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest: str, effectual: int
+) -> LayerRun:
     """Count everything in a prepared layer whose steps are timed.
 
     ``asked`` is the spec as the user knows it, whose buffers have not swapped.
@@ -254,7 +258,7 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
     compute = times[:, field.COMPUTE]
     timeline = schedule(prepared.traffic(compute), spec)
     pairs = pairs_by_image(tensors, found, steps)
-    counts = tally(tensors, spec, tiles, found, steps, times, prepared.output, int(pairs.sum()))
+    counts = tally(tensors, spec, tiles, found, steps, times, prepared.output)
     shortcut = _shortcut_bytes(tensors, spec.dram_burst_bytes)
     counters = Counters(
         cycles=timeline.cycles,
@@ -263,13 +267,16 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
         pipeline_cycles=spec.pipeline_cycles * len(steps.steps),
         memory_stall_cycles=timeline.stall_cycles,
         macs=tensors.dense_macs,
-        effectual_ops=counts.effectual_ops,
+        effectual_ops=effectual,
         multiplies=counts.multiplies,
         units=spec.pe_blocks,
         causes=_causes(spec, tiles, steps, times, drains, timeline),
         traffic=_traffic(tensors, spec, steps, counts, len(prepared.planes), around, shortcut),
-        events=events(spec, steps, counts, timeline.cycles, shortcut, around.swapped),
+        events=events(
+            *(spec, steps, counts, int(pairs.sum()), timeline.cycles, shortcut, around.swapped)
+        ),
         peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
+        stage1_pairs=int(pairs.sum()),
     )
     shift = prepared.shift
     extras = {
@@ -283,7 +290,6 @@ def finish(prepared: Prepared, times: np.ndarray, asked: BasisFirstSpec, digest:
         "input_on_chip": int(around.input_on_chip),
         "output_stays": int(prepared.output_stays),
         "broadcast_pixels": steps.broadcast_pixels,
-        "pairs": counts.pairs,
         "ca_cycles": counts.ca_cycles,
         **by_image(steps, times, pairs),
     }

@@ -18,9 +18,7 @@ from workloads.tensors import LayerTensors
 class Tally:
     """Integers of one layer; see the specification's section 8 for what each counts."""
 
-    pairs: int
     ca_cycles: int
-    effectual_ops: int
     multiplies: int
     tree_adds: int
     fifo_uses: int
@@ -78,9 +76,8 @@ def tally(
     steps: Plan,
     times: np.ndarray,
     output: np.ndarray,
-    pairs: int,
 ) -> Tally:
-    """Count a layer's events from its steps, given the operand ``pairs``."""
+    """Count a layer's events from its steps."""
     total = times.sum(axis=0)
     passes = len(tiles[0].passes)
     bypass, pointwise = tensors.mode == "bypass", tensors.mode == "pointwise"
@@ -98,9 +95,7 @@ def tally(
     tree_adds = psum_writes - first if pointwise else products
     stored_bytes = _stored_bytes(tiles, output)
     return Tally(
-        pairs=pairs,
         ca_cycles=int(total[field.CA_SUM]),
-        effectual_ops=products if bypass else pairs,
         multiplies=products,
         tree_adds=tree_adds,
         fifo_uses=used,

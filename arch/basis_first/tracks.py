@@ -18,8 +18,9 @@ from arch.basis_first.modes import Pass
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs
 from arch.basis_first.timeline import StepRecord, record
-from arch.machine import ALONE, Neighbours
+from arch.machine import ALONE, Kept, Neighbours
 from arch.memory import Timeline, schedule
+from arch.pairs import effectual_ops
 from arch.spec import MachineSpec
 from arch.trace import (
     Batch,
@@ -232,7 +233,7 @@ def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) 
     prepared = prepare(tensors, spec, around)
     inputs = prepared.inputs
     times = time_steps(inputs)
-    run = finish(prepared, times, spec, tensors.digest())
+    run = finish(prepared, times, spec, tensors.digest(), effectual_ops(tensors, Kept()))
     timeline = schedule(prepared.traffic(times[:, field.COMPUTE]), spec)
     layer = _Layer(prepared, inputs, timeline)
     ends = [0, *timeline.ends.tolist()]

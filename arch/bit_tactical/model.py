@@ -18,7 +18,6 @@ from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
-from arch.pairs import effectual_pairs
 from arch.parts import one_by_one
 from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
@@ -46,7 +45,6 @@ def work(
     tensors: LayerTensors,
     weights: np.ndarray,
     outputs: np.ndarray | None,
-    pairs: int,
     spec: BitTacticalSpec,
 ) -> Work:
     """Everything but the DRAM's times.
@@ -55,7 +53,6 @@ def work(
     ----------
     weights : int32 (K, C/groups, R, S)
     outputs : uint8, int8 or int16 (N, K, P, Q), as stored; None: not worked out, stored as words
-    pairs : multiplications whose operands are both non-zero
     """
     layer, pixels = tensors.layer, tensors.activations
     found = layout(layer, spec)
@@ -80,7 +77,6 @@ def work(
         spec.units,
         causes(list(zip(chosen, (counts for counts, _ in runs), strict=True)), worked, spec),
         multiplies=multiplies,
-        effectual_ops=pairs,
         traffic=traffic(chip, filled, spec),
         events=events(chip, filled, sums, worked, multiplies, spec),
         extras=_extras(chosen, made, spec),
@@ -118,13 +114,11 @@ class BitTactical:
             If dense weights leave 8 bits, psums leave ``psum_bits``, or a memory is too small.
         """
         chosen, memory = own_spec(self.name, spec, BitTacticalSpec), kept or Kept()
-        layer, pixels = tensors.layer, tensors.activations
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
-        pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
         outputs, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        done = work(tensors, weights, outputs, pairs, chosen).with_shift(shift)
+        done = work(tensors, weights, outputs, chosen).with_shift(shift)
         return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:

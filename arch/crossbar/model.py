@@ -16,7 +16,6 @@ from arch.dense import operands
 from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.pairs import effectual_pairs
 from arch.spec import MachineSpec, own_spec
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
@@ -35,14 +34,13 @@ def _extras(plans: tuple[Plan, ...], spec: CrossbarSpec) -> dict[str, Any]:
     }
 
 
-def work(tensors: LayerTensors, weights: np.ndarray, pairs: int, spec: CrossbarSpec) -> Work:
+def work(tensors: LayerTensors, weights: np.ndarray, spec: CrossbarSpec) -> Work:
     """Everything but the DRAM's times.
 
     Parameters
     ----------
     tensors : LayerTensors
     weights : integers -128..127, shape (K, C/groups, R, S)
-    pairs : effectual pairs of the layer
     spec : CrossbarSpec
 
     Raises
@@ -62,7 +60,6 @@ def work(tensors: LayerTensors, weights: np.ndarray, pairs: int, spec: CrossbarS
         spec.crossbars,
         spent,
         multiplies=counts.products,
-        effectual_ops=pairs,
         traffic=traffic(done, counts, spec),
         events=events(done, counts, spec),
         pipeline_cycles=times * sum(part.tall for part in first.passes) * spec.write_cycles,
@@ -105,9 +102,7 @@ class Crossbar:
         weights, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
         )
-        layer, pixels = tensors.layer, tensors.activations
-        pairs = memory.get("pairs", (), lambda: effectual_pairs(layer, pixels, weights))
-        done = work(tensors, weights, pairs, chosen)
+        done = work(tensors, weights, chosen)
         return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:

@@ -17,7 +17,7 @@ from arch.eyeriss.plan import Plan, dram_bytes, plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
-from arch.pairs import filter_counts, tap_counts
+from arch.pairs import tap_counts
 from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.together import together
@@ -30,23 +30,20 @@ from workloads.tensors import LayerTensors
 class Pairs:
     """Multiply-accumulates of all images, by the zeros among their operands.
 
-    ``multiplies`` have an input that is not zero, ``effectual`` a weight as well.
+    ``multiplies`` have an input that is not zero.
     """
 
     macs: int
     multiplies: int
-    effectual: int
 
 
-def count_pairs(tensors: LayerTensors, weights: np.ndarray) -> Pairs:
+def count_pairs(tensors: LayerTensors) -> Pairs:
     """Exact counts; zeros of the padding are zeros."""
     layer = tensors.layer
     counts = tap_counts(layer, tensors.activations)
-    filters = filter_counts(layer, weights)
     return Pairs(
         layer.macs * tensors.images,
         int(counts.sum()) * (layer.K // layer.groups),
-        int((counts * filters).sum()),
     )
 
 
@@ -152,7 +149,6 @@ def work(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> Work:
         spec.units,
         _causes(planned, pairs, drain, spec.units),
         multiplies=pairs.multiplies,
-        effectual_ops=pairs.effectual,
         traffic=traffic(planned, spec),
         events=events(planned, pairs.macs, pairs.multiplies, spec),
         drain_cycles=drain,
@@ -204,7 +200,7 @@ class Eyeriss:
         """
         chosen, memory = own_spec(self.name, spec, EyerissSpec), kept or Kept()
         layer, images = tensors.layer, tensors.images
-        weights, found = operands(
+        _, found = operands(
             tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
         )
         output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
@@ -213,13 +209,13 @@ class Eyeriss:
         key = (*coding, chosen.mapping, array_of(chosen))
         choices = memory.get("eyeriss mappings", key, lambda: mappings(layer, chosen, images, maps))
         if len(choices) == 1:
-            pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors, weights))
+            pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors))
             done = work(plan(layer, chosen, images, choices[0]), pairs, maps, chosen)
         else:
             each = [
                 work(
                     plan(layer, chosen, 1, choice),
-                    count_pairs(_image(tensors, n), weights),
+                    count_pairs(_image(tensors, n)),
                     maps.image(n),
                     chosen,
                 )
@@ -244,12 +240,12 @@ class Eyeriss:
         'raw'
         """
         chosen = own_spec(self.name, spec, EyerissSpec)
-        source = fed_shape(layer, images)
+        source = fed_shape(layer, images, chosen)
         choices = mappings(layer, chosen, images)
         apart = images // len(choices)
         macs = layer.macs * apart
         each = [
-            work(plan(layer, chosen, apart, choice), Pairs(macs, macs, macs), Maps(), chosen)
+            work(plan(layer, chosen, apart, choice), Pairs(macs, macs), Maps(), chosen)
             for choice in choices
         ]
         done = each[0] if len(each) == 1 else together(each, _told(each))

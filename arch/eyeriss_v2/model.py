@@ -80,7 +80,6 @@ def work(
         spec.lanes,
         causes(mapping, found, counts, spec),
         multiplies=counts.pairs,
-        effectual_ops=effectual,
         traffic=traffic(loads, sent, counts, turns, spec),
         events=events(loads, sent, counts, turns, spec),
         pipeline_cycles=int((found.lengths - found.longest).sum()),

@@ -109,7 +109,6 @@ class Scnn:
             chosen.units,
             causes(plan.part, found.useful, chosen, plan.taken),
             multiplies=plan.part.products,
-            effectual_ops=found.pairs if chosen.skip_zeros else source.macs,
             traffic=moved,
             events=events(plan.part, chosen, moved, useful=found.useful, outputs=sums.size),
             drain_cycles=halo,

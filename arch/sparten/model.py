@@ -20,7 +20,6 @@ from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
-from arch.pairs import effectual_pairs
 from arch.sparten.area import area
 from arch.sparten.charges import chunk_pairs, counts, matched, prices
 from arch.sparten.join import all_joins
@@ -102,7 +101,6 @@ def work(
         spec.units,
         _summed(_causes(part, spec) for part in planned.parts),
         multiplies=sum(matched(part) for part in planned.parts),
-        effectual_ops=effectual_pairs(layer, pixels, weights),
         traffic=_summed(traffic for traffic, _ in counted),
         events=_summed(events for _, events in counted),
         extras=_extras(planned, spec),

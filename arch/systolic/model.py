@@ -48,7 +48,6 @@ def _work(planned: Plan, macs: int, spec: SystolicSpec) -> Work:
         spec.units,
         causes(planned, spec),
         multiplies=macs,
-        effectual_ops=macs,
         traffic=traffic(steps, counts, spec),
         events=events(macs, steps, counts, spec),
         extras=_extras(planned, counts, steps, spec),
@@ -102,7 +101,7 @@ class Systolic:
         251
         """
         chosen = own_spec(self.name, spec, SystolicSpec)
-        source = fed_shape(layer, images)
+        source = fed_shape(layer, images, chosen)
         work = _work(plan(layer, chosen, images), source.macs, chosen)
         return layer_run(self.name, "dense", source, chosen, work, None)
 

@@ -31,7 +31,7 @@ from workloads.read_file import read_bytes
 FORMAT = "escalate results 1"
 FILE = "run.json"
 INTEGERS = ("cycles", "compute_cycles", "drain_cycles", "pipeline_cycles", "memory_stall_cycles")
-COUNTS = (*INTEGERS, "macs", "effectual_ops", "multiplies", "units")
+COUNTS = (*INTEGERS, "macs", "effectual_ops", "stage1_pairs", "multiplies", "units")
 
 
 class ResultsError(FrontEndError):
@@ -79,6 +79,7 @@ def _layer_entry(result: LayerResult) -> dict[str, Any]:
         "peak_bandwidth": str(counters.peak_bandwidth),
         "extras": dict(result.extras),
         "provenance": dict(result.provenance),
+        "stored": dict(result.stored),
     }
 
 
@@ -114,6 +115,7 @@ def _layer_result(entry: Mapping[str, Any], name: str, spec: MachineSpec) -> Lay
         counters,
         entry["extras"],
         entry["provenance"],
+        entry["stored"],
     )
 
 

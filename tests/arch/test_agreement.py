@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from arch.errors import OperandError
 from arch.machine import MACHINES, Kept, machine, preset
 from arch.pairs import effectual_pairs
+from arch.spec import override
 from tests.arch.layers import small_layers
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
-
-SKIPPING = ("scnn", "sparten", "eyeriss_v2", "bit_tactical")
 
 
 def sparse(layer, seed, density, images=1):
@@ -22,6 +21,25 @@ def sparse(layer, seed, density, images=1):
     pixels = rng.integers(1, 4, shape) * (rng.random(shape) < density)
     weights = rng.choice((-1, 1), layer.weight_shape) * (rng.random(layer.weight_shape) < density)
     return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8))
+
+
+def ternary(layer, data):
+    """Ternary coefficients with small basis kernels, 1x1 layers without, scales of every kind."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    M = data.draw(st.integers(1, layer.R * layer.S))
+    alone = layer.R * layer.S == 1
+    scale = data.draw(st.sampled_from(("layer", "filter_basis", "two_sided")))
+    pixels = rng.integers(0, 3, (2, layer.C, layer.H, layer.W)).astype(np.uint8)
+    return LayerTensors(
+        layer,
+        pixels,
+        basis=None if alone else rng.integers(-2, 3, (M, layer.R, layer.S)).astype(np.int8),
+        coefficients=rng.integers(-1, 2, (layer.K, layer.channels_per_group, M)).astype(np.int8),
+        alpha=rng.integers(1, 4, (layer.K, M)).astype(np.uint8)
+        if scale == "filter_basis"
+        else None,
+        two_sided=(2, 1) if scale == "two_sided" else None,
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -37,8 +55,42 @@ def test_every_machine_counts_the_same_pairs_and_computes_the_same_psums(layer, 
         except OperandError:
             continue  # a layer that this machine cannot take
         np.testing.assert_array_equal(run.psums, wanted)
-        if name in SKIPPING:
-            assert run.result.counters.effectual_ops == pairs, name
+        assert run.result.counters.effectual_ops == pairs, name
+
+
+@settings(max_examples=25, deadline=None)
+@given(small_layers(pointwise=st.booleans()), st.data())
+def test_decomposed_layers_have_the_pairs_of_their_integer_weights_on_every_machine(layer, data):
+    tensors = ternary(layer, data)
+    pairs = effectual_pairs(layer, tensors.activations, tensors.dense_weights())
+    for name in MACHINES:
+        model = machine(name)
+        try:
+            run = model.run(tensors, next(iter(model.presets.values())))
+        except OperandError:
+            continue  # a weight or layer that this machine cannot take
+        assert run.result.counters.effectual_ops == pairs, name
+
+
+def test_pairs_do_not_depend_on_buffers_and_a_shape_has_none():
+    """Halos are broadcast again and counted in the first stage, but no pair is there twice."""
+    layer = ConvLayer("conv", C=24, K=20, H=9, W=9, R=3, S=3, padding=(1, 1, 1, 1))
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 2, (1, 24, 9, 9)).astype(np.uint8)
+    basis = rng.integers(-9, 9, (2, 3, 3)).astype(np.int8)
+    signs = rng.integers(-1, 2, (20, 24, 2)).astype(np.int8)
+    tensors = LayerTensors(layer, pixels, basis=basis, coefficients=signs)
+    own = machine("basis_first")
+    spec = override(preset(own, "default"), {"loop_order": "input_outer"})
+    tight = override(spec, {"input_glb_bytes": 1200, "psum_buffer_bytes": 108})
+    wide, narrow = (own.run(tensors, each).result.counters for each in (spec, tight))
+    assert wide.effectual_ops == narrow.effectual_ops
+    assert wide.stage1_pairs < narrow.stage1_pairs
+    for name in ("systolic", "eyeriss"):
+        model = machine(name)
+        spec = next(iter(model.presets.values()))
+        assert model.run(tensors, spec).result.counters.effectual_ops == wide.effectual_ops
+        assert model.run_shape(layer, spec).result.counters.effectual_ops is None
 
 
 @pytest.mark.parametrize("density", [0.2, 0.6])

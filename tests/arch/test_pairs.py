@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from arch.dense import check_psums, int8_weights, psums
 from arch.errors import OperandError
-from arch.pairs import effectual_pairs
+from arch.machine import Kept
+from arch.pairs import effectual_ops, effectual_pairs
 from arch.zero_runs import entries
 from tests.arch.layers import small_layers
 from workloads.convolve import convolve
@@ -26,8 +27,21 @@ def sparse(layer, seed, images=2):
     return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8))
 
 
+def plain_weights(tensors):
+    """The integer weights, sum by sum."""
+    if tensors.weights is not None:
+        return tensors.weights
+    layer, factors = tensors.layer, tensors.scaled_coefficients().tolist()
+    found = np.zeros(layer.weight_shape, np.int64)
+    for k, c in itertools.product(range(layer.K), range(layer.channels_per_group)):
+        for m, kernel in enumerate(tensors.basis.astype(int)):
+            found[k, c] += factors[k][c][m] * kernel
+    return found
+
+
 def counted(tensors):
-    """Every product of the convolution, one after the other."""
+    """Every product of the convolution, one after the other, that has no zero."""
+    weights = plain_weights(tensors)
     layer, found = tensors.layer, 0
     top, bottom, left, right = layer.padding
     pixels = np.pad(tensors.activations, ((0, 0), (0, 0), (top, bottom), (left, right)))
@@ -38,7 +52,7 @@ def counted(tensors):
         first = k // (layer.K // layer.groups) * size
         for c, r, s in itertools.product(range(size), range(layer.R), range(layer.S)):
             y, x = (p * layer.stride + r * layer.dilation, q * layer.stride + s * layer.dilation)
-            found += bool(pixels[n, first + c, y, x]) and bool(tensors.weights[k, c, r, s])
+            found += bool(pixels[n, first + c, y, x]) and bool(weights[k, c, r, s])
     return found
 
 
@@ -48,9 +62,29 @@ def test_pairs_and_psums_are_those_of_the_convolution(layer, seed):
     tensors = sparse(layer, seed)
     pairs = effectual_pairs(layer, tensors.activations, tensors.weights)
     assert pairs == counted(tensors)
+    assert effectual_ops(tensors, Kept()) == pairs
     found = psums(tensors, int8_weights(tensors))
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, convolve(tensors))
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_layers(), st.data())
+def test_pairs_of_a_decomposed_layer_have_sums_that_do_not_cancel(layer, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    M = data.draw(st.integers(1, layer.R * layer.S))
+    scale = data.draw(st.sampled_from(("layer", "filter_basis", "two_sided")))
+    tensors = LayerTensors(
+        layer,
+        rng.integers(-1, 2, (2, layer.C, layer.H, layer.W)).astype(np.int8),
+        basis=rng.integers(-2, 3, (M, layer.R, layer.S)).astype(np.int8),
+        coefficients=rng.integers(-1, 2, (layer.K, layer.channels_per_group, M)).astype(np.int8),
+        alpha=rng.integers(1, 4, (layer.K, M)).astype(np.uint8)
+        if scale == "filter_basis"
+        else None,
+        two_sided=(2, 3) if scale == "two_sided" else None,
+    )
+    assert effectual_ops(tensors, Kept()) == counted(tensors)
 
 
 def test_psums_that_do_not_fit_are_named():

@@ -22,7 +22,6 @@ from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.lines import lines_under
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.pairs import effectual_pairs
 from arch.prices import price_list
 from arch.spec import Count, Halves, MachineSpec, PsumBits, own_spec
 from arch.steps import Steps
@@ -229,7 +228,7 @@ class LaneSkip:
     ) -> LayerRun:
         """Simulate one layer on real integers."""
         chosen, memory = own_spec(self.name, spec, LaneSkipSpec), kept or Kept()
-        weights, psums = operands(tensors, memory, operand_bytes=2, psum_bits=chosen.psum_bits)
+        _, psums = operands(tensors, memory, operand_bytes=2, psum_bits=chosen.psum_bits)
         planned = plan(tensors, chosen)
         done = causes(planned, chosen)
         work = Work(
@@ -237,7 +236,6 @@ class LaneSkip:
             chosen.lanes,
             done,
             multiplies=done["mac"],
-            effectual_ops=effectual_pairs(tensors.layer, tensors.activations, weights),
             traffic=traffic(planned),
             events=events(planned, chosen),
             extras={"steps": planned.lengths.size},

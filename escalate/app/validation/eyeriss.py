@@ -154,9 +154,9 @@ def _filled(layer: ConvLayer, row: Mapping[str, str], spec: EyerissSpec) -> Laye
         pairs_before(outputs, longest),
     )
     multiplies = int(tap_counts(layer, inputs.astype(np.uint8)).sum()) * layer.K // layer.groups
-    pairs = Pairs(layer.macs * images, multiplies, multiplies)
+    pairs = Pairs(layer.macs * images, multiplies)
     done = work(plan(layer, spec, images), pairs, maps, spec)
-    return layer_run("eyeriss", "dense", fed_shape(layer, images), spec, done, None).result
+    return layer_run("eyeriss", "dense", fed_shape(layer, images, spec), spec, done, None).result
 
 
 def _milliwatts(counters: Counters, spec: EyerissSpec) -> tuple[float, float]:

@@ -20,7 +20,7 @@ def test_section_10(shape, x, t, sign, fields, golden) -> None:
     case = decomposed(conv(C, K, H, stride=stride), M, x, t, sign=sign)
     run = simulate(case, BasisFirstSpec(loop_order="coefficient_outer", **fields))
     counters, extras = run.result.counters, run.result.extras
-    sums = (extras["pairs"], extras["ca_cycles"], int(run.psums.sum()))
+    sums = (run.result.counters.stage1_pairs, extras["ca_cycles"], int(run.psums.sum()))
     assert (counters.compute_cycles, *sums) == golden
 
 
@@ -42,6 +42,6 @@ def test_further_rows(row: GoldenRow) -> None:
         counters.memory_stall_cycles,
     )
     assert row.dram == tuple(dram[name] for name in ("input", "coefficient", "basis", "output"))
-    assert row.sums == (extras["pairs"], extras["ca_cycles"], int(run.psums.sum()))
+    assert row.sums == (run.result.counters.stage1_pairs, extras["ca_cycles"], int(run.psums.sum()))
     causes = ("mac", "ca", "broadcast", "slowest", "idle", "dram")
     assert row.causes == tuple(counters.causes[name] for name in causes)

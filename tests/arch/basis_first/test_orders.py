@@ -66,7 +66,7 @@ def test_ours_is_what_the_machine_counts(stride, scales) -> None:
     counters, ours = run.result.counters, stage_orders(case, BasisFirstSpec())[0]
     assert run.result.extras["tiles"] == 1
     assert ours.multiplies == counters.multiplies
-    assert ours.pair_adds == run.result.extras["pairs"]
+    assert ours.pair_adds == run.result.counters.stage1_pairs
     assert ours.adds == sum(n for (_, action, _), n in counters.events.items() if action == "add")
     key = ("scale_multiplier", "multiply", "intermediate")
     assert ours.scale_multiplies == counters.events[key]
