@@ -94,7 +94,8 @@ def count_sums(
         alone = np.zeros((CHANNELS, bases), np.int32)  # sums of one kernel: zero where that is
         for k in range(filters):
             for c in range(low, min(low + CHANNELS, size)):
-                signs, some, last = coefficients[group, k, c], 0, 0
+                signs = coefficients[group, k, c]
+                some, last = np.int64(0), np.int64(0)
                 for m in range(bases):
                     used = np.int64(signs[m] != 0)
                     some += used

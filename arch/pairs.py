@@ -99,12 +99,13 @@ def reader_counts(tensors: LayerTensors) -> np.ndarray:
     by_group = layer.groups, layer.K // layer.groups
     bases = coefficients.shape[2]
     positive, negative = tensors.two_sided or (1, 1)
-    factors = [np.full((*by_group, bases), each, np.int32) for each in (positive, negative)]
+    plus = np.full((*by_group, bases), positive, np.int32)
+    minus = np.full((*by_group, bases), negative, np.int32)
     if tensors.alpha is not None:
-        factors = [tensors.alpha.astype(np.int32).reshape(*by_group, bases)] * 2
+        plus = minus = tensors.alpha.astype(np.int32).reshape(*by_group, bases)
     counts = np.zeros((layer.groups, layer.channels_per_group, layer.R * layer.S), np.int64)
     basis = tensors.basis.reshape(bases, -1).astype(np.int32)
-    count_sums(coefficients.reshape(*by_group, -1, bases), *factors, basis, counts)
+    count_sums(coefficients.reshape(*by_group, -1, bases), plus, minus, basis, counts)
     return counts.reshape(layer.C, layer.R, layer.S)
 
 

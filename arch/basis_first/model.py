@@ -10,15 +10,17 @@ from arch.basis_first import recurrence as field
 from arch.basis_first.area import area
 from arch.basis_first.batch import by_image
 from arch.basis_first.bounds import check_bounds
+from arch.basis_first.channel_cuts import channel_cuts
 from arch.basis_first.charges import events, prices
 from arch.basis_first.layout import StoredTensor, bursts, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
 from arch.basis_first.recurrence import step_times
+from arch.basis_first.search import Search, Timed
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs, step_inputs
 from arch.basis_first.steps import Plan, plan, streams
 from arch.basis_first.tally import Tally, pairs_by_image, tally
-from arch.basis_first.tiling import TilingProblem
+from arch.basis_first.tiling import TilingProblem, why_infeasible
 from arch.basis_first.work import KEY_FIELDS, Work, work, work_key
 from arch.counters import Counters, LayerResult
 from arch.energy import EnergyTable
@@ -203,18 +205,87 @@ def prepare(
         sizes = {"input_glb_bytes": spec.output_glb_bytes, "output_glb_bytes": spec.input_glb_bytes}
         spec = spec.model_copy(update=sizes)
     planes = _input_planes(layer, around.input_planes)
-    if tensors.mode != "bypass":
-        check_bounds(tensors, spec, channel_tile(layer, spec))
-    else:
-        check_bounds(tensors, spec, layer.channels_per_group)
-    tiles = k_tiles(tensors, spec)
-    found = memory.get("work", work_key(tensors, spec), lambda: work(tensors, spec))
+    if spec.loop_order == "auto":
+        return _best(tensors, spec, planes, around, memory)
+    made = _made(tensors, spec, spec, planes, around, memory, "work")
+    return made.prepared(plan(made.problem, tensors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """Phase 1 of a layer with its channels cut in one way."""
+
+    tensors: LayerTensors
+    planes: tuple[int, ...]
+    found: Work
+    output: np.ndarray
+    shift: int | None
+    problem: TilingProblem
+    stays: bool
+
+    def prepared(self, steps: Plan) -> Prepared:
+        """With a plan."""
+        problem = self.problem
+        return Prepared(
+            *(self.tensors, problem.spec, self.planes, problem.k_tiles, self.found),
+            *(self.output, self.shift, steps, problem.around, self.stays),
+        )
+
+
+def _made(
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    cut: BasisFirstSpec,
+    planes: tuple[int, ...],
+    around: Neighbours,
+    memory: Kept,
+    purpose: str,
+) -> _Made:
+    """Phase 1 with channels cut as the buffers of ``cut`` ask."""
+    layer = tensors.layer
+    bypass = tensors.mode == "bypass"
+    check_bounds(tensors, spec, layer.channels_per_group if bypass else channel_tile(layer, cut))
+    tiles = k_tiles(tensors, cut)
+    found = memory.get(purpose, work_key(tensors, cut), lambda: work(tensors, cut))
     output, shift = memory.get("output", (), lambda: stored_output(tensors, found.psums))
     problem, stays = _problem(tensors, spec, tiles, planes, found, output, around)
-    steps = plan(problem, tensors)
-    return Prepared(
-        tensors, spec, planes, tiles, found, output, shift, steps, problem.around, stays
-    )
+    return _Made(tensors, planes, found, output, shift, problem, stays)
+
+
+def _best(
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    planes: tuple[int, ...],
+    around: Neighbours,
+    memory: Kept,
+) -> Prepared:
+    """The best plan of all that the buffers allow; parameters and errors as for ``prepare``."""
+    best: tuple[tuple[int, int], _Made, Timed] | None = None
+    coarsest: Search | None = None
+    problem: OperandError | None = None
+    for number, cut in enumerate(channel_cuts(tensors, spec)):
+        if best is not None and coarsest is not None:
+            passes = sum(len(tile.passes) for tile in k_tiles(tensors, cut))
+            if coarsest.least(passes) > best[0][0]:
+                continue
+        try:
+            made = _made(tensors, spec, cut, planes, around, memory, f"work {number}")
+        except OperandError as error:
+            problem = problem or error
+            continue
+        search = Search(made.problem, tensors, made.found)
+        coarsest = coarsest or search
+        found = search.best()
+        if found is None:
+            problem = problem or OperandError(
+                f"{tensors.layer.name}: {why_infeasible(made.problem)}"
+            )
+        elif best is None or found.cost[:2] < best[0]:
+            best = found.cost[:2], made, found
+    if best is None:
+        assert problem is not None
+        raise problem
+    return best[1].prepared(best[2].plan())
 
 
 def simulate(

@@ -132,3 +132,118 @@ def step_times(
             result[PRODUCTS] += many * products[block]
             result[PSUM_WRITES] += many * (products[block] if own_psum == 1 else writes[block])
         result[COMPUTE], result[VECTOR_BYTES], result[GLB_READS] = compute, vector_sum, reads
+
+
+@kernel(parallel=True)
+def compute_cycles(
+    part: np.ndarray,
+    bases: np.ndarray,
+    piece: np.ndarray,
+    rows_first: np.ndarray,
+    rows: np.ndarray,
+    row_taps: np.ndarray,
+    cols_first: np.ndarray,
+    cols: np.ndarray,
+    col_cycles: np.ndarray,
+    code: np.ndarray,
+    parts: np.ndarray,
+    transfer: np.ndarray,
+    width: int,
+    fifo: int,
+    taps_count: int,
+    like: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """``COMPUTE`` of ``step_times`` alone, for plans that are compared.
+
+    Times are kept in the type of ``like``, which holds the longest step.
+
+    part, bases, piece : int64 (steps,), (k-tile, pass), first pixel of the image, rows and columns
+    rows_first, cols_first : int64 (pieces+1,) into ``rows``/``row_taps``, ``cols``/``col_cycles``
+    transfer : int64 (vectors, pixels), cycles of each broadcast
+    out : int64 (steps,), in and out; others as above
+    """
+    for step in prange(part.shape[0]):
+        about = parts[part[step]]
+        blocks, slices, depth = about[BLOCKS], about[SLICES], about[WINDOW]
+        waits, works = transfer[about[VECTOR]], code[about[TILE]]
+        ca_end = np.zeros((slices, blocks), like.dtype)
+        late, ready = np.zeros(blocks, like.dtype), np.zeros(blocks, like.dtype)
+        mac_end = np.zeros(blocks, like.dtype)
+        used = np.zeros(blocks, np.uint16)
+        mac_starts = np.zeros((fifo, blocks), like.dtype)
+        consumed = np.zeros(depth, np.int64)
+        arrive = np.int64(0)
+        turn, seat = np.int64(0), np.int64(0)
+        this = piece[step]
+        for row in range(rows_first[this], rows_first[this + 1]):
+            for col in range(cols_first[this], cols_first[this + 1]):
+                pixel = bases[step] + rows[row] * width + cols[col]
+                arrive = max(arrive, consumed[turn]) + waits[pixel]
+                more = row_taps[row] * col_cycles[col] - 1 if taps_count == 1 else np.int64(0)
+                freeing = mac_starts[seat]
+                for block in range(blocks):
+                    late[block] = max(arrive, freeing[block])
+                ready[:] = 0
+                used[:] = 0
+                for slice_ in range(slices):
+                    begin = about[FIRST] + slice_ * about[PER_SLICE]
+                    count = min(blocks, about[SLOTS] - slice_ * blocks)
+                    work = works[pixel, begin : begin + count]
+                    ends = ca_end[slice_]
+                    for block in range(count):
+                        end = max(ends[block], late[block]) + (work[block] >> 1)
+                        ends[block] = end
+                        ready[block] = max(ready[block], end)
+                        used[block] |= work[block] & 1
+                latest = np.int64(0)
+                for block in range(blocks):
+                    begin = max(mac_end[block], ready[block])
+                    freeing[block] = begin
+                    mac_end[block] = begin + 1 + used[block] * more
+                    latest = max(latest, ready[block])
+                consumed[turn] = latest
+                turn = turn + 1 if turn + 1 < depth else np.int64(0)
+                seat = seat + 1 if seat + 1 < fifo else np.int64(0)
+        for block in range(blocks):
+            out[step] = max(out[step], mac_end[block])
+
+
+@kernel(parallel=True)
+def count_columns(
+    part: np.ndarray,
+    parts: np.ndarray,
+    code: np.ndarray,
+    height: int,
+    row_taps: np.ndarray,
+    needed: np.ndarray,
+    kernels: np.ndarray,
+    zeros: np.ndarray,
+) -> None:
+    """What the MAC row of a block has to do in every input column of a plane.
+
+    part : int64 (passes,), rows of ``parts``; row_taps : int64 (H,); needed : int64, input rows
+    kernels : int64 (passes, images, W, blocks), in and out, kernel rows of the pixels with a V
+        that is not zero
+    zeros : of the same shape, pixels without one
+    """
+    passes, images, width, _ = kernels.shape
+    for task in prange(passes * images):
+        at, image = task // images, task % images
+        about = parts[part[at]]
+        blocks, works = about[BLOCKS], code[about[TILE]]
+        used = np.zeros(blocks, np.uint16)
+        for y in needed:
+            for x in range(width):
+                pixel = (image * height + y) * width + x
+                used[:] = 0
+                for slice_ in range(about[SLICES]):
+                    begin = about[FIRST] + slice_ * about[PER_SLICE]
+                    count = min(blocks, about[SLOTS] - slice_ * blocks)
+                    work = works[pixel, begin : begin + count]
+                    for block in range(count):
+                        used[block] |= work[block] & 1
+                some, none, taps = kernels[at, image, x], zeros[at, image, x], row_taps[y]
+                for block in range(blocks):
+                    some[block] += used[block] * taps
+                    none[block] += 1 - used[block]

@@ -66,7 +66,9 @@ class BasisFirstSpec(MachineSpec):
     intermediate_bits: int = Field(20, ge=2, le=32, description="Assumption: width of V, bits")
     psum_bits: int = Field(32, ge=2, le=32, description="Assumption: width of a psum, bits")
     loop_order: Literal["auto", "input_outer", "coefficient_outer"] = Field(
-        "auto", description="Assumption: which operand stays; auto takes fewer DRAM bytes"
+        "auto",
+        description="Assumption: which operand stays; auto takes the plan with the fewest cycles, "
+        "then DRAM bytes, of a set that buffers only narrow",
     )
     layer_fusion: Literal["off", "on"] = Field(
         "off",

@@ -97,6 +97,15 @@ def _parts(
     return table, copies
 
 
+def pass_table(
+    tensors: LayerTensors, spec: BasisFirstSpec, tiles: tuple[KTile, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``parts``, ``copies`` and ``vector`` of ``step_times``, which no plan changes."""
+    passes = [part for k_tile in tiles for part in k_tile.passes]
+    vector, vectors = _vectors(tensors, passes)
+    return (*_parts(tensors, spec, passes, vectors), vector)
+
+
 def step_inputs(
     tensors: LayerTensors,
     spec: BasisFirstSpec,
@@ -106,10 +115,8 @@ def step_inputs(
 ) -> StepInputs:
     """Phase 1 and the plan of a layer, laid out for phase 2."""
     layer = tensors.layer
-    passes = [part for k_tile in tiles for part in k_tile.passes]
     per_tile = len(tiles[0].passes)
-    vector, vectors = _vectors(tensors, passes)
-    parts, copies = _parts(tensors, spec, passes, vectors)
+    parts, copies, vector = pass_table(tensors, spec, tiles)
     rows = [step.rows for step in steps.steps]
     columns = [step.tile.columns.needed for step in steps.steps]
     row_taps = [step.tile.rows.taps[step.rows] for step in steps.steps]

@@ -105,13 +105,6 @@ def coefficient_bytes(tensors: LayerTensors, lengths: np.ndarray, part: Pass) ->
     return size + (0 if tensors.alpha is None else slots)
 
 
-def _completion(tile: Tile) -> np.ndarray:
-    """Input row whose broadcast completes each output row of the tile, -1 for none (reading 6)."""
-    if not tile.columns.needed.size:
-        return np.full(tile.rows.last.size, -1)
-    return np.maximum.accumulate(tile.rows.last)
-
-
 def _input_edges(problem: TilingProblem, tile: Tile, image: int) -> tuple[np.ndarray, np.ndarray]:
     """Bytes before and behind each needed row, so that a run's bytes are a difference."""
     rows, stored = tile.needed_rows, problem.images[image]
@@ -134,7 +127,7 @@ def _row_groups(
     half_in, half_out = problem.spec.input_glb_bytes // 2, problem.spec.output_glb_bytes // 2
     before, behind = _input_edges(problem, tile, image)
     # Output rows complete once each needed row was broadcast, and their bytes.
-    done = np.searchsorted(_completion(tile), needed, side="right")
+    done = np.searchsorted(tile.completion, needed, side="right")
     done[-1] = tile.box[1] - top
     stored = np.append(0, np.cumsum(tile.output_row_bytes(problem.outputs[k_tile][image])))
     at = finished = 0
@@ -171,6 +164,16 @@ def _input_outer(problem: TilingProblem, tiles: tuple[Tile, ...]) -> Iterator[St
                     last = number == passes - 1
                     completed = (tile.box[0], tile.box[1] if last else tile.box[0])
                     yield Step(k, number, image, tile, tile.needed_rows, completed, last)
+
+
+def stored_coefficients(problem: TilingProblem, tensors: LayerTensors) -> np.ndarray:
+    """Stored bytes of every (k-tile, pass), before burst rounding: int64 (k-tiles, passes)."""
+    return np.array(
+        [
+            [coefficient_bytes(tensors, problem.lengths, part) for part in k_tile.passes]
+            for k_tile in problem.k_tiles
+        ]
+    )
 
 
 def _input_loads(problem: TilingProblem, steps: list[Step], order: str) -> list[int]:
@@ -214,11 +217,7 @@ def _bytes(
     """The DRAM bytes of every step."""
     burst = problem.spec.dram_burst_bytes
     around = problem.around
-    sizes = {
-        (k, n): burst_bytes(coefficient_bytes(tensors, problem.lengths, part), problem.spec)
-        for k, k_tile in enumerate(problem.k_tiles)
-        for n, part in enumerate(k_tile.passes)
-    }
+    sizes = -(-stored_coefficients(problem, tensors) // burst) * burst
     found = np.zeros((3, len(steps)), np.int64)
     coefficient, basis, output = found
     if tensors.basis is not None:
@@ -251,19 +250,17 @@ def _plan(problem: TilingProblem, tensors: LayerTensors, order: str) -> Plan | N
 
 
 def plan(problem: TilingProblem, tensors: LayerTensors) -> Plan:
-    """The steps in the order that the spec asks for, or in the cheaper one.
+    """The steps in the order that the spec names.
 
     Raises
     ------
     OperandError
         If no permitted order is feasible; names layer, buffer and bytes.
     """
-    wanted = problem.spec.loop_order
-    orders = ("coefficient_outer", "input_outer") if wanted == "auto" else (wanted,)
-    plans = [found for o in orders if (found := _plan(problem, tensors, o)) is not None]
-    if not plans:
+    found = _plan(problem, tensors, problem.spec.loop_order)
+    if found is None:
         raise OperandError(f"{problem.layer.name}: {why_infeasible(problem)}")
-    return min(plans, key=lambda found: (found.dram_bytes, found.broadcast_pixels))
+    return found
 
 
 def streams(tensors: LayerTensors, k_tiles: tuple[KTile, ...]) -> int:

@@ -8,7 +8,6 @@ from arch.basis_first import recurrence as field
 from arch.basis_first.modes import KTile, Pass
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
-from arch.basis_first.tiling import grid
 from arch.basis_first.work import Work
 from arch.nonzeros import count_weighted
 from workloads.tensors import LayerTensors
@@ -58,12 +57,15 @@ def pairs_by_image(tensors: LayerTensors, found: Work, steps: Plan) -> np.ndarra
     layer, images = tensors.layer, tensors.images
     if not found.readers.any():
         return np.zeros(images, np.int64)
-    times = np.zeros((layer.H, layer.W), np.int64)
-    for tile in grid(layer, steps.tile_height, steps.tile_width):
-        times[np.ix_(tile.needed_rows, tile.columns.needed)] += 1
     counts = np.empty((images, layer.C), np.int64)
     pixels = tensors.activations.reshape(images, layer.C, -1)
-    count_weighted(pixels, times.ravel(), counts)
+    tiles = {(step.image, step.tile.box): step.tile for step in steps.steps}
+    for image in range(images):
+        times = np.zeros((layer.H, layer.W), np.int64)
+        for (of, _), tile in tiles.items():
+            if of == image:
+                times[np.ix_(tile.needed_rows, tile.columns.needed)] += 1
+        count_weighted(pixels[image : image + 1], times.ravel(), counts[image : image + 1])
     total: np.ndarray = counts @ found.readers
     return total
 

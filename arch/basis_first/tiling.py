@@ -28,6 +28,13 @@ class Tile:
         return self.rows.needed if self.columns.needed.size else np.empty(0, np.int64)
 
     @property
+    def completion(self) -> np.ndarray:
+        """Input row whose broadcast completes each output row, -1 for none (reading 6)."""
+        if not self.columns.needed.size:
+            return np.full(self.rows.last.size, -1)
+        return np.maximum.accumulate(self.rows.last)
+
+    @property
     def width(self) -> int:
         """Output columns."""
         return self.box[3] - self.box[2]

@@ -38,6 +38,7 @@ Where the text leaves a choice:
     its sums by output channel, then by basis kernel; its size is what the format makes of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from types import SimpleNamespace
@@ -45,6 +46,7 @@ from typing import Literal
 
 import numpy as np
 
+from tests.reference.basis_first_auto import best_plan, channel_cuts
 from tests.reference.basis_first_dram import (
     Schedule,
     peak_bandwidth,
@@ -128,13 +130,17 @@ def reference_layer(
 ) -> ReferenceResult:
     """Run one layer.  ``fields`` override DEFAULTS; ``input_planes`` are channels per plane."""
     machine = machine_of(fields)
-    tiles = k_tiles_of(tensors, machine)
-    check_bounds(tensors, tiles, machine)
-    psums = psums_of(tensors, tiles)
-    sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
-    chosen = _choose(tensors, tiles, sizes, fused)
-    takes, keeps = fused.takes(sizes), fused.keeps(sizes)
     step_time, schedule_steps = METHODS[method]
+    if machine.loop_order == "auto":
+        tiles, sizes, chosen = _best(tensors, machine, input_planes, fused)
+        psums = psums_of(tensors, tiles)
+    else:
+        tiles = k_tiles_of(tensors, machine)
+        check_bounds(tensors, tiles, machine)
+        psums = psums_of(tensors, tiles)
+        sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
+        chosen = plan(machine.loop_order, tensors, tiles, sizes, fused)
+    takes, keeps = fused.takes(sizes), fused.keeps(sizes)
     timings = [step_time(step, machine) for step in chosen.steps]
     drains = [_drain(tensors, step) for step in chosen.steps]
     lengths = [
@@ -210,19 +216,58 @@ def _sizes(
     return Sizes(layer, machine, images, len(tiles), passes, streams, source, sink)
 
 
-def _choose(tensors: LayerTensors, tiles: list[KTile], sizes: Sizes, fused: Fused) -> Plan:
-    """The order asked for, or the better one (section 7, orders)."""
-    asked = sizes.machine.loop_order
-    plans, refusals = [], []
-    for order in ("coefficient_outer", "input_outer") if asked == "auto" else (asked,):
+def _best(
+    tensors: LayerTensors,
+    machine: SimpleNamespace,
+    input_planes: tuple[int, ...] | None,
+    fused: Fused,
+) -> tuple[list[KTile], Sizes, Plan]:
+    """The plan of ``auto``, with channels cut in the best of all ways that the buffers allow."""
+    best, refusal, seen = None, ReferenceInfeasible("no plan fits"), []
+    limits = machine.vector_buffer_bytes, machine.coefficient_buffer_bytes
+    k_tiles_of(tensors, machine)  # refuses what not even the whole buffers hold
+    for vector, coefficient in channel_cuts(tensors, *limits):
+        sizes_of = {"vector_buffer_bytes": vector, "coefficient_buffer_bytes": coefficient}
+        less = SimpleNamespace(**{**vars(machine), **sizes_of})
         try:
-            plans.append(plan(order, tensors, tiles, sizes, fused))
-        except ReferenceInfeasible as refusal:
-            refusals.append(refusal)
-    if not plans:
-        raise refusals[0]
-    # min keeps the first of equals: coefficient outer.
-    return min(plans, key=lambda p: (p.dram_bytes, p.broadcast_pixels))
+            tiles = k_tiles_of(tensors, less)
+        except ReferenceInfeasible:
+            continue
+        key = [(tile.channels, [one.vector for one in tile.passes]) for tile in tiles]
+        if key in seen:
+            continue
+        seen.append(key)
+        try:
+            check_bounds(tensors, tiles, machine)
+        except ReferenceInfeasible as error:
+            refusal = error
+            continue
+        psums = psums_of(tensors, tiles)
+        sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
+        found = best_plan(tensors, tiles, sizes, fused, _timer(tensors, machine))
+        if found is not None and (best is None or found[:2] < best[:2]):
+            best = *found, tiles, sizes
+    if best is None:
+        raise refusal
+    return best[3], best[4], best[2]
+
+
+def _timer(tensors: LayerTensors, machine: SimpleNamespace) -> Callable[[Plan], int]:
+    """Cycles of a plan; a step with the same rows is timed once."""
+    known: dict[tuple, int] = {}
+
+    def cycles(chosen: Plan) -> int:
+        lengths = []
+        for step in chosen.steps:
+            key = id(step.work), step.image, step.tile, tuple(step.rows)
+            if key not in known:
+                known[key] = step_by_recurrences(step, machine).compute
+            lengths.append(known[key] + _drain(tensors, step) + machine.pipeline_cycles)
+        loads = [step.load_bytes for step in chosen.steps]
+        stores = [step.output_bytes for step in chosen.steps]
+        return schedule_by_recurrences(lengths, loads, stores, machine).cycles
+
+    return cycles
 
 
 def _drain(tensors: LayerTensors, step: Step) -> int:

@@ -188,9 +188,9 @@ GOLDEN = (
         (9503, 77, 72, 104, 9060, 615744),
     ),
     GoldenRow(
-        "H auto picks input outer",
+        "H input outer, full-width tiles",
         LAYER_E,
-        {"pe_blocks": 8, "input_glb_bytes": 2048},
+        {"loop_order": INNER, "pe_blocks": 8, "input_glb_bytes": 2048},
         INNER,
         ((2, 12), 6, 5, 1, 30),
         (5360, 2100, 360, 240, 2660),

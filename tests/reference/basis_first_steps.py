@@ -100,7 +100,7 @@ def plan(
     tiles = grid(tensors.layer, p_t, q_t)
     walk = _coefficient_outer if order == "coefficient_outer" else _input_outer
     steps = list(walk(tiles, k_tiles, sizes))
-    _charge_coefficients(steps, tensors, sizes)
+    charge_coefficients(steps, tensors, sizes)
     if not fused.takes(sizes):
         _charge_input(steps, order, sizes)
     for step in steps:
@@ -137,7 +137,7 @@ def _coefficient_outer(tiles: list[Tile], k_tiles: list[KTile], sizes: Sizes) ->
                         yield Step(image, tile, work, rows, done, last)
 
 
-def _charge_coefficients(steps: list[Step], tensors: LayerTensors, sizes: Sizes) -> None:
+def charge_coefficients(steps: list[Step], tensors: LayerTensors, sizes: Sizes) -> None:
     """Coefficients unless one of the two steps before used the same; the basis once."""
     for n, step in enumerate(steps):
         if all(before.work is not step.work for before in steps[max(0, n - 2) : n]):

@@ -230,13 +230,16 @@ def refused(case: LayerTensors, message: str, error: type = OperandError, **fiel
 
 
 def test_refusals_name_layer_and_value() -> None:
-    wide = ones_layer(C=200)
-    refused(wide, r"ones: intermediate of output channel 0 reaches 0..51000", intermediate_bits=16)
+    wide, named = ones_layer(C=200), {"loop_order": "coefficient_outer"}
+    narrow = {"intermediate_bits": 16}
+    refused(wide, "ones: intermediate of output channel 0 reaches 0..51000", **named, **narrow)
+    assert simulate(wide, BasisFirstSpec(**narrow)).result.extras["passes"] == 2  # auto cuts C
     simulate(wide, BasisFirstSpec(intermediate_bits=17))
     refused(wide, r"ones: psum of output channel 0 reaches 0..459000", psum_bits=19)
     simulate(wide, BasisFirstSpec(psum_bits=20))
     doubled = scaled(wide, alpha=np.array([[2]], np.uint8))
-    refused(doubled, "intermediate of output channel 0 reaches 0..102000", intermediate_bits=17)
+    narrow = {"intermediate_bits": 17}
+    refused(doubled, "intermediate of output channel 0 reaches 0..102000", **named, **narrow)
     refused(doubled, "psum of output channel 0 reaches 0..918000", psum_bits=20)
     simulate(doubled, BasisFirstSpec(intermediate_bits=18, psum_bits=21))
     sides = scaled(wide, two_sided=(2, 255))
