@@ -120,10 +120,10 @@ class LayerResult:
 
     @property
     def reads(self) -> dict[str, float]:
-        """How often each tensor was read from DRAM: bytes read over bytes stored."""
-        moved = self.counters.traffic
+        """How often each tensor was read from DRAM: bytes read over bytes stored, whole bursts."""
+        moved, burst = self.counters.traffic, self.spec.dram_burst_bytes
         return {
-            tensor: moved.get(("dram", tensor, "read"), 0) / size
+            tensor: moved.get(("dram", tensor, "read"), 0) / (-(-size // burst) * burst)
             for tensor, size in self.stored.items()
             if size
         }

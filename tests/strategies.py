@@ -125,8 +125,14 @@ def _requantizers(draw, K: int) -> Requantizer | None:
     return Requantizer(multiplier, bias, draw(st.integers(0, 20)), low, high)
 
 
+NAMED = ("input_outer", "coefficient_outer")
+ORDERS = ("auto", *NAMED)
+
+
 @st.composite
-def spec_fields(draw, case: LayerTensors, *, simple: bool = False) -> dict[str, object]:
+def spec_fields(
+    draw, case: LayerTensors, *, simple: bool = False, orders: tuple[str, ...] = ORDERS
+) -> dict[str, object]:
     """Fields of the machine on which the layer runs in at least one permitted order."""
     bases = 1 if case.coefficients is None else case.coefficients.shape[2]
     depth = case.layer.channels_per_group if case.mode == "bypass" else bases
@@ -152,7 +158,7 @@ def spec_fields(draw, case: LayerTensors, *, simple: bool = False) -> dict[str, 
     }
     if simple:
         return {**fields, "loop_order": "coefficient_outer"}
-    fields["loop_order"] = draw(st.sampled_from(("auto", "input_outer", "coefficient_outer")))
+    fields["loop_order"] = draw(st.sampled_from(orders))
     for field, choices in (WIDE if case.layer.name == "wide" else PASS_BUFFERS).items():
         fields[field] = draw(st.sampled_from(choices))
     return {**fields, **draw(_tight_buffers(case, fields))}
@@ -206,10 +212,10 @@ def input_planes(draw, C: int) -> tuple[int, ...] | None:
 
 @st.composite
 def cases(
-    draw, *, simple: bool = False
+    draw, *, simple: bool = False, orders: tuple[str, ...] = ORDERS
 ) -> tuple[LayerTensors, dict[str, object], tuple[int, ...] | None]:
     """(tensors, fields, input_planes); ``simple``: one image, one tile, one pass per k-tile."""
     kind = draw(st.sampled_from(SIMPLE_KINDS if simple else KINDS))
     case = draw(tensors(kind, images=1 if simple else None))
-    fields = draw(spec_fields(case, simple=simple))
+    fields = draw(spec_fields(case, simple=simple, orders=orders))
     return case, fields, draw(input_planes(case.layer.C))

@@ -22,7 +22,7 @@ from tests.reference.basis_first_machine import machine_of
 from tests.reference.basis_first_recurrences import window_cycles
 from tests.reference.basis_first_stepper import Concentration
 from tests.reference.masks import hash_words
-from tests.strategies import cases
+from tests.strategies import NAMED, cases
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -149,7 +149,7 @@ def test_generated_layers():
     seen: Counter[str] = Counter()
 
     @settings(max_examples=150, deadline=None, derandomize=True, database=None)
-    @given(cases())
+    @given(cases(orders=NAMED))
     def check(case):
         tensors, fields, planes = case
         stepped = reference_layer(tensors, fields, planes)

@@ -18,7 +18,7 @@ from arch.basis_first.recurrence import step_times
 from arch.basis_first.search import Search, Timed
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs, step_inputs
-from arch.basis_first.steps import Plan, plan, streams
+from arch.basis_first.steps import Plan, plan, stored_coefficients, streams
 from arch.basis_first.tally import Tally, pairs_by_image, tally
 from arch.basis_first.tiling import TilingProblem, why_infeasible
 from arch.basis_first.work import KEY_FIELDS, Work, work, work_key
@@ -59,6 +59,7 @@ class Prepared:
     steps: Plan
     around: Neighbours
     output_stays: bool
+    stored: Mapping[str, int]
 
     @property
     def inputs(self) -> StepInputs:
@@ -228,8 +229,17 @@ class _Made:
         problem = self.problem
         return Prepared(
             *(self.tensors, problem.spec, self.planes, problem.k_tiles, self.found),
-            *(self.output, self.shift, steps, problem.around, self.stays),
+            *(self.output, self.shift, steps, problem.around, self.stays, self._stored()),
         )
+
+    def _stored(self) -> dict[str, int]:
+        """Bytes of each tensor in DRAM."""
+        basis = self.tensors.basis
+        return {
+            "input": _together(self.problem.images),
+            "coefficient": int(stored_coefficients(self.problem, self.tensors).sum()),
+            "basis": 0 if basis is None else basis.size,
+        }
 
 
 def _made(
@@ -376,6 +386,7 @@ def finish(
         counters,
         extras,
         {"origin": tensors.origin, "digest": digest, "notes": notes},
+        prepared.stored,
     )
     return LayerRun(
         result,

@@ -233,7 +233,7 @@ def _best(
             tiles = k_tiles_of(tensors, less)
         except ReferenceInfeasible:
             continue
-        key = [(tile.channels, [one.vector for one in tile.passes]) for tile in tiles]
+        key = [(tile.channels, [one.vector_channels for one in tile.passes]) for tile in tiles]
         if key in seen:
             continue
         seen.append(key)

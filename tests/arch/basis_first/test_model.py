@@ -12,6 +12,7 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
 from arch.machine import Neighbours
+from reports.table import reread_notes
 from tests.strategies import cases
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
@@ -289,3 +290,20 @@ def test_shortcut_is_traffic_without_time() -> None:
     assert after.events["dram", "byte", "shortcut"] == 128
     assert after.dram_bytes - before.dram_bytes == 128
     assert after.cycles == before.cycles
+
+
+def test_a_tensor_read_too_often_is_told() -> None:
+    """Four k-tiles stream an input that does not fit; a larger buffer keeps it."""
+    case = ones_layer(C=64, K=80, size=8, M=1)
+    named = {"loop_order": "coefficient_outer", "pe_blocks": 16}
+    often, once = (
+        simulate(case, BasisFirstSpec(**named, input_glb_bytes=size)).result
+        for size in (2048, 1 << 16)
+    )
+    assert often.stored["input"] == 8 * 8 * (64 + 8) == once.stored["input"]
+    assert 5 <= often.reads["input"] < 5.2
+    assert reread_notes([often]) == ["read from DRAM more than 4 times: input (5.0 times)"]
+    assert once.reads["input"] == 1
+    assert reread_notes([once]) == []
+    both = reread_notes([often, once])
+    assert both == ["read from DRAM more than 4 times: input of ones (5.0 times)"]

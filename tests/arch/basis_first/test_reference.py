@@ -10,7 +10,7 @@ from arch.errors import OperandError
 from arch.machine import LayerRun, Neighbours
 from tests.reference.basis_first import ReferenceInfeasible, ReferenceResult, reference_layer
 from tests.reference.basis_first_steps import Fused
-from tests.strategies import cases
+from tests.strategies import NAMED, cases
 from workloads.convolve import convolve
 from workloads.tensors import LayerTensors
 
@@ -104,12 +104,19 @@ def test_equals_reference_on_simple_layers(drawn) -> None:
 
 
 @EXACT
-@given(cases())
+@given(cases(orders=NAMED))
 def test_equals_reference_everywhere(drawn) -> None:
     check(*drawn)
 
 
 @settings(EXACT, max_examples=60)
-@given(cases(), st.builds(Fused, st.booleans(), st.booleans(), st.booleans()))
+@given(cases(orders=NAMED), st.builds(Fused, st.booleans(), st.booleans(), st.booleans()))
 def test_equals_reference_when_fused(drawn, fused) -> None:
     check(*drawn, fused)
+
+
+@settings(EXACT, max_examples=6)
+@given(cases(orders=("auto",)))
+def test_auto_equals_the_best_of_all_its_plans(drawn) -> None:
+    """The reference lays out and times every plan; the fast machine leaves out what bounds allow."""
+    check(*drawn)
