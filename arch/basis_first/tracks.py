@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 
 from arch.basis_first import recurrence as field
-from arch.basis_first.model import Prepared, finish, prepare, time_steps
+from arch.basis_first.model import finish, time_steps
 from arch.basis_first.modes import Pass
+from arch.basis_first.prepare import Prepared, prepare
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs
 from arch.basis_first.timeline import StepRecord, record

@@ -118,5 +118,5 @@ def test_equals_reference_when_fused(drawn, fused) -> None:
 @settings(EXACT, max_examples=6)
 @given(cases(orders=("auto",)))
 def test_auto_equals_the_best_of_all_its_plans(drawn) -> None:
-    """The reference lays out and times every plan; the fast machine leaves out what bounds allow."""
+    """The reference times every plan; the fast machine leaves out what its bounds allow."""
     check(*drawn)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from arch.basis_first import recurrence as field
-from arch.basis_first.model import Prepared, prepare, time_steps
+from arch.basis_first.model import time_steps
+from arch.basis_first.prepare import Prepared, prepare
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.timeline import record
 from arch.errors import OperandError
