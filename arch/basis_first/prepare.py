@@ -139,8 +139,17 @@ class _Made:
         """With a plan."""
         problem = self.problem
         return Prepared(
-            *(self.tensors, problem.spec, self.planes, problem.k_tiles, self.found),
-            *(self.output, self.shift, steps, problem.around, self.stays, self._stored()),
+            self.tensors,
+            problem.spec,
+            self.planes,
+            problem.k_tiles,
+            self.found,
+            self.output,
+            self.shift,
+            steps,
+            problem.around,
+            self.stays,
+            self._stored(),
         )
 
     def _stored(self) -> dict[str, int]:
