@@ -35,10 +35,10 @@ def together(works: Sequence[Work], extras: Mapping[str, Any]) -> Work:
     Examples
     --------
     >>> zero = np.zeros(1, np.int64)
-    >>> one = Work(Steps(zero + 5, {"input": zero + 64}, {}), 2, {"mac": 10}, 10, 9, {}, {})
+    >>> one = Work(Steps(zero + 5, {"input": zero + 64}, {}), 2, {"mac": 10}, 10, {}, {})
     >>> both = together([one, one], {})
-    >>> both.steps.lengths.tolist(), both.causes, both.effectual_ops
-    ([5, 5], {'mac': 20}, 18)
+    >>> both.steps.lengths.tolist(), both.causes, both.multiplies
+    ([5, 5], {'mac': 20}, 20)
     """
     return Work(
         Steps(
@@ -49,7 +49,6 @@ def together(works: Sequence[Work], extras: Mapping[str, Any]) -> Work:
         works[0].units,
         _added([work.causes for work in works]),
         multiplies=sum(work.multiplies for work in works),
-        effectual_ops=sum(work.effectual_ops for work in works),
         traffic=_added([work.traffic for work in works]),
         events=_added([work.events for work in works]),
         drain_cycles=sum(work.drain_cycles for work in works),
