@@ -47,20 +47,20 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def in_words(row: Mapping[str, Any]) -> str:
-    """A model's quality in a few words; empty where it is unknown.
+    """A model's quality with its 95 % intervals in a few words; empty where it is unknown.
 
     Examples
     --------
     >>> row = {"accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.94}
     >>> in_words({**row, "scored_images": 90})
-    'accuracy 90.0 % (95 %: 85.0 to 94.0), of 90 images'
+    'accuracy 90.0 % (85.0 to 94.0) of 90 images'
     """
     told = [
-        f"{name} {100 * row[name]:.1f} % (95 %: {interval(row, name)})"
+        f"{name} {100 * row[name]:.1f} % ({interval(row, name)})"
         for name in MEASURES
         if row.get(name) is not None
     ]
-    return f"{', '.join(told)}, of {row['scored_images']} images" if told else ""
+    return f"{', '.join(told)} of {row['scored_images']} images" if told else ""
 
 
 def unlike(named: Mapping[str, NetworkRun]) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from escalate import model_file
-from escalate.app.compressed import Compressed, told_forms
+from escalate.app.compressed import Compressed
 from escalate.app.data import CLASSES, Data
 from escalate.app.images import DEFAULT, Images, check_there
 from escalate.app.modules import build, file_sha256, is_factory, is_onnx
@@ -157,7 +157,8 @@ def _notes(
         why = why_below(chosen, about["options"])
         notes.append(f"{reached:.1f}x smaller instead of {chosen.ratio:g}x: {why}")
     if METHODS[chosen.method].basis and not forms.get("decomposed"):
-        notes.append(f"{told_forms(forms)}: this is no result of a decomposition")
+        told = f"0 of {sum(forms.values())} layers decomposed"
+        notes.append(f"{told}: this is no result of a decomposition")
     return notes
 
 

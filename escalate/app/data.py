@@ -148,7 +148,9 @@ class Data:
         """How the network sees pictures, in a line."""
         settings = self.settings()
         mean, std = (", ".join(f"{value:g}" for value in v) for v in (settings.mean, settings.std))
-        fit = told_fit(settings.size, self.resize)
+        own = {DIGITS: DIGITS_SIZE, "cifar10": CIFAR_SIZE}.get(kind(self.name))
+        whole = own == settings.size and self.resize is None
+        fit = "as they are" if whole else told_fit(settings.size, self.resize)
         return f"{fit}; (x - {mean}) / ({std}), black 0, white 1"
 
 

@@ -88,7 +88,8 @@ class Simulation:
                 f"{self.correct} of {len(self.labels)} images classified correctly by the psums of "
                 "the machine"
             )
-        return f"{told}\nwhen the model was made: {before}" if before else told
+        head = "when the model was made (95 % intervals):"
+        return f"{told}\n{head}\n  {before}" if before else told
 
 
 def most_threads() -> int:

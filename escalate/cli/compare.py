@@ -24,6 +24,7 @@ COLUMNS = (
     "sram_bytes",
     "area_mm2",
 )
+MADE_OF = ("adders", "sram_bytes")  # give room to what models lost
 MEANS = ("machine", "preset", "speedup", "speedup_per_mm2", "energy_efficiency")
 HEADINGS = {
     "run": "machine",
@@ -156,7 +157,7 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
 
     rows = compare_rows(runs, label)
     known = [name for name in MEASURES if any(row.get(name) is not None for row in rows)]
-    columns = (COLUMNS[0], *known, *(name for name in COLUMNS[1:] if not known or name != "adders"))
+    columns = (COLUMNS[0], *known, *(n for n in COLUMNS[1:] if not known or n not in MADE_OF))
     networks = list(dict.fromkeys(run.network for run in runs))
     for network in networks:
         own = [i for i, run in enumerate(runs) if run.network == network]
@@ -174,7 +175,7 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
         told.setdefault(in_words(quality(run)), []).append(name)
     for words, names in told.items():
         if words:
-            typer.echo(f"{', '.join(names)}: {words}")
+            typer.echo(f"{', '.join(names)} (95 % intervals):\n  {words}")
     terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
     terminal.print_notes(_told(runs))
 

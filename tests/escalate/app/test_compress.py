@@ -103,8 +103,9 @@ def test_a_function_in_a_file_is_a_network(tmp_path):
     assert made.notes[:1] == (
         "untrained weights unless the module brings its own: no checkpoint was given",
     )
-    assert made.notes[1].startswith("0 of 2 layers decomposed, 1 ternary without a basis, 1 at 8")
-    assert made.layers_told in made.notes[1]
+    assert made.notes[1] == "0 of 2 layers decomposed: this is no result of a decomposition"
+    told = "0 of 2 layers decomposed, 1 ternary without a basis, 1 at 8 bits or fewer"
+    assert made.layers_told == told
     about = json.loads((out / "provenance.json").read_text())
     assert about["network"] == f"{path}:build"
     assert len(about["file_sha256"]) == 64

@@ -36,7 +36,7 @@ def test_simulate_prints_a_table(escalate, compressed):
     assert (code, err) == (0, "")
     assert out.startswith("Tiny on basis_first (default)\n")
     assert "answers by the psums of the machine " in out
-    assert "when the model was made: accuracy " in out
+    assert "when the model was made (95 % intervals):\n  accuracy " in out
     _, more, _ = escalate("simulate", compressed, "--count", 20)
     assert "of 20 images classified correctly by the psums of the machine" in more
     assert "note: fed the compressed model" in out
@@ -95,7 +95,7 @@ def test_compare(escalate, compressed, tmp_path):
     for name in ("accuracy", "agreement"):
         for row in thing["rows"]:
             assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
-    assert "basis_first: accuracy " in out
+    assert "basis_first (95 % intervals):\n  accuracy " in out
     wanted = {"machine", "preset", "cycles", "latency_s", "energy_j", "dram_bytes", "speedup"}
     wanted |= {"energy_efficiency", "multipliers", "adders", "sram_bytes", "area_mm2", "notes"}
     assert wanted <= set(thing["rows"][0])
@@ -171,7 +171,7 @@ def test_compress(escalate, tmp_path):
     assert "mine: 359 images, 95 % intervals accuracy " in text
     assert "0 of 2 layers decomposed, 1 ternary without a basis, 1 at 8 bits or fewer" in text
     assert "this is no result of a decomposition" in text
-    assert "images: digits, short side to 9, centre 8 x 8; (x - 0) / (1), black 0, white 1" in text
+    assert "images: digits, as they are; (x - 0) / (1), black 0, white 1" in text
     assert f"written to {out}" in " ".join(text.split())
     assert "note: untrained weights" in text
     assert fits(text)
