@@ -21,7 +21,7 @@ from arch.cuts import cut
 from arch.errors import OperandError
 from arch.lines import lines_under
 from arch.memory import burst_bytes
-from arch.parts import cheapest, few_counts, parts, price_of
+from arch.parts import cheapest, few_counts, part_counts, parts, price_of
 
 Cost = tuple[int, int]
 
@@ -56,6 +56,7 @@ class Planner:
         self.depth = int(np.diff(self.channels, axis=1).max()) * spec.operand_bytes
         self.sizes: Stored = stored(found, self.channels, made, spec, activations, outputs)
         self.most = max(1, int(made.counts.max()))
+        self._weights: dict[int, np.ndarray] = {}
 
     def _refuse(self, what: str, memory: str, need: int, half: int) -> OperandError:
         return OperandError(
@@ -69,7 +70,7 @@ class Planner:
         row = int(row_bytes(np.array(self.spec.filters), self.spec))
         if row > half:
             raise self._refuse("one step", "weight (of a tile)", row, half)
-        counts = few_counts(self.most)
+        counts = part_counts(self.most)
         return [size for n in counts if (size := -(-self.most // n)) * row <= half]
 
     def _blocks(self, images: slice) -> Iterator[np.ndarray]:
@@ -78,7 +79,7 @@ class Planner:
         first, total = images.start * each, (images.stop - images.start) * each
         pallet = self.copies * self.spec.windows
         whole = -(-total // pallet)
-        for count in few_counts(whole):
+        for count in part_counts(whole):
             yield first + np.minimum(parts(whole, count) * pallet, total)
         for count in few_counts(pallet)[1:]:
             yield first + cut(total, -(-pallet // count))
@@ -139,16 +140,17 @@ class Planner:
     def bound(self, plan: Plan, work: int) -> int:
         """Cycles that a plan cannot beat, if its tiles work at least so long."""
         latency = self.spec.dram_latency_cycles
-        weights = weight_loads(plan, self.made, self.sizes)
+        if plan.piece not in self._weights:
+            single = weight_loads(plan, self.made, self.sizes)
+            self._weights[plan.piece] = np.add.reduceat(single, self.starts, axis=0)
+        weights = self._weights[plan.piece]
         times = plan.windows.size if plan.pieces > 1 else 1
         passes = self.starts.size
         requests = passes * (plan.windows.size + times * plan.pieces)
-        first = int(weights[: self.sets, 0].sum())
+        first = int(weights[0, 0])
         server = times * int(weights.sum())
         # a set without a step loads nothing
-        empty = passes * times * plan.pieces - times * int(
-            np.count_nonzero(np.add.reduceat(weights, self.starts, axis=0))
-        )
+        empty = passes * times * plan.pieces - times * int(np.count_nonzero(weights))
         return max(
             work + latency + (latency if first else 0) + self._transfer(first),
             (requests - empty) * latency + self._transfer(server),

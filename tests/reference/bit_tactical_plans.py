@@ -5,7 +5,7 @@ from copy import copy
 import numpy as np
 
 from tests.reference import plans
-from tests.reference.plans import cut, few_counts, up
+from tests.reference.plans import cut, few_counts, part_counts, up
 
 
 class Planned:
@@ -14,7 +14,7 @@ class Planned:
     def blocks_of(self, windows):
         """Windows in blocks of whole pallets for all copies, or in parts of that."""
         pallet = self.copies * self.at_once()
-        for count in few_counts(up(len(windows), pallet)):
+        for count in part_counts(up(len(windows), pallet)):
             groups = cut(range(up(len(windows), pallet)), count)
             yield [windows[g[0] * pallet : (g[-1] + 1) * pallet] for g in groups]
         for count in few_counts(pallet)[1:]:
@@ -30,7 +30,7 @@ class Planned:
         stays = len(images) * layer.H * layer.W * pixel <= half
         each = layer.P * layer.Q
         windows = range(images[0] * each, (images[-1] + 1) * each)
-        for count in few_counts(self.most):
+        for count in part_counts(self.most):
             piece = up(self.most, count)
             pieces = up(self.most, piece)
             word = up(spec.psum_bits, 8) if pieces > 1 else spec.operand_bits // 8
