@@ -25,8 +25,8 @@ import torch
 from escalate.cli.main import main
 from tests.fuzz import cases, stock
 
-CPU_S = 20  # of the processor, for one case
-WALL_S = 120  # between two lines of a child
+CPU_S = 60  # of the processor, for one case, which may compile a kernel
+WALL_S = 300  # between two lines of a child
 MEMORY = 6 << 30  # bytes of address space beyond what the imports take
 FILE = 1 << 28  # bytes of a file that is written
 ACCEPTED, REFUSED, TRACEBACK, HANG, DIED, SILENT = (

@@ -80,6 +80,9 @@ def make(folder: Path) -> None:
     out = folder / "results"
     command("simulate", folder / "pruned.npz", "--machine", "scnn", "--out", out)
     command("encode", folder / "floats.npz", "--rate-penalty", 1e-3, "--out", folder / "floats.vbq")
+    command("simulate", folder / "basis.npz", "--machine", "basis_first")
+    for name in ("basis_first", "systolic"):
+        command("simulate", model, "--machine", name)
     machines = {}
     for row in json.loads(command("machines", "--format", "json"))["machines"]:
         name = row["machine"]
