@@ -10,7 +10,6 @@ import numpy as np
 from arch.bit_tactical.model import MACHINE, work
 from arch.bit_tactical.spec import PRESETS, BitTacticalSpec
 from arch.energy import charges
-from arch.pairs import effectual_pairs
 from arch.undecomposed import fed, layer_run
 from escalate.app.validation.check import Band, Check
 from escalate.app.validation.layers import square
@@ -93,9 +92,8 @@ def totals(layers: list[Mapping[str, str]]) -> dict[str, Total]:
     for seed, row in enumerate(layers):
         tensors = tensors_of(row, seed)
         weights = tensors.dense_weights()
-        pairs = effectual_pairs(tensors.layer, tensors.activations, weights)
         for name, spec in MACHINES.items():
-            done = work(tensors, weights, None, pairs, spec)
+            done = work(tensors, weights, None, spec)
             source = fed(tensors, spec, None)
             counters = layer_run("bit_tactical", "sparse", source, spec, done, None).result.counters
             spent = charges(counters, MACHINE.prices(spec))

@@ -85,7 +85,7 @@ def arrays(name: str, keep: float) -> Arrays:
     crossbars, spent, table = 0, 0, prices(SPEC)
     for seed, layer in enumerate(convolutions(name)):
         tensors = structured(layer, keep, np.random.default_rng(seed))
-        done = work(tensors, tensors.dense_weights(), 0, SPEC)
+        done = work(tensors, tensors.dense_weights(), SPEC)
         crossbars += done.extras["crossbars"]
         spent += sum(
             count * table[part, action].attojoules

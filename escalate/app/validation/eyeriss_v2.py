@@ -67,7 +67,7 @@ def _pe_checks() -> Iterator[Check]:
         if channels:
             found = _counted(layer, channels).counters
             yield _check("PE cycles, real counts per channel", case, truth, found.compute_cycles)
-            yield _check("effectual pairs", case, truth, found.effectual_ops)
+            yield _check("effectual pairs", case, truth, found.effectual_ops or 0)
             yield _random(entry, layer, case, truth)
         elif layer.is_depthwise and entry["layer"] != "L18":
             dense = np.ones((1, layer.C, layer.H, layer.W))
@@ -103,7 +103,7 @@ def _pair_checks() -> Iterator[Check]:
         salts = int(entry["iact_salt"]), int(entry["weight_salt"])
         found = _result(layer, *ones(layer, densities, salts), "published").counters
         source = "DNNsim, losif63/SCNN_Simulator_101, BitSim"
-        pairs, ours = float(entry["pairs"]), float(found.effectual_ops)
+        pairs, ours = float(entry["pairs"]), float(found.effectual_ops or 0)
         yield Check("eyeriss_v2", "effectual pairs", layer.name, pairs, ours, EXACT, source)
 
 

@@ -72,7 +72,9 @@ def bitsim() -> Iterator[Check]:
             tile = f"{filters} filters x {positions} positions, load {load}"
             yield _bitsim(f"cycles, {tile}", row["case"], published, cycles)
         counters = run.counters
-        yield _bitsim("effectual pairs", row["case"], row["effectual_macs"], counters.effectual_ops)
+        yield _bitsim(
+            "effectual pairs", row["case"], row["effectual_macs"], counters.effectual_ops or 0
+        )
         yield _bitsim("matches", row["case"], row["matches"], counters.multiplies)
         yield _bitsim("chunk pairs", row["case"], row["chunk_pairs"], run.extras["chunk_pairs"])
 

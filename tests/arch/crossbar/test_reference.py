@@ -9,7 +9,6 @@ from arch.crossbar.model import MACHINE, work
 from arch.crossbar.spec import CrossbarSpec
 from arch.crossbar.tally import CAUSES
 from arch.errors import OperandError
-from arch.pairs import effectual_pairs
 from tests.arch.crossbar.cases import specs, tensors
 from tests.reference.crossbar import Machine
 from workloads.convolve import convolve
@@ -20,8 +19,7 @@ from workloads.tensors import LayerTensors
 def check(given_tensors, spec):
     """All of one layer: psums, steps, causes, traffic and events."""
     weights = given_tensors.dense_weights()
-    pairs = effectual_pairs(given_tensors.layer, given_tensors.activations, weights)
-    fast = work(given_tensors, weights, pairs, spec)
+    fast = work(given_tensors, weights, spec)
     machine = Machine(given_tensors, spec)
     slow = machine.run()
     np.testing.assert_array_equal(slow.psums, convolve(given_tensors))
