@@ -31,6 +31,7 @@ class LayerEntry(_Entry):
     peak_bandwidth: Annotated[str, AfterValidator(_fraction)]
     extras: dict[str, JsonValue]
     provenance: dict[str, JsonValue]
+    stored: dict[str, Count]
 
 
 class ResourcesEntry(_Entry):
