@@ -192,45 +192,6 @@ def psum_banks(shape: Shape, array: Array, choice: Choice) -> int:
 
 
 @kernel()
-def pass_total(shape: Shape, array: Array, choice: Choice) -> int:
-    """Cycles of all passes of one group, pairs of equal blocks counted together."""
-    held = choice.q * choice.r >= shape.C and choice.p * choice.t >= shape.K
-    fresh = 0 if held else 1
-    total = 0
-    block = choice.q * choice.r
-    first = min(block, shape.C)
-    for whole_n in range(2):
-        n = choice.n if whole_n == 0 else shape.images % choice.n
-        times_n = shape.images // choice.n if whole_n == 0 else 1
-        for whole_e in range(2):
-            e = choice.e if whole_e == 0 else shape.P % choice.e
-            times_e = shape.P // choice.e if whole_e == 0 else 1
-            for whole_k in range(2):
-                size = choice.p * choice.t
-                k = size if whole_k == 0 else shape.K % size
-                times_k = shape.K // size if whole_k == 0 else 1
-                times = times_n * times_e * times_k
-                if n * e * k * times == 0:
-                    continue
-                _, fill, stream = pass_cycles(shape, array, choice, n, e, first, k, 0, fresh)
-                total += times * (fill + stream)
-                whole = shape.C // block - 1
-                if whole > 0:
-                    _, fill, stream = pass_cycles(shape, array, choice, n, e, block, k, 1, fresh)
-                    total += times * whole * (fill + stream)
-                if block < shape.C and shape.C % block:
-                    rest = shape.C % block
-                    _, fill, stream = pass_cycles(shape, array, choice, n, e, rest, k, 1, fresh)
-                    total += times * (fill + stream)
-    if held:
-        n, e = min(choice.n, shape.images), min(choice.e, shape.P)
-        _, early, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 0)
-        _, late, _ = pass_cycles(shape, array, choice, n, e, shape.C, shape.K, 0, 1)
-        total += late - early
-    return total
-
-
-@kernel()
 def movement(shape: Shape, choice: Choice, loaded: int, sent: int) -> int:
     """Data movement of one group in units of one access to a spad.
 

@@ -32,7 +32,7 @@ from arch.eyeriss.coding import Maps
 from arch.eyeriss.kernels import Array, Choice, Shape, fits, taps
 from arch.eyeriss.search import MOST, Best, search
 from arch.eyeriss.spec import AUTO, LETTERS, EyerissSpec
-from arch.eyeriss.timing import Stored
+from arch.eyeriss.timing import PASS_KINDS, Stored
 from workloads.layer import ConvLayer
 
 # what ``fits`` reports
@@ -140,7 +140,8 @@ def searched(
     below : cycles and DRAM bytes; only a mapping that needs fewer cycles and no more bytes, or as
         many cycles and fewer bytes, is wanted
     """
-    top = Best(np.zeros(len(LETTERS), np.int64), np.full(3, MOST), np.full(1, MOST))
+    table, other = np.zeros((2, *PASS_KINDS), np.int64)
+    top = Best(np.zeros(len(LETTERS), np.int64), np.full(3, MOST), np.full(1, MOST), table, other)
     if below is not None:
         top.costs[:2], top.costs[2], top.cap[0] = below, -1, below[1]
     tried = np.array(known, np.int64).reshape(-1, len(LETTERS))

@@ -20,8 +20,10 @@ from arch.eyeriss.timing import (
     bursts,
     busy_cycles,
     bytes_of_strips,
+    last_drain,
     measure,
     served,
+    step_cycles,
     transfer,
     weights_held,
 )
@@ -52,20 +54,33 @@ def largest(total: int, most: int, even: bool) -> int:
 
 
 @kernel()
-def weight_bytes(shape: Shape, array: Array, choice: Choice) -> int:
-    """DRAM bytes of all weights, whole bursts."""
+def weight_loads(shape: Shape, array: Array, choice: Choice) -> tuple[int, int]:
+    """DRAM bytes of all weights, whole bursts, and their cycles without latency."""
     depth, one = choice.q * choice.r, shape.R * shape.S * array.word
-    total = 0
+    total, cycles = 0, 0
     for last_m in range(2):
         m = shape.K % choice.m if last_m else min(choice.m, shape.K)
         for last_c in range(2):
             c = shape.C % depth if last_c else min(depth, shape.C)
             times = 1 if last_m else shape.K // choice.m
             times *= 1 if last_c else shape.C // depth
-            total += times * bursts(m * c * one, array)
+            size = bursts(m * c * one, array)
+            total, cycles = total + times * size, cycles + times * transfer(size, array)
+    times = shape.groups
     if not weights_held(shape, choice):
-        total *= over(shape.images, choice.n) * over(shape.P, choice.e)
-    return total * shape.groups
+        times *= over(shape.images, choice.n) * over(shape.P, choice.e)
+    return total * times, cycles * times
+
+
+@kernel()
+def last_step(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> int:
+    """Cycles of the last step, see ``busy_cycles`` for ``table``."""
+    m, c = (shape.K - 1) % choice.m + 1, shape.C % (choice.q * choice.r)
+    kind = 2 * min(shape.images % choice.n, 1) + min(shape.P % choice.e, 1)
+    at_c = 0 if choice.q * choice.r >= shape.C else 1 + min(c, 1)
+    fresh = 0 if weights_held(shape, choice) else 1
+    length = step_cycles(table, choice.p * choice.t, m, (kind, at_c), fresh)
+    return length + last_drain(shape, array, choice)
 
 
 @kernel()
@@ -90,7 +105,13 @@ def last_store(shape: Shape, choice: Choice, maps: Bytes) -> int:
 
 @kernel()
 def least(
-    shape: Shape, array: Array, choice: Choice, maps: Bytes, busy: int, smallest: int
+    shape: Shape,
+    array: Array,
+    choice: Choice,
+    maps: Bytes,
+    table: np.ndarray,
+    busy: int,
+    smallest: int,
 ) -> tuple[int, int, int]:
     """Bounds on the (cycles, bytes) of ``measure``, of which the array works ``busy`` cycles.
 
@@ -107,33 +128,38 @@ def least(
     fetched = sweeps * over(shape.P, choice.e) * blocks_m * blocks_c
     if weights_held(shape, choice):
         fetched = shape.groups
-    weights = weight_bytes(shape, array, choice)
+    weights, link = weight_loads(shape, array, choice)
+    last = last_step(shape, array, choice, table)
     if smallest:
-        weights = weights - fetched * array.burst
+        weights, last = weights - fetched * array.burst, 0
+        link = transfer(weights, array)
     inputs = max(maps.total_in * again, loads * array.burst)
     outputs = max(maps.total_out, stores * array.burst)
     first_in, first_w = first_load(shape, array, choice, maps, smallest or choice.m)
     maps_in = transfer(inputs, array)
     out = stores * array.latency + transfer(outputs, array)
-    link = transfer(weights, array)
     if not array.overlap:
         link += fetched * array.latency
         alone = maps_in + loads * array.latency + out
         link += alone
-        cycles = max(alone + busy + served(first_w, array), link)
+        cycles = max(alone + busy + served(first_w, array), link + last)
     else:
         tail = 0
         if smallest == 0:
             tail = served(bursts(last_store(shape, choice, maps), array), array)
         link += max(fetched, loads) * array.latency + maps_in - 1
         cycles = max(served(first_in + first_w, array) + busy + tail, link + max(tail, out))
+        cycles = max(cycles, link + last + (out if blocks_c > 1 else tail))
         link += out
     return cycles, weights + inputs + outputs, link
 
 
 @kernel()
-def roughly(shape: Shape, array: Array, maps: Bytes, choice: Choice) -> tuple[int, int]:
-    """Bounds on (cycles, movement) for any m, and for no larger t and p than these."""
+def roughly(shape: Shape, array: Array, maps: Bytes, choice: Choice) -> tuple[int, int, int]:
+    """Bounds on (cycles, movement, cycles of the array).
+
+    They hold for any m, and for no larger t and p than these.
+    """
     blocks_n, strips = over(shape.images, choice.n), over(shape.P, choice.e)
     blocks_c, sweeps = over(shape.C, choice.q * choice.r), shape.groups * blocks_n
     passes = over(shape.K, choice.p * choice.t)
@@ -155,18 +181,21 @@ def roughly(shape: Shape, array: Array, maps: Bytes, choice: Choice) -> tuple[in
     words = weights + shape.images * shape.C * maps.loaded * shape.W + outputs
     link_words = outputs * blocks_c * (shape.R * min(choice.r, shape.C) - 1)
     glb = 2 * blocks_c * outputs + inputs * passes
-    return cycles, 200 * words + 6 * glb + 2 * link_words
+    return cycles, 200 * words + 6 * glb + 2 * link_words, busy
 
 
 class Best(NamedTuple):
     """The best so far: ``found`` int64 (7,) its mapping, ``costs`` int64 (3,) in their order.
 
-    ``cap`` is int64 (1,), the DRAM bytes that no mapping may exceed.
+    ``cap`` is int64 (1,), the DRAM bytes that no mapping may exceed.  ``table`` and ``other`` are
+    room for the lengths of passes, see ``busy_cycles``.
     """
 
     found: np.ndarray
     costs: np.ndarray
     cap: np.ndarray
+    table: np.ndarray
+    other: np.ndarray
 
 
 @kernel()
@@ -205,6 +234,25 @@ def worthwhile(shape: Shape, array: Array, choice: Choice, busy: int, best: Best
 
 
 @kernel()
+def idle_rows(shape: Shape, array: Array, choice: Choice, busy: int, best: Best) -> bool:
+    """Whether fewer sets r with more turns q take as many cycles.
+
+    No pass gets longer with more sets, so equal sums are equal passes; psums travel less far.
+    """
+    window = shape.dilation * (shape.S - 1) + 1
+    turns = min(array.ifmap_spad // window, array.filter_spad // (choice.p * shape.S))
+    r = min(choice.r, shape.C)
+    for d in range(2, turns // choice.q + 1):
+        if d > r:
+            return False
+        if choice.r % d == 0:
+            q, r = choice.q * d, choice.r // d
+            one = Choice(choice.m, choice.n, choice.e, choice.p, q, r, choice.t)
+            return busy_cycles(shape, array, one, best.other) == busy
+    return False
+
+
+@kernel()
 def try_filters(
     shape: Shape, array: Array, maps: Bytes, choice: Choice, even: bool, best: Best
 ) -> None:
@@ -212,7 +260,7 @@ def try_filters(
     if fits(shape, array, choice):
         return
     size, blocks = choice.m, over(shape.K, choice.m)
-    busy = busy_cycles(shape, array, choice)
+    busy = busy_cycles(shape, array, choice, best.table)
     most = min(
         filters_held(shape, array, choice), worthwhile(shape, array, choice, busy, best) // size
     )
@@ -220,14 +268,16 @@ def try_filters(
     smallest = size
     while many > 0:
         one = Choice(many * size, choice.n, choice.e, choice.p, choice.q, choice.r, choice.t)
-        cycles, moved, link = least(shape, array, one, maps, busy, smallest)
+        cycles, moved, link = least(shape, array, one, maps, best.table, busy, smallest)
         words = movement(shape, one, maps.loaded, maps.sent)
         if not loses(array, cycles, moved, words, best):
             if smallest:
+                if idle_rows(shape, array, choice, busy, best):
+                    return
                 smallest = 0
                 continue
             limit = MOST if array.energy_first else best.costs[0]
-            cycles, moved = measure(shape, array, one, maps, busy, limit)
+            cycles, moved = measure(shape, array, one, maps, best.table, busy, limit)
             take(array, one, cycles, moved, words, best)
         elif smallest or (words if array.energy_first else link) > best.costs[0]:
             return
@@ -249,10 +299,12 @@ def wasteful(p: int, t: int, most_t: int) -> bool:
 
 
 @kernel()
-def hopeless(shape: Shape, array: Array, maps: Bytes, choice: Choice, best: Best) -> bool:
-    """Whether nothing with no larger t and p can win."""
-    cycles, words = roughly(shape, array, maps, choice)
-    return (words if array.energy_first else cycles) > best.costs[0]
+def promising(shape: Shape, array: Array, maps: Bytes, choice: Choice, best: Best) -> int:
+    """The most filters p x t with which no larger t and p than these can win, 0 for none."""
+    cycles, words, busy = roughly(shape, array, maps, choice)
+    if (words if array.energy_first else cycles) > best.costs[0]:
+        return 0
+    return worthwhile(shape, array, choice, busy, best)
 
 
 @kernel()
@@ -267,15 +319,15 @@ def try_channels(
     while q > 0:
         most_p = min(array.psum_spad, array.filter_spad // (q * shape.S))
         t = most_t if most_p > 0 else 0
-        if t > 0 and hopeless(shape, array, maps, Choice(0, n, e, most_p, q, r, t), best):
-            t = 0
         while t > 0:
             p = largest(over(shape.K, t), most_p, even)
-            if hopeless(shape, array, maps, Choice(0, n, e, p, q, r, t), best):
+            most = promising(shape, array, maps, Choice(shape.K, n, e, p, q, r, t), best)
+            if most == 0:
                 break
+            p = largest(over(shape.K, t), min(p, most // t), even)
             while p > 0:
                 choice = Choice(p * t, n, e, p, q, r, t)
-                if hopeless(shape, array, maps, choice, best):
+                if promising(shape, array, maps, choice, best) == 0:
                     break
                 if not wasteful(p, t, most_t):
                     try_filters(shape, array, maps, choice, even, best)
@@ -301,8 +353,8 @@ def try_known(shape: Shape, array: Array, stored: Stored, known: np.ndarray, bes
         m, n, e, p, q, r, t = known[at]
         choice = Choice(m, n, e, p, q, r, t)
         maps = bytes_of_strips(shape, array, stored, e)
-        busy = busy_cycles(shape, array, choice)
-        cycles, moved = measure(shape, array, choice, maps, busy, MOST)
+        busy = busy_cycles(shape, array, choice, best.table)
+        cycles, moved = measure(shape, array, choice, maps, best.table, busy, MOST)
         if fits(shape, array, choice) == 0:
             words = movement(shape, choice, maps.loaded, maps.sent)
             take(array, choice, cycles, moved, words, best)

@@ -2,9 +2,18 @@
 
 The cycles and bytes are those of ``arch.eyeriss.plan`` and ``arch.memory.schedule``, integer by
 integer; the search asks for them thousands of times.
+
+``arch.memory.schedule`` has a closed form.  With lengths l and loads L and stores S in cycles,
+
+    start(n+1) = start(n) + max(l(n), S(n-1) + L(n+1)),    start(0) = L(0)
+
+because whatever a step waited for left the server just when the step began: at start(n) the
+server is free, and has S(n-1) and L(n+1) to do.  The layer ends S(N-1) after its last step, or
+S(N-2) after that step began.  So steps add up in any order, and equal rows of steps count once.
+Without overlap an empty step that loads the weights stands before each step that loads inputs.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +24,15 @@ from arch.eyeriss.kernels import (
     dram_rows,
     over,
     pass_cycles,
-    pass_total,
     taps,
 )
 from arch.jit import kernel
 
 WORD_BYTES = 8  # of a coded stream
-MOST = np.iinfo(np.int64).max
+# typed, so that a kernel called with them is not compiled for that very number
+MOST: Any = np.int64(np.iinfo(np.int64).max)
+NONE: Any = np.int64(0)
+PASS_KINDS = (2, 2, 2, 3, 2)  # the table of ``busy_cycles``
 
 
 class Stored(NamedTuple):
@@ -171,147 +182,181 @@ def part(total: int, size: int, at: int) -> int:
 
 
 @kernel()
-def busy_cycles(shape: Shape, array: Array, choice: Choice) -> int:
-    """Cycles of the array without any wait for DRAM."""
-    return shape.groups * pass_total(shape, array, choice) + last_drain(shape, array, choice)
+def cut(total: int, size: int, rest: int) -> tuple[int, int]:
+    """(size, number) of the whole blocks of an axis, or of what is left behind them."""
+    left = total % size
+    if rest:
+        return left, min(left, 1)
+    return min(size, total), total // size
 
 
 @kernel()
-def pass_lengths(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> None:
-    """Cycles of every kind of pass into int64 (2, 2, 2, 3, 2).
+def busy_cycles(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> int:
+    """Cycles of the array without any wait for DRAM; those of every kind of pass into ``table``.
 
-    By images, rows, filters (a whole block, the rest), channels (the first block, a whole one
-    behind it, the rest) and whether the weights are fetched; 0 where there is no such pass.
+    ``table`` is int64 (2, 2, 2, 3, 2): by images, rows, filters (a whole block, the rest),
+    channels (the first block, a whole one behind it, the rest) and whether weights are fetched.
     """
     size, depth = choice.p * choice.t, choice.q * choice.r
-    for at_n in range(2):
-        n = shape.images % choice.n if at_n else min(choice.n, shape.images)
-        for at_e in range(2):
-            e = shape.P % choice.e if at_e else min(choice.e, shape.P)
-            for at_k in range(2):
-                k = shape.K % size if at_k else min(size, shape.K)
-                for at_c in range(3):
-                    c = shape.C % depth if at_c == 2 else min(depth, shape.C)
-                    for fresh in range(2):
-                        found = 0
-                        if n * e * k * c > 0:
-                            more = int(at_c > 0)
-                            _, fill, stream = pass_cycles(
-                                shape, array, choice, n, e, c, k, more, fresh
-                            )
-                            found = fill + stream
-                        table[at_n, at_e, at_k, at_c, fresh] = found
-
-
-class Clock(NamedTuple):
-    """The server of ``arch.memory.schedule`` behind one step, times in cycles.
-
-    ``loaded`` and ``ahead`` are when the data of the next step and of the one behind it are
-    there, ``end`` when the step ended, ``stored`` and ``stored_before`` when the outputs of this
-    step and of the one before were gone, ``latest`` the end of everything so far.
-    """
-
-    server: int
-    loaded: int
-    ahead: int
-    end: int
-    stored: int
-    stored_before: int
-    latest: int
+    held = weights_held(shape, choice)
+    total = 0
+    for kind in range(24):
+        at_n, at_e, at_k, at_c = kind // 12, kind // 6 % 2, kind // 3 % 2, kind % 3
+        n, times = cut(shape.images, choice.n, at_n)
+        e, times_e = cut(shape.P, choice.e, at_e)
+        k, times_k = cut(shape.K, size, at_k)
+        c, times_c = cut(shape.C, depth, at_c // 2)
+        if at_c == 0:
+            times_c = 1
+        elif at_c == 1:
+            times_c -= 1
+        elif depth >= shape.C:
+            times_c = 0
+        times *= times_e * times_k * max(0, times_c)
+        if times == 0:
+            continue
+        more = min(at_c, 1)
+        for fresh in range(1 - int(held), 2):
+            _, fill, stream = pass_cycles(shape, array, choice, n, e, c, k, more, fresh)
+            table[at_n, at_e, at_k, at_c, fresh] = fill + stream
+        total += times * table[at_n, at_e, at_k, at_c, 1 - int(held)]
+    if held:
+        at_n, at_e = int(choice.n > shape.images), int(choice.e > shape.P)
+        kind_of = table[at_n, at_e, int(size > shape.K), 0]
+        total += kind_of[1] - kind_of[0]
+    return shape.groups * total + last_drain(shape, array, choice)
 
 
 @kernel()
-def run_step(clock: Clock, length: int, store: int, load: int) -> Clock:
-    """A step of ``length`` cycles; ``store`` and ``load`` are the cycles of the requests behind it.
+def between(array: Array, length: int, stores: tuple[int, int], load: tuple[int, int]) -> int:
+    """Cycles from the start of a step of ``length`` cycles to the start of the next one.
 
-    The load is that of two steps later.
+    ``stores`` are the cycles of the stores of the step before it and of its own, ``load`` the
+    bytes of weights and inputs that the next one loads, whole bursts.
     """
-    end = max(clock.end, max(clock.loaded, clock.stored_before)) + length
-    server, stored, ahead = clock.server, end, end
-    if store > 0:
-        server = max(server, end) + store
-        stored = server
-    if load > 0:
-        server = max(server, end) + load
-        ahead = server
-    latest = max(clock.latest, stored)
-    return Clock(server, clock.ahead, ahead, end, stored, clock.stored, latest)
+    if array.overlap:
+        return max(length, stores[0] + served(load[0] + load[1], array))
+    return max(length, served(load[0], array)) + stores[1] + served(load[1], array)
 
 
-class Queue(NamedTuple):
-    """Steps that wait for a step two places behind them: how many, lengths and stores."""
+class Row(NamedTuple):
+    """The steps of a block of filters in one strip, its first step counted apart.
 
-    entered: int
+    ``weights`` and ``inputs`` are what the first and the second step load, in bytes; ``last`` the
+    cycles of the last step, ``length`` of all; ``inside`` the cycles from the start of the second
+    step to that of the last; ``moved`` all bytes loaded.
+    """
+
+    weights: int
+    inputs: int
+    next_weights: int
+    next_inputs: int
+    first: int
+    last: int
     length: int
-    store: int
-    length_before: int
-    store_before: int
+    inside: int
+    moved: int
 
 
 @kernel()
-def enter(clock: Clock, queue: Queue, length: int, store: int, load: int) -> tuple[Clock, Queue]:
-    """A step arrives with the cycles of its requests; the one two places before it runs."""
-    if queue.entered >= 2:
-        clock = run_step(clock, queue.length_before, queue.store_before, load)
-    else:  # the first two loads wait for nothing
-        server = clock.server + load
-        there = server if load > 0 else 0
-        loaded = there if queue.entered == 0 else clock.loaded
-        clock = Clock(server, loaded, there, 0, 0, 0, 0)
-    return clock, Queue(queue.entered + 1, length, store, queue.length, queue.store)
+def step_cycles(table: np.ndarray, size: int, m: int, at: tuple[int, int], fresh: int) -> int:
+    """Cycles of a step of m filters; ``at`` are the kinds of its images and rows, its channels."""
+    kinds, at_c = table[at[0] // 2, at[0] % 2], at[1]
+    length: int = m // size * kinds[0, at_c, fresh]
+    if m % size > 0:
+        length += kinds[1, at_c, fresh]
+    return length
+
+
+@kernel()
+def row_of_steps(
+    shape: Shape,
+    array: Array,
+    choice: Choice,
+    summed: np.ndarray,
+    table: np.ndarray,
+    place: tuple[int, int, int],
+    sizes: tuple[int, int],
+    fresh: int,
+) -> Row:
+    """The steps of ``sizes[1]`` filters with ``sizes[0]`` images.
+
+    ``summed`` are the input bytes of the strip; ``place`` is the first image, the first channel and
+    the kind of images and rows.
+    """
+    n, m = sizes
+    size, depth = choice.p * choice.t, choice.q * choice.r
+    one = fresh * m * shape.R * shape.S * array.word
+    c = min(depth, shape.C)
+    weights = bursts(c * one, array)
+    inputs = bursts(block(summed, place[0], n, place[1], c), array)
+    first = step_cycles(table, size, m, (place[2], NONE), fresh)
+    next_weights, next_inputs, last, length, inside = weights, inputs, first, first, NONE
+    moved = weights + inputs
+    for at in range(1, over(shape.C, depth)):
+        c = part(shape.C, depth, at)
+        more_weights = bursts(c * one, array)
+        more_inputs = bursts(block(summed, place[0], n, place[1] + at * depth, c), array)
+        if at == 1:
+            next_weights, next_inputs = more_weights, more_inputs
+        else:
+            inside += between(array, last, (NONE, NONE), (more_weights, more_inputs))
+        last = step_cycles(table, size, m, (place[2], 1 + int(c < depth)), fresh)
+        length, moved = length + last, moved + more_weights + more_inputs
+    return Row(weights, inputs, next_weights, next_inputs, first, last, length, inside, moved)
 
 
 @kernel()
 def measure(
-    shape: Shape, array: Array, choice: Choice, maps: Bytes, busy: int, limit: int
+    shape: Shape,
+    array: Array,
+    choice: Choice,
+    maps: Bytes,
+    table: np.ndarray,
+    busy: int,
+    limit: int,
 ) -> tuple[int, int]:
     """(cycles, DRAM bytes) of all groups, stalls and whole bursts included.
 
-    ``busy`` are the cycles of the array, see ``busy_cycles``.  Where there will be more than
-    ``limit`` cycles the rest is not worked out, and the cycles are more than ``limit``.
+    ``busy`` and ``table`` are those of ``busy_cycles``.  Where there will be more than ``limit``
+    cycles the rest is not worked out, and the cycles are more than ``limit``.
     """
-    table = np.zeros((2, 2, 2, 3, 2), np.int64)
-    pass_lengths(shape, array, choice, table)
-    size, depth = choice.p * choice.t, choice.q * choice.r
-    blocks_c, blocks_m = over(shape.C, depth), over(shape.K, choice.m)
-    held = weights_held(shape, choice)
-    one = shape.R * shape.S * array.word
-    clock, queue = Clock(0, 0, 0, 0, 0, 0, 0), Queue(0, 0, 0, 0, 0)
-    moved, left = 0, busy
+    held, many = weights_held(shape, choice), choice.q * choice.r < shape.C
+    blocks_m = over(shape.K, choice.m)
+    cycles, moved, left = 0, 0, busy
+    length, before, own = 0, 0, 0  # of the step that runs: cycles, the stores before and behind
     for g in range(shape.groups):
         for b in range(over(shape.images, choice.n)):
             n = part(shape.images, choice.n, b)
-            at_n = int(n < choice.n)
             for strip in range(over(shape.P, choice.e)):
-                at_e = int(part(shape.P, choice.e, strip) < choice.e)
+                kind = 2 * int(n < choice.n) + int(part(shape.P, choice.e, strip) < choice.e)
                 fresh = int(not held or (b == 0 and strip == 0))
+                place = (b * choice.n, g * shape.C, kind)
+                m = min(choice.m, shape.K)
+                row = row_of_steps(
+                    shape, array, choice, maps.inputs[strip], table, place, (n, m), fresh
+                )
                 for block_m in range(blocks_m):
-                    m = part(shape.K, choice.m, block_m)
-                    for block_c in range(blocks_c):
-                        c = part(shape.C, depth, block_c)
-                        at_c = 0 if block_c == 0 else (1 if c == depth else 2)
-                        length = m // size * table[at_n, at_e, 0, at_c, fresh]
-                        if m % size > 0:
-                            length += table[at_n, at_e, 1, at_c, fresh]
-                        weights, inputs, store = bursts(fresh * m * c * one, array), 0, 0
-                        if blocks_c > 1 or block_m == 0:
-                            first = g * shape.C + block_c * depth
-                            inputs = block(maps.inputs[strip], b * choice.n, n, first, c)
-                            inputs = bursts(inputs, array)
-                        if block_c == blocks_c - 1:
-                            first = g * shape.K + block_m * choice.m
-                            store = block(maps.outputs[strip], b * choice.n, n, first, m)
-                            store = bursts(store, array)
-                        moved += weights + inputs + store
-                        left -= length
-                        if not array.overlap:
-                            clock, queue = enter(clock, queue, 0, 0, served(weights, array))
-                            weights = 0
-                        load = served(weights + inputs, array)
-                        clock, queue = enter(clock, queue, length, served(store, array), load)
-                        if clock.end + left > limit:
-                            return clock.end + left, moved
-    clock = run_step(clock, queue.length_before, queue.store_before, 0)
-    drain = last_drain(shape, array, choice)
-    clock = run_step(clock, queue.length + drain, queue.store, 0)
-    return max(clock.latest, clock.end), moved
+                    if block_m > 0 and part(shape.K, choice.m, block_m) < m:
+                        m = part(shape.K, choice.m, block_m)
+                        row = row_of_steps(
+                            shape, array, choice, maps.inputs[strip], table, place, (n, m), fresh
+                        )
+                    there = block_m > 0 and not many  # the inputs
+                    inputs = 0 if there else row.inputs
+                    cycles += between(array, length, (before, own), (row.weights, inputs))
+                    length, before = row.first, own
+                    if many:
+                        load = (row.next_weights, row.next_inputs)
+                        cycles += between(array, length, (before, NONE), load) + row.inside
+                        length, before = row.last, NONE
+                    first = g * shape.K + block_m * choice.m
+                    store = block(maps.outputs[strip], place[0], n, first, m)
+                    store = bursts(store, array)
+                    own = served(store, array)
+                    moved += row.moved + store - (row.inputs if there else 0)
+                    left -= row.length
+                    if cycles + length + left > limit:
+                        return cycles + length + left, moved
+    length += last_drain(shape, array, choice)
+    return (max(length, before) if array.overlap else length) + cycles + own, moved

@@ -12,7 +12,7 @@ from arch.eyeriss.kernels import Choice, fits, movement, taps
 from arch.eyeriss.mapping import Stored, array_of, searched, shape_of
 from arch.eyeriss.model import MACHINE
 from arch.eyeriss.spec import PRESETS
-from arch.eyeriss.timing import busy_cycles, bytes_of_strips, dram_rows, measure
+from arch.eyeriss.timing import PASS_KINDS, busy_cycles, bytes_of_strips, dram_rows, measure
 from arch.spec import override
 from tests.arch.eyeriss.cases import specs, tensors
 from tests.arch.layers import small_layers
@@ -61,8 +61,9 @@ def legal(shape, array):
 
 def costs(shape, array, choice):
     maps = bytes_of_strips(shape, array, Stored(NO_PAIRS, NO_PAIRS, 0, 0), choice.e)
-    busy = busy_cycles(shape, array, choice)
-    cycles, moved = measure(shape, array, choice, maps, busy, ENDLESS)
+    table = np.zeros(PASS_KINDS, np.int64)
+    busy = busy_cycles(shape, array, choice, table)
+    cycles, moved = measure(shape, array, choice, maps, table, busy, ENDLESS)
     words = movement(shape, choice, maps.loaded, maps.sent)
     return (words, cycles, moved) if array.energy_first else (cycles, moved, words)
 
