@@ -1,11 +1,16 @@
 """Specs with small buffers, and the fields of a spec that are sizes of buffers."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from hypothesis import strategies as st
 
-from arch.machine import machine
+from arch.counters import Counters
+from arch.errors import OperandError, SpecError
+from arch.machine import Machine, machine
+from arch.spec import MachineSpec, override
 from tests.arch.layers import small_layers
 from workloads.tensors import LayerTensors
 
@@ -21,6 +26,31 @@ ONE = st.just(1)
 def sizes(name: str) -> list[str]:
     """The fields of a machine's spec that are sizes of its buffers."""
     return [field for field in machine(name).spec_type.model_fields if SIZE.fullmatch(field)]
+
+
+def halved(model: Machine, spec: MachineSpec, halvings: Sequence[int]) -> MachineSpec:
+    """Each buffer halved so often, as long as the spec agrees with itself."""
+    for field, times in zip(sizes(model.name), halvings, strict=True):
+        with suppress(SpecError):
+            spec = override(spec, {field: max(1, getattr(spec, field) >> times)})
+    return spec
+
+
+def smallest(
+    model: Machine, tensors: LayerTensors, spec: MachineSpec, halvings: Sequence[int]
+) -> tuple[MachineSpec, Counters]:
+    """The spec with buffers halved so often, or as often as the layer still runs, and its run.
+
+    Raises
+    ------
+    OperandError, SpecError
+        If the layer does not even run with whole buffers.
+    """
+    for less in range(MOST_HALVINGS):
+        small = halved(model, spec, [max(0, times - less) for times in halvings])
+        with suppress(OperandError, SpecError):
+            return small, model.run(tensors, small).result.counters
+    return spec, model.run(tensors, spec).result.counters
 
 
 @st.composite
