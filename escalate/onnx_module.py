@@ -20,6 +20,7 @@ from torch import nn
 from escalate.errors import CaptureError
 from escalate.onnx_operators import OPERATORS, Operator, Value
 from workloads.number import is_whole, shown
+from workloads.read_file import check_regular
 
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
@@ -77,8 +78,10 @@ class OnnxModule(nn.Module):
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise CaptureError(f"{path}: no such file")
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise CaptureError(f"{path}: {error.strerror}") from None
     try:
         return onnx.load(path)
     except (DecodeError, onnx.checker.ValidationError, *TENSOR_ERRORS) as error:

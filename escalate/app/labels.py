@@ -136,7 +136,7 @@ def folder_labels(
     homes = class_folders(folder, files)
     files = files[:count]
     for place in (folder, *(() if beside is None else (folder.parent,))):
-        if (place / TABLE).is_file():
+        if (place / TABLE).exists():
             return Labels(_listed(place / TABLE, files, classes.outputs), classes.names)
     if not homes:
         return Labels(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from escalate.cli.ending import shortened
 from escalate.cli.fitting import fitted, terminal_width
 from escalate.cli.options import Format
 
@@ -39,7 +40,7 @@ def watched() -> bool:
 def tell(message: str) -> None:
     """A remark about the results on stderr, a pipe's included; none with ``--quiet``."""
     if not _quiet.get():
-        print(f"note: {message}", file=sys.stderr)
+        print(f"note: {shortened(message)}", file=sys.stderr)
 
 
 def say(message: str) -> None:
@@ -245,7 +246,7 @@ def print_notes(notes: Sequence[str]) -> None:
     """What there is to say about the rows above."""
     console = _console(terminal_width())
     for note in notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {shortened(note)}", soft_wrap=True)
 
 
 def print_estimate(told: Mapping[str, Any], shape: Format) -> None:

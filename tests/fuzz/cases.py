@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from tests.fuzz.mutate import bent, damaged, edited, literal, number, places, value, word
+from tests.fuzz.mutate import bent, damaged, edited, near, number, value, word
 
 SEED = 20260701
 CRC_BYTES = 4
@@ -21,14 +21,31 @@ CRC_BYTES = 4
 
 @dataclass(frozen=True)
 class Place:
-    """Good inputs, a folder for the spoiled one, and the case's own random numbers."""
+    """Good inputs, a folder for the spoiled one, and the case's own random numbers.
+
+    Where ``spoiled`` is false every input stays good, and the command has to go well.
+    """
 
     stock: Path
     folder: Path
     rng: np.random.Generator
+    spoiled: bool = True
 
     def pick(self, options):
         return options[self.rng.integers(len(options))]
+
+    def damaged(self, content):
+        return damaged(content, self.rng) if self.spoiled else content
+
+    def edited(self, text):
+        return edited(text, self.rng) if self.spoiled else text
+
+    def bent(self, tree):
+        return bent(tree, self.rng) if self.spoiled else tree
+
+    def spots(self, most):
+        """How many places are spoiled."""
+        return int(self.rng.integers(1, most + 1)) if self.spoiled else 0
 
     def machines(self):
         return json.loads((self.stock / "machines.json").read_text())
@@ -42,24 +59,25 @@ def machine_file(at):
     machines = at.machines()
     name = at.pick(sorted(machines))
     path = at.folder / "machine.toml"
-    path.write_text(edited("\n".join(machines[name]), at.rng))
+    path.write_text(at.edited("\n".join(machines[name])))
     return ["simulate", at.tensors(name), "--machine", path]
 
 
 def setting(at):
     machines = at.machines()
     name = at.pick(sorted(machines))
-    fields = [line.split("=")[0].strip() for line in machines[name][2:]]
+    fields = [line.split("=") for line in machines[name][2:]]
     found = ["simulate", at.tensors(name), "--machine", name]
-    for _ in range(at.rng.integers(1, 3)):
-        text = at.pick((str(value(at.rng)), str(number(at.rng)), literal(at.rng)))
-        found += ["--set", f"{at.pick(fields)}={text}"]
+    for _ in range(at.spots(2)):
+        field, old = map(str.strip, at.pick(fields))
+        text = at.pick((str(value(at.rng)), str(number(at.rng)), near(old, at.rng)))
+        found += ["--set", f"{field}={text}"]
     return found
 
 
 def sweep(at):
     path = at.folder / "sweep.toml"
-    path.write_text(edited((at.stock / "sweep.toml").read_text(), at.rng))
+    path.write_text(at.edited((at.stock / "sweep.toml").read_text()))
     return ["sweep", path, "--dry-run", "--out", at.folder / "out"]
 
 
@@ -71,19 +89,21 @@ def own_tensors(at):
             arrays = dict(file)
         np.savez(path, **bent_arrays(at, arrays))
     elif at.rng.integers(2):
-        path.write_bytes(damaged(source.read_bytes(), at.rng))
+        path.write_bytes(at.damaged(source.read_bytes()))
     else:  # inside the archive, which stays whole
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
             names = old.namelist()
             spoiled = at.pick(names)
             for name in names:
                 data = old.read(name)
-                new.writestr(name, damaged(data, at.rng) if name == spoiled else data)
+                new.writestr(name, at.damaged(data) if name == spoiled else data)
     return ["simulate", path, "--machine", machine]
 
 
 def bent_arrays(at, arrays):
     """Arrays of which one has another shape, type, value, or is gone or new."""
+    if not at.spoiled:
+        return arrays
     arrays = dict(arrays)
     name = at.pick(sorted(arrays))
     kind, array = at.rng.integers(6), arrays[name]
@@ -117,23 +137,19 @@ def model(at):
         content = tensors.read_bytes()
         start = 8 + int.from_bytes(content[:8], "little")  # behind the header, mostly
         start *= int(at.rng.integers(4) > 0)
-        tensors.write_bytes(content[:start] + damaged(content[start:], at.rng))
+        tensors.write_bytes(content[:start] + at.damaged(content[start:]))
         manifest["digests"][tensors.name] = blake2b(tensors.read_bytes(), digest_size=8).hexdigest()
     elif at.rng.integers(2):
-        nodes = [path for path in places(manifest) if path[0] == "nodes"]
-        manifest = bent({"nodes": manifest["nodes"]}, at.rng) | {
-            key: entry for key, entry in manifest.items() if key != "nodes"
-        }
-        assert nodes
+        manifest |= at.bent({"nodes": manifest["nodes"]})
     else:
-        manifest = bent(manifest, at.rng)
+        manifest = at.bent(manifest)
     path.write_bytes(gzip.compress(json.dumps(manifest).encode(), mtime=0))
     return at.pick(
         (
             ["simulate", folder, "--machine", at.pick(("basis_first", "systolic"))],
             ["footprint", folder],
             ["networks", "show", spoiled],
-            ["score", folder],
+            ["score", folder, "--images", at.stock / "pictures"],
         )
     )
 
@@ -141,10 +157,10 @@ def model(at):
 def network(at):
     path = at.folder / "net.onnx"
     if at.rng.integers(3) == 0:
-        path.write_bytes(damaged((at.stock / "net.onnx").read_bytes(), at.rng))
+        path.write_bytes(at.damaged((at.stock / "net.onnx").read_bytes()))
     else:
         found = onnx.load(at.stock / "net.onnx")
-        for _ in range(at.rng.integers(1, 3)):
+        for _ in range(at.spots(2)):
             spoil_network(at, found)
         path.write_bytes(found.SerializeToString())
     return ["simulate", path, "--machine", "systolic"]
@@ -183,10 +199,10 @@ def topology(at):
     path = at.folder / "net.csv"
     text = (at.stock / at.pick(("net.csv", "gemm.csv"))).read_text()
     if at.rng.integers(3) == 0:
-        path.write_bytes(damaged(text.encode(), at.rng))
+        path.write_bytes(at.damaged(text.encode()))
     else:
         rows = [line.split(",") for line in text.splitlines()]
-        for _ in range(at.rng.integers(1, 4)):
+        for _ in range(at.spots(3)):
             row = at.pick(rows)
             row[at.rng.integers(len(row))] = str(value(at.rng))
         path.write_text("\n".join(",".join(row) for row in rows))
@@ -196,7 +212,7 @@ def topology(at):
 def checkpoint(at):
     name = at.pick(("net.safetensors", "net.pt"))
     path = at.folder / name
-    path.write_bytes(damaged((at.stock / name).read_bytes(), at.rng))
+    path.write_bytes(at.damaged((at.stock / name).read_bytes()))
     out = ["--out", at.folder / "out"]
     return [
         "compress", "digits_cnn", "--checkpoint", path, "--method", "int8", "--limit", "8", *out,
@@ -207,7 +223,7 @@ def pictures(at):
     folder = at.folder / "pictures"
     shutil.copytree(at.stock / "pictures", folder)
     file = at.pick(sorted(folder.rglob("*.png")))
-    kind = at.rng.integers(6)
+    kind = at.rng.integers(6) if at.spoiled else None
     if kind == 0:
         file.unlink()
         os.mkfifo(file)
@@ -219,14 +235,15 @@ def pictures(at):
         file.unlink()
         file.symlink_to(at.pick(("/dev/zero", "nowhere", file.name)))
     else:
-        file.write_bytes(damaged(file.read_bytes(), at.rng))
-    return [at.pick(("score", "simulate")), at.stock / "model", "--images", folder]
+        file.write_bytes(at.damaged(file.read_bytes()))
+    command = at.pick((["score"], ["simulate", "--machine", "systolic"]))
+    return [*command, at.stock / "model", "--images", folder]
 
 
 def prices(at):
     path = at.folder / "prices.toml"
-    path.write_text(edited((at.stock / "prices.toml").read_text(), at.rng))
-    if at.rng.integers(9) == 0:
+    path.write_text(at.edited((at.stock / "prices.toml").read_text()))
+    if at.spoiled and at.rng.integers(9) == 0:
         path = at.pick((Path("/dev/zero"), Path("/dev/null"), at.folder))
     source = at.stock / "pruned.npz"
     return ["simulate", source, "--machine", "systolic", "--energy-table", path]
@@ -236,10 +253,10 @@ def coded(at):
     path = at.folder / "floats.vbq"
     content = (at.stock / "floats.vbq").read_bytes()
     if at.rng.integers(4):
-        body = damaged(content[:-CRC_BYTES], at.rng)
+        body = at.damaged(content[:-CRC_BYTES])
         path.write_bytes(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little"))
     else:
-        path.write_bytes(damaged(content, at.rng))
+        path.write_bytes(at.damaged(content))
     return ["decode", path, "--out", at.folder / "floats.npz"]
 
 
@@ -248,17 +265,19 @@ def results(at):
     shutil.copytree(at.stock / "results", folder)
     path = folder / "run.json"
     if at.rng.integers(4) == 0:
-        path.write_bytes(damaged(path.read_bytes(), at.rng))
+        path.write_bytes(at.damaged(path.read_bytes()))
     else:
-        path.write_text(json.dumps(bent(json.loads(path.read_text()), at.rng)))
+        path.write_text(json.dumps(at.bent(json.loads(path.read_text()))))
     return ["diff", at.stock / "results", folder]
 
 
 def options(at):
     """Words where an option wants something."""
     source = ["simulate", at.stock / "pruned.npz", "--machine", "systolic"]
+    if not at.spoiled:
+        return source
     words = at.pick((str(value(at.rng)), str(number(at.rng)), word(at.rng)))
-    shapes = ["simulate", "digits_cnn", "--machine", "scnn"]
+    shapes = ["simulate", at.stock / "net.csv", "--machine", "scnn"]
     floats = ["encode", at.stock / "floats.npz", "--out", at.folder / "floats.vbq"]
     return at.pick(
         (
@@ -285,7 +304,7 @@ def kind_of(case):
     return KINDS[case % len(KINDS)]
 
 
-def arguments(case, stock, folder):
+def arguments(case, stock, folder, spoiled=True):
     """The command line of a case, its input written into ``folder``."""
-    place = Place(stock, folder, np.random.default_rng([SEED, case]))
+    place = Place(stock, folder, np.random.default_rng([SEED, case]), spoiled)
     return [str(word) for word in kind_of(case)(place)]

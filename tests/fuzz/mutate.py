@@ -45,6 +45,23 @@ def value(rng):
     return THINGS[rng.integers(len(THINGS))] if kind == 1 else number(rng)
 
 
+def near(old, rng):
+    """The text of a value beside one that was: such as planners and models have to work with."""
+    if old.startswith("[") and old.endswith("]"):
+        entries = old[1:-1].split(",")
+        n = rng.integers(len(entries))
+        entries[n] = near(entries[n].strip(), rng)
+        return f"[{', '.join(entries)}]"
+    try:
+        was = int(old)
+    except ValueError:
+        try:
+            return repr(float(old) * (0.01, 0.5, 2.0, 0.999)[rng.integers(4)])
+        except ValueError:
+            return old
+    return str((was + 1, was - 1, was * 2, was // 2, was * 7, was // 10, 1)[rng.integers(7)])
+
+
 def literal(rng):
     """A value as TOML or JSON might have it, or not."""
     found = value(rng)
@@ -128,14 +145,16 @@ def edited(text, rng):
     lines = text.splitlines()
     for _ in range(rng.integers(1, SPOTS + 1)):
         n = int(rng.integers(len(lines)))
-        name, equals, _old = lines[n].partition("=")
-        kind = rng.integers(8)
+        name, equals, old = lines[n].partition("=")
+        kind = rng.integers(16)
         if kind == 0:
             del lines[n]
         elif kind == 1:
             lines.insert(n, lines[n])
         elif kind == 2:
             lines[n] = f"{word(rng)} = {literal(rng)}"
+        elif equals and kind > 7:
+            lines[n] = f"{name}= {near(old.strip(), rng)}"
         elif equals:
             lines[n] = f"{name}= {literal(rng)}"
         if not lines:

@@ -25,8 +25,9 @@ import torch
 from escalate.cli.main import main
 from tests.fuzz import cases, stock
 
-CPU_S = 60  # of the processor, for one case, which may compile a kernel
-WALL_S = 300  # between two lines of a child
+CPU_S = 20  # of the processor, for one case; where it is not interrupted, twice that
+WALL_S = 60  # between two lines of a child that does not compute
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MEMORY = 6 << 30  # bytes of address space beyond what the imports take
 FILE = 1 << 28  # bytes of a file that is written
 ACCEPTED, REFUSED, TRACEBACK, HANG, DIED, SILENT = (
@@ -53,12 +54,12 @@ class Outcome:
         return f"{self.verdict}: case {self.case} ({kind}), again with: {again}\n{self.told}"
 
 
-def once(case, stocked, verbose=False):
+def once(case, stocked, verbose=False, spoiled=True):
     """Run one case here."""
     folder = Path(tempfile.mkdtemp(prefix="escalate-fuzz-"))
     out, err = io.StringIO(), io.StringIO()
     try:
-        sys.argv = ["escalate", *cases.arguments(case, stocked, folder)]
+        sys.argv = ["escalate", *cases.arguments(case, stocked, folder, spoiled)]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             verdict = _verdict(err)
         words = f"{' '.join(sys.argv)}\n{err.getvalue()}"
@@ -94,7 +95,7 @@ def _late(*_):
     raise Late
 
 
-def _child(numbers, stocked, pipe):
+def _child(numbers, stocked, spoiled, pipe):
     """All cases in turn, a line for each."""
     signal.signal(signal.SIGPROF, _late)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -104,7 +105,7 @@ def _child(numbers, stocked, pipe):
     torch.set_num_threads(1)
     with os.fdopen(pipe, "w") as lines:
         for case in numbers:
-            found = once(case, stocked)
+            found = once(case, stocked, spoiled=spoiled)
             lines.write(json.dumps([found.case, found.verdict, found.told]) + "\n")
             lines.flush()
 
@@ -140,15 +141,14 @@ def prepared(folder):
         raise RuntimeError(f"{folder}: the good inputs could not be made")
 
 
-def outcomes(numbers, stocked):
+def outcomes(numbers, stocked, spoiled=True):
     """What becomes of the cases, one after the other."""
     left = list(numbers)
     while left:
-        child, reader = _forked(_child, left, stocked)
+        child, reader = _forked(_child, left, stocked, spoiled)
         with os.fdopen(reader) as lines:
             while left:
-                ready, _, _ = select.select([lines], [], [], WALL_S)
-                line = lines.readline() if ready else None
+                line = lines.readline() if _speaks(child, lines) else None
                 if not line:
                     if line is None:
                         os.kill(child, signal.SIGKILL)
@@ -157,6 +157,23 @@ def outcomes(numbers, stocked):
                 yield Outcome(*json.loads(line))
                 left.pop(0)
         os.waitpid(child, 0)
+
+
+def _speaks(child, lines):
+    """Whether a child says something before it is late: by what it computed, on a busy machine."""
+    begun = seen = _seconds(child)
+    while True:
+        ready, _, _ = select.select([lines], [], [], WALL_S)
+        now = _seconds(child)
+        if ready or now - seen < WALL_S / 100 or now - begun > 2 * CPU_S:
+            return bool(ready)
+        seen = now
+
+
+def _seconds(child):
+    """What a process has computed so far."""
+    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def counted(found):

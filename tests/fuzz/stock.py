@@ -26,15 +26,22 @@ source = "another one"
 machine = "systolic"
 """
 SWEEP = """
-networks = ["digits_cnn"]
+networks = ["{network}"]
 machines = ["systolic", "scnn"]
 mode = "grid"
 seed = [0, 1]
 count = 1
-sampling_seed = 0
-synthetic = { weights = [0.3, 0.5], activations = 0.4 }
-set.systolic = { rows = [8, 16] }
-set.scnn = { pe_rows = 4, pe_columns = [2, 4] }
+
+[synthetic]
+weights = [0.3, 0.5]
+activations = 0.4
+
+[set.systolic]
+rows = [8, 16]
+
+[set.scnn]
+pe_rows = 4
+pe_columns = [2, 4]
 """
 HEADING = """Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, \
 Num Filter, Strides,
@@ -65,7 +72,7 @@ def make(folder: Path) -> None:
     network(folder / "net.onnx")
     pictures(folder / "pictures")
     (folder / "prices.toml").write_text(PRICES)
-    (folder / "sweep.toml").write_text(SWEEP)
+    (folder / "sweep.toml").write_text(SWEEP.format(network=folder / "net.csv"))
     (folder / "net.csv").write_text(TOPOLOGY)
     (folder / "gemm.csv").write_text(PRODUCTS)
     import torch

@@ -13,10 +13,16 @@ ROOT = Path(__file__).parents[2]
 SHARDS, IN_SHARD = 8, 1250
 
 
-def fuzz(first, cases):
+def fuzz(first, cases, *more):
     command = [sys.executable, "-m", "tests.fuzz", "--first", str(first), "--cases", str(cases)]
+    command += more
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_what_is_not_spoiled_is_accepted():
+    fuzz(0, 26, "--unspoiled")
 
 
 @pytest.mark.slow
