@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -21,6 +21,8 @@ from workloads.synthetic import synthetic_layer
 from workloads.tensors import LayerTensors
 
 DENSITY = 0.5  # of the activations with which a model's layers are timed; images are not read
+MOST_IMAGES = 4  # that layers are timed with; more take as many times longer
+SUM_BYTES = 4  # of an output before it is quantized
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss's unit
 
 
@@ -31,7 +33,8 @@ class Estimate:
     Parameters
     ----------
     seconds : of one process
-    peak_bytes : of memory of one process, as measured on the largest layers
+    peak_bytes : of memory of one process, as measured on the largest layers; pixels and sums of
+        images that were not simulated are added
     timed : layers that were simulated to find out
     """
 
@@ -68,18 +71,32 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
     jobs : what is to be simulated
     """
     rates: dict[str, tuple[float, float]] = {}
-    timed, seconds = 0, 0.0
+    timed, seconds, images = 0, 0.0, 0
     layers_of = cache(shapes)  # a model is read once, however many jobs it has
     for job in jobs:
         name = job.choices[0].machine.name
         if name not in rates:
-            rates[name], count = _rates(job, layers_of(job.source))
+            rates[name], count = _rates(_of_few_images(job), layers_of(job.source))
             timed += count
         first, further = rates[name]
         macs = sum(layer.macs for layer in layers_of(job.source)) * job.feed.count
         seconds += macs * (first + further * (len(job.choices) - 1))
+        further_images = max(0, job.feed.count - MOST_IMAGES)
+        images = max(images, further_images * max(map(_image_bytes, layers_of(job.source))))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
-    return Estimate(seconds, peak, timed)
+    return Estimate(seconds, peak + images, timed)
+
+
+def _of_few_images(job: Job) -> Job:
+    """The job with no more images than are needed to see how long one takes."""
+    count = min(job.feed.count, MOST_IMAGES)
+    synthetic = job.feed.synthetic and replace(job.feed.synthetic, images=count)
+    return replace(job, feed=replace(job.feed, count=count, synthetic=synthetic))
+
+
+def _image_bytes(layer: ConvLayer) -> int:
+    """What one image's input and output of a layer take."""
+    return layer.C * layer.H * layer.W + SUM_BYTES * layer.K * layer.P * layer.Q
 
 
 def jobs_of(source: Source, choices: Sequence[Choice], feed: Feed) -> list[Job]:

@@ -20,6 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import torch
 
 from escalate.cli.main import main
@@ -103,6 +104,7 @@ def _child(numbers, stocked, spoiled, pipe):
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
     torch.set_num_threads(1)
+    numba.set_num_threads(1)
     with os.fdopen(pipe, "w") as lines:
         for case in numbers:
             found = once(case, stocked, spoiled=spoiled)

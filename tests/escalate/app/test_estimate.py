@@ -62,3 +62,18 @@ def test_processes_share_the_time_and_each_want_memory():
     one, two = found.told(), found.told(2)
     assert two["seconds_about"] == pytest.approx(one["seconds_about"] / 2, abs=0.01)
     assert two["peak_bytes_about"] == 2 * one["peak_bytes_about"]
+
+
+def test_many_images_are_estimated_from_a_few(monkeypatch):
+    seen, own = [], Systolic.run_shape
+
+    def run(self, layer, spec, images):
+        seen.append(images)
+        return own(self, layer, spec, images)
+
+    monkeypatch.setattr(Systolic, "run_shape", run)
+    source, choices = resolve(["digits_cnn"]), choose_all(["systolic"])
+    few, many = (estimate(jobs_of(source, choices, Feed(count=n))) for n in (4, 100_000))
+    assert set(seen) == {4}
+    largest = max(n.C * n.H * n.W + 4 * n.K * n.P * n.Q for n in shapes(source))
+    assert many.peak_bytes >= few.peak_bytes + 99_996 * largest
