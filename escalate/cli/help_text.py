@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 EXAMPLES = "Examples:"
 INSIDE = re.compile(r"(?<!\n)\n(?!\n)")  # a line end inside a paragraph
@@ -23,6 +23,10 @@ def split(text: str) -> tuple[str, list[str]]:
     return INSIDE.sub(" ", about.strip()), [line for line in lines if line]
 
 
+def _untyped(ctx: Any) -> None:
+    """No type, where help has a column of types."""
+
+
 class _Helpful:
     """Paragraphs fill the lines; examples follow the options, a line each, however long."""
 
@@ -30,6 +34,9 @@ class _Helpful:
 
     def format_help(self, context: Any, formatter: Any) -> None:
         """Print the help."""
+        for each in self.get_params(context):  # type: ignore[attr-defined]
+            if isinstance(each, TyperArgument) or each.is_flag:
+                each.display_type_rich = _untyped  # a name, or nothing, is all there is to give
         written = self.help
         about, examples = split(written or "")
         self.help = about

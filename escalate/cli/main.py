@@ -31,7 +31,7 @@ from escalate.cli import (
     validate,
     verify,
 )
-from escalate.cli.help_text import Command
+from escalate.cli.help_text import Command, Group
 from escalate.cli.names import check_neighbours
 from escalate.cli.numbers import bounded
 from escalate.version import VERSION
@@ -43,6 +43,7 @@ EXIT_CODES = (
 
 app = typer.Typer(
     name="escalate",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

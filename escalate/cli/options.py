@@ -208,7 +208,7 @@ Mean = Annotated[
         "--mean",
         metavar="A,B,C",
         show_default=False,
-        help="Of pixels, per channel, as the network was trained; ImageNet's for colour by "
+        help="Mean of pixels per channel, as in the network's training; ImageNet's for colour by "
         "default.",
         rich_help_panel=DATA,
     ),
@@ -219,7 +219,7 @@ Std = Annotated[
         "--std",
         metavar="A,B,C",
         show_default=False,
-        help="Their deviation, likewise; goes with --mean.",
+        help="Standard deviation of pixels, likewise; goes with --mean.",
         rich_help_panel=DATA,
     ),
 ]
@@ -228,7 +228,7 @@ Units = Annotated[
     typer.Option(
         "--units",
         metavar="1|255",
-        help="Of --mean and --std: what white is.",
+        help="What white is in --mean and --std.",
         rich_help_panel=DATA,
     ),
 ]
