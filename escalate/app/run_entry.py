@@ -6,12 +6,20 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 Count = Annotated[int, Field(strict=True, ge=0)]
+UNKNOWN = "effectual_ops"  # null where there were shapes only
 Cell = tuple[str, str, str, Count]  # level or component, tensor or action, ..., and how often
 
 
 def _fraction(text: str) -> str:
     Fraction(text)
     return text
+
+
+def _counted(counts: dict[str, int | None]) -> dict[str, int | None]:
+    missing = [name for name, count in counts.items() if count is None and name != UNKNOWN]
+    if missing:
+        raise ValueError(f"{missing[0]} is null, wanted a number")
+    return counts
 
 
 class _Entry(BaseModel):
@@ -24,7 +32,7 @@ class LayerEntry(_Entry):
     layer: dict[str, Any]  # which ConvLayer checks
     images: Annotated[int, Field(ge=1)]
     mode: str
-    counts: dict[str, Count]
+    counts: Annotated[dict[str, Count | None], AfterValidator(_counted)]
     causes: dict[str, Count]
     traffic: list[Cell]
     events: list[Cell]

@@ -159,3 +159,19 @@ def test_an_interrupted_folder_leaves_the_old_one(tmp_path):
         write_half(tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "a.json").read_text() == "old"
+
+
+def test_runs_of_shapes_alone_read_back_too(tmp_path):
+    """Pairs that are effectual are not known of them, and null; no other count may be."""
+    simulated = Request(resolve(["digits_cnn"]), choose_all(["systolic"]), Feed()).run()
+    runs = [simulation.run for simulation in simulated]
+    path = tmp_path / "run.json"
+    write_runs(path, runs)
+    assert runs[0].results[0].counters.effectual_ops is None
+    for before, after in zip(runs[0].results, read_runs(tmp_path)[0].results, strict=True):
+        assert after.counters == before.counters
+    content = json.loads(path.read_text())
+    content["runs"][0]["layers"][0]["counts"]["multiplies"] = None
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match="multiplies is null"):
+        read_runs(tmp_path)
