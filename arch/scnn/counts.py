@@ -1,31 +1,22 @@
-"""Strip + groups of filters + tensors -> what every step does: blocks, products, cycles of each PE.
+"""A plane + groups of filters -> what every step does: blocks, products, cycles of each PE.
 
 A step is one group of filters on one strip of one image; in a fully connected layer as many groups
 as there are PEs.  Nothing here depends on barriers, clocks, the sizes of memories or the DRAM.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from arch.scnn.kernels import banks_by_tap, block_cycles
-from arch.scnn.plan import Grouping
-from arch.scnn.queues import queue_activations, queue_weights, store_weights
+from arch.scnn.plane import Plane, together
 from arch.scnn.spec import ScnnSpec
-from arch.scnn.tiles import Strip, halo_areas
-from workloads.layer import ConvLayer
+from arch.scnn.weights import Weights
 
-
-def mask(values: np.ndarray) -> np.ndarray:
-    """1 where a value is not zero, uint8: one type, for which the scans are compiled once.
-
-    Examples
-    --------
-    >>> mask(np.array([-3, 0, 5], np.int8)).tolist()
-    [1, 0, 1]
-    """
-    return (values != 0).view(np.uint8)
+CELLS = 1 << 21  # of a table by channel, group of filters and tile that are counted at once
+OWN = 64  # channels of a grouped layer that are counted at once
+STAGES = (4, 1)  # parts of the channels after which a count may end early
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,154 +79,137 @@ def joined(parts: Sequence[Part]) -> Part:
     return Part(**found)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Queues:
-    """Weights of all groups, queued, and their entries in run-of-zeros form.
+def steps_of(groups: np.ndarray, shared: bool, spec: ScnnSpec) -> np.ndarray:
+    """First row of each step of a strip in an array by group of filters."""
+    return np.arange(0, groups.shape[0], spec.pes if shared else 1)
 
-    ``first`` int64 (groups, C, phases + 1), where each phase begins in ``entries``; ``stored``
-    int64 (groups, C).
+
+class Tally:
+    """The cycles of all blocks, counted channel by channel.
+
+    Until all are counted, the rest stands in as if no bank were in conflict: ``part`` is then a
+    lower bound of every PE's cycles, and of the slowest ones'.
     """
 
-    entries: np.ndarray
-    first: np.ndarray
-    stored: np.ndarray
+    def __init__(self, spec: ScnnSpec, on: Plane, of: Weights) -> None:
+        self.spec, self.on, self.of, self.counted = spec, on, of, 0
+        channels, phases, tiles = on.vectors.shape
+        self.taps = of.vectors.reshape(channels * phases, -1)
+        self.banks = banks_by_tap(on.rows.out, on.columns.out)
+        self.exact = np.zeros((of.grouping.size, tiles), np.int64)
+        self.slowest = np.zeros((len(self._steps()), on.strips), np.int64)
+        self.blocks = self._blocks(0)
+        self.rest = self.blocks + self._starts(0)
+        self.known = self._known()
 
     @property
-    def counts(self) -> np.ndarray:
-        """Weights by group, channel and phase."""
-        return np.diff(self.first, axis=2)
+    def done(self) -> bool:
+        """Whether all channels are counted."""
+        return self.counted == len(self.on.vectors)
 
+    def _steps(self) -> np.ndarray:
+        return steps_of(self.of.reads, self.on.shared, self.spec)
 
-def queued(
-    layer: ConvLayer, spec: ScnnSpec, strip: Strip, grouping: Grouping, by_tap: np.ndarray
-) -> Queues:
-    """Queue the weights, mask (C/groups, R, S, K), of every group of filters."""
-    per_group, phases = layer.K // layer.groups, layer.stride**2
-    shape = (grouping.size, layer.C)
-    first = np.zeros((*shape, phases + 1), np.int64)
-    keep, bounds = not spec.skip_zeros, grouping.bounds
-    taps = strip.rows.tap_phase, strip.columns.tap_phase, layer.stride
-    nothing = np.empty(0, np.int32)
-    queue_weights(by_tap, keep, bounds, per_group, *taps, first, nothing)
-    ends = np.cumsum(first[:, :, 1:].reshape(-1)).reshape(*shape, phases)
-    first[:, :, 0] = ends[:, :, 0] - first[:, :, 1]
-    first[:, :, 1:] = ends
-    entries = np.empty(int(ends[-1, -1, -1]), np.int32)
-    if entries.size:
-        queue_weights(by_tap, keep, bounds, per_group, *taps, first, entries)
-    stored = np.zeros(shape, np.int64)
-    store_weights(by_tap, keep, bounds, per_group, spec.longest_run, stored)
-    return Queues(entries, first, stored)
+    def _blocks(self, first: int) -> np.ndarray:
+        """Blocks from a channel on, int64 (groups, tiles)."""
+        low = first * self.on.vectors.shape[1]
+        return (self.taps[low:].T @ self.on.flat[low:]).astype(np.int64)
 
+    def _starts(self, first: int) -> np.ndarray:
+        """Cycles to begin the channels from one on, int64 (groups, 1)."""
+        reads: np.ndarray = self.of.reads[:, first:].sum(axis=1, dtype=np.int64)
+        return self.spec.channel_cycles * reads[:, None]
 
-def pixels(
-    layer: ConvLayer, spec: ScnnSpec, strip: Strip, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Queue the strip's activations, mask (C, H, W): kinds, and where each queue begins."""
-    rows, columns = strip.rows, strip.columns
-    low, high = int(rows.bounds[0]), int(rows.bounds[-1])
-    left, right = int(columns.bounds[0]), int(columns.bounds[-1])
-    queues = strip.tiles * layer.stride**2
-    entries = np.empty((layer.C, max(1, (high - low) * (right - left))), np.int32)
-    first = np.zeros((layer.C, queues + 1), np.int32)
-    queue_activations(
-        np.ascontiguousarray(values[:, low:high, left:right]),
-        not spec.skip_zeros,
-        rows.bounds - low,
-        columns.bounds - left,
-        rows.kind,
-        columns.kind,
-        rows.phase,
-        columns.phase,
-        layer.stride,
-        columns.out.shape[0],
-        entries,
-        first,
-    )
-    return entries, first
+    def _cycles(self, low: int, high: int, groups: slice) -> np.ndarray:
+        """Cycles of some channels, (channels, groups, tiles)."""
+        on, of, spec = self.on, self.of, self.spec
+        if spec.skip_zeros and spec.bank_conflicts == "stall":
+            shape = (high - low, groups.stop - groups.start, on.vectors.shape[2])
+            cycles = np.empty(shape, np.int64)
+            pixels = on.queue[low:high], on.first[low:high]
+            queued = of.entries, np.ascontiguousarray(of.first[groups, low:high])
+            size = together(on.shared, spec)
+            block_cycles(*pixels, *queued, self.banks, size, spec.weight_vector, cycles)
+        else:
+            taps = of.vectors[low:high, :, groups].astype(np.int64)
+            cycles = np.einsum("cpt,cpg->cgt", on.vectors[low:high], taps)
+        if spec.channel_cycles:
+            cycles += spec.channel_cycles * of.reads[groups, low:high].T[:, :, None]
+        return cycles
 
+    def _add(self, low: int, high: int) -> None:
+        """Count some channels: only the groups of filters that read any of them."""
+        using = np.flatnonzero(self.of.reads[:, low:high].any(axis=1))
+        groups = slice(int(using[0]), int(using[-1]) + 1)
+        cycles = self._cycles(low, high, groups)
+        self.exact[groups] += cycles.sum(axis=0)
+        if not self.on.shared:
+            self.slowest[groups] += self.on.by_strip(cycles, most=True).sum(axis=0)
+            return
+        most = np.zeros((high - low, self.exact.shape[0]), np.int64)
+        most[:, groups] = cycles[:, :, 0]
+        self.slowest[:, 0] += np.maximum.reduceat(most, self._steps(), axis=1).sum(axis=0)
 
-def together(strip: Strip, spec: ScnnSpec) -> int:
-    """Activations of a block."""
-    return 1 if strip.shared else spec.activation_vector
+    def stages(self) -> Iterator[None]:
+        """Count, and come back from time to time."""
+        channels = len(self.on.vectors)
+        piece = max(1, CELLS // self.exact.size)
+        if not self.of.reads.all():  # each group of filters reads its own channels
+            piece = max(piece, OWN)
+        for parts in STAGES:
+            end = -(-channels // parts)
+            while self.counted < end:
+                high = min(end, self.counted + piece)
+                self._add(self.counted, high)
+                self.counted = high
+            self.rest = self._blocks(self.counted) + self._starts(self.counted)
+            yield
 
+    def _on_pes(self, values: np.ndarray) -> np.ndarray:
+        """(groups, tiles) -> (steps, PEs)."""
+        groups, spec, on = values.shape[0], self.spec, self.on
+        if on.shared:
+            padded = np.zeros((len(self._steps()), spec.pes), np.int64)
+            padded.reshape(-1)[:groups] = values[:, 0]
+            return padded
+        grid = np.zeros((on.strips, groups, spec.pes), np.int64)
+        grid[on.strip[:, None], np.arange(groups), on.pe(spec.pe_columns)[:, None]] = values.T
+        return grid.reshape(-1, spec.pes)
 
-def touched(layer: ConvLayer, grouping: Grouping) -> np.ndarray:
-    """Whether a group of filters reads a channel: bool (groups of filters, C)."""
-    bounds = grouping.bounds
-    own = np.arange(layer.C) // layer.channels_per_group * (layer.K // layer.groups)
-    found: np.ndarray = (bounds[:-1, None] < own + layer.K // layer.groups) & (
-        bounds[1:, None] > own
-    )
-    return found
+    def _filters(self) -> np.ndarray:
+        """From and to which filter each step goes."""
+        bounds = self.of.grouping.bounds
+        starts = bounds[self._steps()]
+        ends = np.append(starts[1:], bounds[-1])
+        return np.tile(np.stack([starts, ends], axis=1), (self.on.strips, 1))
 
+    def _known(self) -> Part:
+        """What does not depend on conflicts."""
+        on, of, spec = self.on, self.of, self.spec
+        filters, (most, total) = self._filters(), on.halo
+        K, reads = int(of.grouping.bounds[-1]), of.reads.sum(axis=0)
+        values = on.values.sum(axis=2) * of.counts.sum(axis=0)
+        stored = np.add.reduceat(of.stored, self._steps())
+        size = filters[:, 1] - filters[:, 0]
+        nothing = np.zeros(len(filters), np.int64)
+        return Part(
+            slowest=nothing,
+            per_pe=nothing[:, None],
+            halo_cycles=np.repeat(most, len(self._steps())) * size,
+            weight_entries=np.tile(stored, on.strips),
+            filters=filters,
+            used=self._on_pes(np.ones_like(self.exact)).max(axis=0),
+            blocks=int(self.blocks.sum()),
+            products=int(values.sum()),
+            starts=int(self._starts(0).sum()) * self.exact.shape[1],
+            activation_vectors=int((on.vectors.sum(axis=(1, 2)) * reads).sum()),
+            weight_vectors=int(of.vectors.sum()) * on.strips * (1 if on.shared else spec.pes),
+            halo_words=total * K,
+        )
 
-def by_step(groups: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """First row of each step in an array by group of filters."""
-    return np.arange(0, groups.shape[0], spec.pes if strip.shared else 1)
-
-
-def _on_pes(times: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """(C, groups, tiles) -> (steps, C, PEs): a tile's place in the grid, or a group's."""
-    channels, groups, _ = times.shape
-    steps = strip.steps(groups, spec.pes)
-    if strip.shared:
-        padded = np.zeros((channels, steps * spec.pes), times.dtype)
-        padded[:, :groups] = times[:, :, 0]
-        return padded.reshape(channels, steps, spec.pes).transpose(1, 0, 2)
-    grid = np.zeros((groups, channels, spec.pe_rows, spec.pe_columns), times.dtype)
-    grid[:, :, : strip.rows.tiles, : strip.columns.tiles] = times.transpose(1, 0, 2).reshape(
-        groups, channels, strip.rows.tiles, strip.columns.tiles
-    )
-    return grid.reshape(groups, channels, spec.pes)
-
-
-def step_filters(strip: Strip, grouping: Grouping, spec: ScnnSpec) -> np.ndarray:
-    """From and to which filter each step goes: int64 (steps, 2)."""
-    starts = grouping.bounds[by_step(grouping.bounds[:-1], strip, spec)]
-    return np.stack([starts, np.append(starts[1:], grouping.bounds[-1])], axis=1)
-
-
-def part(
-    layer: ConvLayer,
-    spec: ScnnSpec,
-    strip: Strip,
-    grouping: Grouping,
-    weights: Queues,
-    values: np.ndarray,
-) -> Part:
-    """One strip of one image, mask (C, H, W)."""
-    queue, first = pixels(layer, spec, strip, values)
-    here = np.diff(first, axis=1).reshape(layer.C, strip.tiles, -1).astype(np.int64)
-    size = together(strip, spec)
-    vectors = -(-here // size)
-    weight_vectors = -(-weights.counts // spec.weight_vector)
-    blocks = np.einsum("ctp,gcp->cgt", vectors, weight_vectors)
-    cycles = np.ascontiguousarray(blocks)
-    if spec.skip_zeros and spec.bank_conflicts == "stall":
-        banks = banks_by_tap(strip.rows.out, strip.columns.out)
-        cycles = np.zeros_like(cycles)
-        queues = queue, first, weights.entries, weights.first, banks
-        block_cycles(*queues, size, spec.weight_vector, cycles)
-    reads = touched(layer, grouping)
-    starts = np.broadcast_to(spec.channel_cycles * reads.T[:, :, None], cycles.shape)
-    times = _on_pes(cycles + starts, strip, spec)
-    filters = step_filters(strip, grouping, spec)
-    most, total = halo_areas(strip)
-    copies = 1 if strip.shared else spec.pes
-    return Part(
-        slowest=times.max(axis=2).sum(axis=1),
-        per_pe=times.sum(axis=1),
-        halo_cycles=most * (filters[:, 1] - filters[:, 0]),
-        weight_entries=np.add.reduceat(
-            weights.stored.sum(axis=1), by_step(weights.stored, strip, spec)
-        ),
-        filters=filters,
-        used=_on_pes(np.ones_like(cycles[:1]), strip, spec).max(axis=(0, 1)),
-        blocks=int(blocks.sum()),
-        products=int((here.sum(axis=1) * weights.counts.sum(axis=0)).sum()),
-        starts=int(starts.sum()),
-        activation_vectors=int((vectors.sum(axis=(1, 2)) * reads).sum()),
-        weight_vectors=int(weight_vectors.sum()) * copies,
-        halo_words=total * layer.K,
-    )
+    def part(self) -> Part:
+        """What is known so far."""
+        slowest, per_pe = self.slowest.T.reshape(-1), self._on_pes(self.exact + self.rest)
+        if not self.done:
+            slowest = slowest + self._on_pes(self.rest).max(axis=1)
+        return replace(self.known, slowest=slowest, per_pe=per_pe)

@@ -54,22 +54,19 @@ def _tabulate(
     end: int,
     lane: int,
     banks: np.ndarray,
-    met: np.ndarray,
-    count: int,
     table: np.ndarray,
 ) -> None:
     """Products in each bank, of one pixel of each kind with one block of weights.
 
     weights : int32, as in ``block_cycles``; the block goes from ``begin`` to ``end``
-    banks : uint8 (kinds, taps), as in ``block_cycles``
-    met : int64, the first ``count`` kinds have pixels
-    table : uint8 (kinds + 1, BANKS, LANES), to which the products are added
+    banks : uint8 (taps, kinds met), as in ``block_cycles``
+    table : uint8 (kinds met + 1, BANKS, LANES), to which the products are added
     """
     for at in range(begin, end):
         tap, k = weights[at] >> 3, weights[at] & 7
         own = (k & 3) | (k & 4) << 2
-        for entry in range(count):
-            bank = banks[met[entry], tap]
+        for entry in range(banks.shape[1]):
+            bank = banks[tap, entry]
             if bank != OUTSIDE:
                 table[entry + 1, bank ^ own, lane] += np.uint8(1)
 
@@ -118,6 +115,10 @@ def _tiles(
     cycles : int64 (groups of filters, tiles), added to
     """
     together = np.zeros(max(AT_ONCE, per_block), np.int64)
+    alone = np.empty((table.shape[0], LANES), np.uint8)
+    none = table[0]
+    for kind in range(table.shape[0]):
+        _fullest(table[kind], none, none, none, alone[kind])
     most = np.empty(LANES, np.uint8)
     sums = np.empty((BANKS, LANES), np.uint8)
     total = np.empty(LANES, np.int64)
@@ -127,13 +128,24 @@ def _tiles(
             continue
         total[:] = 0
         for at in range(begin, stop, per_block):
+            if per_block == 1 or at + 1 == stop:
+                only = alone[slots[at]]
+                for lane in range(LANES):
+                    total[lane] += only[lane]
+                continue
             for i in range(per_block):
                 together[i] = slots[at + i] if at + i < stop else 0
             _vector(table, together, sums, most)
             for lane in range(LANES):
                 total[lane] += most[lane]
-        for lane in range(group.size):
-            cycles[group[lane], tile] += total[lane]
+        low = 0
+        while low < group.size:
+            found, at = total[low], low + 1
+            while at < group.size and group[at] == group[low]:
+                found += total[at]
+                at += 1
+            cycles[group[low], tile] += found
+            low = at
 
 
 @kernel()
@@ -200,13 +212,14 @@ def block_cycles(
             if count == 0:
                 continue
             table = np.zeros((count + 1, BANKS, LANES), np.uint8)  # nothing at 0
+            here = np.ascontiguousarray(banks[met[:count]].T)
             lane = 0
             for g in range(groups):
                 high = weight_first[g, c, phase + 1]
                 for begin in range(weight_first[g, c, phase], high, weights_per_block):
                     end = min(begin + weights_per_block, high)
                     group[lane] = g
-                    _tabulate(weights, begin, end, lane, banks, met, count, table)
+                    _tabulate(weights, begin, end, lane, here, table)
                     lane += 1
                     if lane == LANES:
                         _tiles(

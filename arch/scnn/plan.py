@@ -6,13 +6,15 @@ largest output tile).  Within a group every input channel is taken once: the PE 
 non-zero activations of the channel by all non-zero weights of channel and group, a vector of I by
 a vector of F at a time.  A group of filters reads the channels of its own layer groups only.
 
-Assumption: the plan is searched for.  The plane is cut into strips, rows and columns halved by
-turns; filters into groups, of a part of one layer group's filters or of whole layer
-groups.  Which there are depends on layer and grid of PEs alone, the memories only say which fit: a
-plan of smaller memories is one of larger ones.  See ``search`` for which is taken.
+Assumption: which of some plans is taken is searched for.  The plane is cut into 1, 4, 16 ...
+strips, rows and columns alike, the filters into groups of 2, 8, 32 ..., and whole layer groups
+likewise; a cut finer than half of the smallest accumulators need is no plan.  Which plans there are
+depends on layer and grid of PEs alone, the memories only say which fit: a plan of smaller memories
+is one of larger ones.  See ``search`` for which is taken.
 
-``tiling`` other than ``output`` names the plan of another simulator: as few strips of rows, and
-groups of as many filters, as the accumulators allow.  ``filters_per_group`` names Kc.
+``tiling`` other than ``output``, or ``filters_per_group`` other than ``fit``, names one plan: as
+few strips of rows as the accumulators allow, and groups of as many filters as they hold (``most``),
+or of so many.
 
 Assumption: a fully connected layer has no plane to cut, so the PEs share its filters; every
 activation goes to all PEs, one in each block, so that 1 of I multipliers works (the paper's 25 %).
@@ -26,6 +28,7 @@ import numpy as np
 
 from arch.cuts import cut
 from arch.errors import OperandError
+from arch.scnn.kernels import BANKS
 from arch.scnn.spec import ScnnSpec
 from workloads.layer import ConvLayer
 
@@ -34,7 +37,6 @@ Span = tuple[int, int]
 # Cells of a table by group of filters and input channel, beyond which groups of few filters of a
 # fully connected layer are no plan: they would only multiply its steps.
 MOST_CELLS = 1 << 23
-FINE = 8  # up to so many groups every number is tried, then ever coarser ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,25 +63,18 @@ class Grouping:
         return int(np.diff(self.bounds).max())
 
 
-def counts(most: int) -> list[int]:
-    """Numbers of parts that are tried: all up to 8, then in steps of up to a quarter, and all.
+def sizes(most: int) -> list[int]:
+    """Sizes of groups that are tried: all, and 2, 8, 32, 128 ...
+
+    The lowest three bits of a filter choose its banks, so 8 or 32 filters spread evenly.
 
     Examples
     --------
-    >>> counts(20)
-    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20]
+    >>> sizes(64)
+    [64, 32, 8, 2]
     """
-    found, step = list(range(1, min(most, FINE) + 1)), 2
-    while found[-1] + step < most:
-        found.append(found[-1] + step)
-        if found[-1] == FINE * step:
-            step *= 2
-    return found if found[-1] == most else [*found, most]
-
-
-def _halvings(most: int) -> list[int]:
-    """1, 2, 4 ... parts of so many rows of tiles, down to single rows."""
-    return sorted({1 << n for n in range(most.bit_length()) if 1 << n <= most} | {most})
+    ladder = [2 << n for n in range(0, most.bit_length(), 2) if 2 << n < most]
+    return [most, *reversed(ladder)]
 
 
 def _spans(outputs: int, pes: int, parts: int) -> list[Span]:
@@ -105,7 +100,7 @@ class Grid:
     --------
     >>> layer = ConvLayer("conv", C=8, K=64, H=56, W=56, R=3, S=3, padding=(1, 1, 1, 1))
     >>> [(len(grid.rows), len(grid.columns), grid.area) for grid in grids(layer, ScnnSpec())]
-    [(1, 1, 49), (2, 1, 28), (2, 2, 16), (4, 2, 8), (4, 4, 4), (7, 4, 2), (7, 7, 1)]
+    [(1, 1, 49), (2, 2, 16), (4, 4, 4), (7, 7, 1)]
     """
 
     rows: tuple[Span, ...]
@@ -134,7 +129,8 @@ def named_grid(layer: ConvLayer, spec: ScnnSpec) -> Grid:
     if layer.is_linear:
         return Grid(((0, 1),), ((0, 1),), 1)
     least, width = min(layer.P, spec.pe_rows), -(-layer.Q // spec.pe_columns)
-    if spec.filters_per_group == "fit" and width > spec.accumulator_entries:
+    held = not isinstance(spec.filters_per_group, int)
+    if held and width > spec.accumulator_entries:
         raise OperandError(
             f"{layer.name}: a tile of one row of outputs has {width} psums, wanted at most "
             f"accumulator_entries = {spec.accumulator_entries}"
@@ -142,7 +138,7 @@ def named_grid(layer: ConvLayer, spec: ScnnSpec) -> Grid:
     for number in range(1, layer.P // least + 1):
         height = -(-layer.P // number)
         tall = -(-height // spec.pe_rows)
-        if spec.filters_per_group != "fit" or tall * width <= spec.accumulator_entries:
+        if not held or tall * width <= spec.accumulator_entries:
             break
     rows = list(pairwise(cut(layer.P, height).tolist()))
     return _grid(layer, spec, rows, [(0, layer.Q)])
@@ -150,7 +146,7 @@ def named_grid(layer: ConvLayer, spec: ScnnSpec) -> Grid:
 
 def grids(layer: ConvLayer, spec: ScnnSpec) -> Iterator[Grid]:
     """The ways to cut the plane, the whole plane first."""
-    if layer.is_linear or spec.tiling != "output":
+    if layer.is_linear:
         yield named_grid(layer, spec)
         return
     down, across = -(-layer.P // spec.pe_rows), -(-layer.Q // spec.pe_columns)
@@ -160,20 +156,12 @@ def grids(layer: ConvLayer, spec: ScnnSpec) -> Iterator[Grid]:
         yield _grid(layer, spec, rows, _spans(layer.Q, spec.pe_columns, wide))
         if (high, wide) == (down, across):
             return
-        if high < down and (high * across <= wide * down or wide == across):
-            high = min(2 * high, down)
-        else:
-            wide = min(2 * wide, across)
-
-
-def one_group(layer: ConvLayer) -> Grouping:
-    """All filters."""
-    return Grouping(cut(layer.K, layer.K))
+        high, wide = min(2 * high, down), min(2 * wide, across)
 
 
 def named_grouping(layer: ConvLayer, spec: ScnnSpec, area: int) -> Grouping:
     """Groups of as many filters as the accumulators hold, or as ``filters_per_group`` says."""
-    if spec.filters_per_group != "fit":
+    if isinstance(spec.filters_per_group, int):
         most = spec.filters_per_group
     else:
         most = max(1, spec.accumulator_entries // area)
@@ -183,22 +171,57 @@ def named_grouping(layer: ConvLayer, spec: ScnnSpec, area: int) -> Grouping:
     return Grouping(cut(layer.K, size), aligned)
 
 
-def groupings(layer: ConvLayer, spec: ScnnSpec, area: int) -> list[Grouping]:
-    """The groups of filters whose psums fit the accumulators, the largest groups first."""
-    if spec.filters_per_group != "fit" or spec.tiling != "output":
-        return [named_grouping(layer, spec, area)]
+def groupings(layer: ConvLayer, spec: ScnnSpec) -> list[Grouping]:
+    """The ways to group the filters, the largest groups first."""
     per = layer.K // layer.groups
     if layer.is_linear:
-        share = -(-layer.K // spec.pes)
-        sizes = sorted({-(-share // number) for number in _halvings(share)}, reverse=True)
-        few = [size for size in sizes if -(-layer.K // size) * layer.C <= MOST_CELLS]
-        fit = [size for size in few or sizes[:1] if size <= spec.accumulator_entries]
-        named = [named_grouping(layer, spec, area)]
-        return [Grouping(cut(layer.K, size), layer.groups == 1) for size in fit] or named
-    many = [cut(layer.K, per * -(-layer.groups // number)) for number in counts(layer.groups)]
+        every = sizes(-(-layer.K // spec.pes))
+        few = {size for size in every if -(-layer.K // size) * layer.C <= MOST_CELLS}
+        few.add(next(size for size in every if size <= BANKS))
+        bounds = [cut(layer.K, size) for size in sorted(few, reverse=True)]
+        return [Grouping(each, layer.groups == 1) for each in bounds]
     starts = np.arange(layer.groups, dtype=np.int64) * per
-    for number in counts(per)[1:]:
-        inner = cut(per, -(-per // number))[:-1]
+    many = [cut(layer.K, per * size) for size in sizes(layer.groups)] + [cut(layer.K, per)]
+    for size in sizes(per)[1:]:
+        inner = cut(per, size)[:-1]
         many.append(np.append((starts[:, None] + inner).reshape(-1), layer.K))
-    found = {bounds.tobytes(): Grouping(bounds) for bounds in many}.values()
-    return [each for each in found if each.most * area <= spec.accumulator_entries]
+    return list({bounds.tobytes(): Grouping(bounds) for bounds in many}.values())
+
+
+def is_named(spec: ScnnSpec) -> bool:
+    """Whether the fields leave one plan only."""
+    return spec.tiling != "output" or spec.filters_per_group != "fit"
+
+
+def family(layer: ConvLayer, spec: ScnnSpec) -> Iterator[tuple[Grid, list[Grouping]]]:
+    """All plans, whatever the memories; none finer than half of ``BANKS`` accumulators need.
+
+    Examples
+    --------
+    >>> layer = ConvLayer("conv", C=8, K=64, H=28, W=28, R=3, S=3, padding=(1, 1, 1, 1))
+    >>> [(grid.strips, [each.most for each in some]) for grid, some in family(layer, ScnnSpec())]
+    [(1, [64, 32, 8, 2]), (4, [64, 32, 8, 2]), (16, [64, 32, 8])]
+    """
+    if is_named(spec):
+        grid = named_grid(layer, spec)
+        yield grid, [named_grouping(layer, spec, grid.area)]
+        return
+    groups, coarser, least = groupings(layer, spec), 0, BANKS // 2
+    for grid in grids(layer, spec):
+        kept: list[Grouping] = []
+        for each in groups:
+            if kept and kept[-1].most * grid.area <= least:
+                break
+            if not coarser or each.most * coarser > least:
+                kept.append(each)
+        yield grid, kept
+        coarser = grid.area
+
+
+def plans(layer: ConvLayer, spec: ScnnSpec) -> Iterator[tuple[Grid, list[Grouping]]]:
+    """Those whose psums fit the accumulators; a named one is taken at its word."""
+    for grid, found in family(layer, spec):
+        room = spec.accumulator_entries // grid.area
+        fit = [each for each in found if is_named(spec) or each.most <= room]
+        if fit:
+            yield grid, fit

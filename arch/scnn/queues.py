@@ -132,51 +132,6 @@ def store_tiles(
 
 
 @kernel(parallel=True)
-def survey_tiles(
-    values: np.ndarray,
-    keep_zeros: bool,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    before: np.ndarray,
-    stride: int,
-    per_block: int,
-    longest: int,
-    vectors: np.ndarray,
-    entries: np.ndarray,
-) -> None:
-    """Vectors of activations and stored entries of tiles that may overlap.
-
-    values : uint8 (C, H, W); rows, columns : int64 (tile rows, 2), (tile columns, 2), from and to
-    before : int64 (2,), zeros above and left of the plane, which shift the phases
-    per_block : activations of a vector
-    longest : the longest run of zeros that one entry can tell of
-    vectors : float64 out (C, phases, tile rows, tile columns)
-    entries : int64 out (C, tile rows, tile columns)
-    """
-    for c in prange(values.shape[0]):
-        count = np.zeros(stride * stride, np.int64)
-        for i in range(rows.shape[0]):
-            for j in range(columns.shape[0]):
-                count[:] = 0
-                total, run = 0, 0
-                for y in range(rows[i, 0], rows[i, 1]):
-                    phase = (y + before[0]) % stride * stride
-                    for x in range(columns[j, 0], columns[j, 1]):
-                        if not keep_zeros and values[c, y, x] == 0:
-                            run += 1
-                            continue
-                        if stride == 1:
-                            count[0] += 1
-                        else:
-                            count[phase + (x + before[1]) % stride] += 1
-                        total += 1 + run // (longest + 1)
-                        run = 0
-                entries[c, i, j] = total
-                for phase in range(stride * stride):
-                    vectors[c, phase, i, j] = (count[phase] + per_block - 1) // per_block
-
-
-@kernel(parallel=True)
 def store_weights(
     values: np.ndarray,
     keep_zeros: bool,

@@ -10,15 +10,14 @@ unit of one step always is.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from arch.scnn.counts import by_step, touched
-from arch.scnn.plan import Grouping
-from arch.scnn.queues import store_tiles
+from arch.scnn.counts import steps_of
+from arch.scnn.plane import Plane
 from arch.scnn.spec import ScnnSpec
-from arch.scnn.tiles import Strip
-from workloads.layer import ConvLayer
+from arch.scnn.weights import Weights
 
 
 def stored_bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
@@ -27,38 +26,15 @@ def stored_bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
     return size
 
 
-def _entries(
-    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, spec: ScnnSpec
-) -> np.ndarray:
-    """Entries of a mask (C, H, W) in tiles with these bounds: int64 (C, tiles)."""
-    tiles = (rows.size - 1) * (columns.size - 1)
-    found = np.zeros((values.shape[0], tiles), np.int64)
-    low, left = int(rows[0]), int(columns[0])
-    store_tiles(
-        np.ascontiguousarray(values[:, low : int(rows[-1]), left : int(columns[-1])]),
-        not spec.skip_zeros,
-        rows - low,
-        columns - left,
-        spec.longest_run,
-        found,
-    )
-    return found
-
-
-def output_entries(values: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
-    """Entries of a strip's output by filter and tile: mask (K, P, Q) -> int64 (K, tiles)."""
-    return _entries(values, strip.rows.owned, strip.columns.owned, spec)
-
-
-def held_bytes(entries: np.ndarray, strip: Strip, spec: ScnnSpec) -> np.ndarray:
+def held_bytes(entries: np.ndarray, on: Plane, spec: ScnnSpec) -> np.ndarray:
     """IARAM bytes of each tile, int64 (C, tiles) -> (tiles,); shared ones lie spread over PEs."""
     total = entries.sum(axis=0)
-    return stored_bytes(-(-total // spec.pes) if strip.shared else total, spec)
+    return stored_bytes(-(-total // spec.pes) if on.shared else total, spec)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """The input of one strip: bytes that each step loads, int64 (steps,).
+    """The input of all strips: bytes that each step loads, int64 (steps,).
 
     Parameters
     ----------
@@ -66,28 +42,35 @@ class Input:
     streamed : in each step all that it reads
     starts : bool (steps,), whether a unit begins
     most : IARAM bytes of a PE that the largest unit of several steps takes
+    whole : int64 (tiles,), IARAM bytes of all channels, None where strips follow each other
     """
 
     held: np.ndarray
     streamed: np.ndarray
     starts: np.ndarray
     most: int
+    whole: np.ndarray | None
 
 
-def strip_input(
-    layer: ConvLayer, spec: ScnnSpec, strip: Strip, grouping: Grouping, entries: np.ndarray
-) -> Input:
-    """When a strip's input, entries (C, tiles), is loaded."""
-    reads = touched(layer, grouping)
-    reads = np.logical_or.reduceat(reads, by_step(reads, strip, spec))
+def plane_input(spec: ScnnSpec, on: Plane, of: Weights) -> Input:
+    """When the input of each strip is loaded."""
+    reads = np.logical_or.reduceat(of.reads, steps_of(of.reads, on.shared, spec))
     starts = np.append(True, ~(reads[1:] & reads[:-1]).any(axis=1))
-    by_channel = entries.sum(axis=1)
-    first = np.zeros(reads.shape[0], np.int64)
-    np.add.at(first, reads.argmax(axis=0), by_channel)
-    bounds = np.append(np.flatnonzero(starts), starts.size)
-    most = 0
-    for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    by_channel = on.by_strip(on.entries).T
+    first = np.zeros((on.strips, reads.shape[0]), np.int64)
+    np.add.at(first.T, reads.argmax(axis=0), by_channel.T)
+    bounds, most = np.append(np.flatnonzero(starts), starts.size), 0
+    for low, high in pairwise(bounds.tolist()):
         if high - low > 1:
-            unit = entries[reads[low:high].any(axis=0)]
-            most = max(most, int(held_bytes(unit, strip, spec).max()))
-    return Input(stored_bytes(first, spec), stored_bytes(reads @ by_channel, spec), starts, most)
+            unit = on.entries[reads[low:high].any(axis=0)]
+            most = max(most, int(held_bytes(unit, on, spec).max()))
+    every = np.tile(starts, on.strips)
+    every[0] = False
+    streamed = by_channel @ reads.T.astype(np.int64)
+    return Input(
+        stored_bytes(first.reshape(-1), spec),
+        stored_bytes(streamed.reshape(-1), spec),
+        every,
+        most,
+        held_bytes(on.entries, on, spec) if on.strips == 1 else None,
+    )

@@ -68,10 +68,11 @@ class ScnnSpec(MachineSpec):
         4, ge=1, le=16, description="zeros before an entry that it can tell of, bits"
     )
     psum_bits: PsumBits = Field(24, description="width of a psum, bits")
-    filters_per_group: Count | Literal["fit"] = Field(
+    filters_per_group: Count | Literal["fit", "most"] = Field(
         "fit",
-        description="filters that share the accumulators, Kc; fit: as many as take the fewest "
-        "cycles of those that they hold",
+        description="filters that share the accumulators, Kc, on as few strips of rows as they "
+        "allow; most: as many as they hold (the paper's plan); Assumption: fit: strips and "
+        "filters that take the fewest cycles",
     )
     tiling: Tiling = Field(
         "output",

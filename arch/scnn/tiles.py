@@ -9,6 +9,7 @@ tiles as even as can be, the i-th of both for the i-th PE.  Under ``padded_input
 output (p, q) belongs to the PE that holds the input at (p U, q U).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +17,28 @@ import numpy as np
 from arch.scnn.spec import ScnnSpec, Tiling
 from workloads.layer import ConvLayer
 
+NOWHERE = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axis:
-    """Rows or columns of a strip, all bounds int64.
+    """Rows or columns of all strips, one after the other; all arrays int64.
 
     Parameters
     ----------
-    bounds : (tiles + 1,), first input of each tile, counted from the layer's first
+    inputs : (places,), of all tiles in order; what two strips need comes twice
+    bounds : (tiles + 1,), first place of each tile
+    first : (strips + 1,), first tile of each strip
     owned : (tiles + 1,), first output of each tile
     made : (tiles, 2), from and to which output the inputs of each tile reach
-    phase, tap_phase : of each input and tap, modulo the stride
-    kind : of each input: those of a kind meet every tap in the same banks
+    phase, tap_phase : of each place and tap, modulo the stride
+    kind : of each place: those of a kind meet every tap in the same banks
     out : (kinds, taps), the output, -1 where there is none
     """
 
+    inputs: np.ndarray
     bounds: np.ndarray
+    first: np.ndarray
     owned: np.ndarray
     made: np.ndarray
     phase: np.ndarray
@@ -43,6 +50,22 @@ class Axis:
     def tiles(self) -> int:
         """Tiles along the axis."""
         return self.bounds.size - 1
+
+    @property
+    def strips(self) -> int:
+        """Strips along the axis."""
+        return self.first.size - 1
+
+    @property
+    def strip(self) -> np.ndarray:
+        """Which strip each tile belongs to."""
+        return np.repeat(np.arange(self.strips), np.diff(self.first))
+
+    @property
+    def place(self) -> np.ndarray:
+        """Which tile of its strip each tile is."""
+        found: np.ndarray = np.arange(self.tiles) - self.first[self.strip]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,87 +135,87 @@ def _owned(side: Side, part: tuple[int, int], bounds: np.ndarray, tiling: Tiling
     return found
 
 
-def axis(side: Side, part: tuple[int, int], pes: int, tiling: Tiling) -> Axis:
-    """Tiles of the outputs ``part`` along one side, at most one per PE.
+def _made(out: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """From and to which output the inputs of each tile reach; ``out`` (places, taps)."""
+    low = np.append(np.where(out < 0, NOWHERE, out).min(axis=1), NOWHERE)
+    high = np.append(out.max(axis=1), -1)
+    made = np.stack(
+        [np.minimum.reduceat(low, bounds[:-1]), np.maximum.reduceat(high, bounds[:-1]) + 1], axis=1
+    )
+    made[(made[:, 1] == 0) | (np.diff(bounds) == 0)] = 0
+    return made
+
+
+def _kinds(out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first place of each kind, and the kind of each place: all that a bank depends on."""
+    alike = np.where(out < 0, -1, out & 3)
+    known: dict[bytes, int] = {}
+    kind = np.array([known.setdefault(row.tobytes(), len(known)) for row in alike], np.int64)
+    first = np.unique(kind, return_index=True)[1]
+    return first, kind
+
+
+def axis(side: Side, parts: Sequence[tuple[int, int]], pes: int, tiling: Tiling) -> Axis:
+    """Tiles of strips, outputs from and to, along one side; at most one per PE in each.
 
     Examples
     --------
-    >>> found = axis(Side(16, 3, 16, 1, 1, 1, 1), (0, 16), 8, "padded_input")
+    >>> found = axis(Side(16, 3, 16, 1, 1, 1, 1), [(0, 16)], 8, "padded_input")
     >>> found.bounds.tolist(), found.made[1].tolist()
     ([0, 2, 5, 8, 11, 14, 16], [1, 6])
     """
-    bounds = _bounds(side, part, pes, tiling)
-    low, high = int(bounds[0]), int(bounds[-1])
-    inputs, taps = np.arange(low, high, dtype=np.int64), np.arange(side.taps, dtype=np.int64)
-    reach = inputs[:, None] + side.before - taps * side.dilation
-    out = np.where(reach % side.stride == 0, reach // side.stride, -1)
-    out = np.where((out >= part[0]) & (out < part[1]), out, -1)
-    alike = np.where(out < 0, -1, out & 3)  # all that a bank depends on
-    _, first, kind = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-    made = np.zeros((bounds.size - 1, 2), np.int64)
-    for at in range(bounds.size - 1):
-        inside = out[bounds[at] - low : bounds[at + 1] - low]
-        if (inside >= 0).any():
-            made[at] = inside[inside >= 0].min(), inside.max() + 1
+    taps = np.arange(side.taps, dtype=np.int64)
+    inputs, outputs, bounds, owned = [], [], [], []
+    places = 0
+    for part in parts:
+        ends = _bounds(side, part, pes, tiling)
+        here = np.arange(ends[0], ends[-1], dtype=np.int64)
+        reach = here[:, None] + side.before - taps * side.dilation
+        out = np.where(reach % side.stride == 0, reach // side.stride, -1)
+        outputs.append(np.where((out >= part[0]) & (out < part[1]), out, -1))
+        inputs.append(here)
+        bounds.append(ends[:-1] - ends[0] + places)
+        owned.append(_owned(side, part, ends, tiling)[:-1])
+        places += here.size
+    every, out = np.concatenate(inputs), np.concatenate(outputs)
+    ends = np.append(np.concatenate(bounds), places)
+    first, kind = _kinds(out)
     return Axis(
-        bounds=bounds,
-        owned=_owned(side, part, bounds, tiling),
-        made=made,
-        phase=(inputs + side.before) % side.stride,
+        inputs=every,
+        bounds=ends,
+        first=np.cumsum([0, *(len(each) for each in bounds)]),
+        owned=np.append(np.concatenate(owned), parts[-1][1]),
+        made=_made(out, ends),
+        phase=(every + side.before) % side.stride,
         tap_phase=taps * side.dilation % side.stride,
-        kind=kind.reshape(-1).astype(np.int64),
+        kind=kind,
         out=np.ascontiguousarray(out[first]),
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Strip:
-    """A part of the output plane worked out at once, tile by tile.
-
-    ``shared`` says that there is no plane to cut, so the PEs share the filters, and each takes
-    another group at the same time.
-
-    Examples
-    --------
-    >>> layer = ConvLayer("conv", C=1, K=1, H=16, W=16, R=3, S=3, padding=(1, 1, 1, 1))
-    >>> whole_plane(layer, ScnnSpec()).tiles
-    64
-    """
-
-    rows: Axis
-    columns: Axis
-    shared: bool = False
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of the plane."""
-        return self.rows.tiles * self.columns.tiles
-
-    def steps(self, groups: int, pes: int) -> int:
-        """Steps that so many groups of filters take, one after the other."""
-        return -(-groups // (pes if self.shared else 1))
-
-
-def row_tiles(layer: ConvLayer, spec: ScnnSpec, part: tuple[int, int]) -> Axis:
-    """Tiles of the outputs from and to which row."""
+def row_tiles(layer: ConvLayer, spec: ScnnSpec, parts: Sequence[tuple[int, int]]) -> Axis:
+    """Tiles of strips of outputs, from and to which row."""
     pes = 1 if layer.is_linear else spec.pe_rows
-    return axis(sides(layer)[0], part, pes, spec.tiling)
+    return axis(sides(layer)[0], parts, pes, spec.tiling)
 
 
-def column_tiles(layer: ConvLayer, spec: ScnnSpec, part: tuple[int, int]) -> Axis:
-    """Tiles of the outputs from and to which column."""
+def column_tiles(layer: ConvLayer, spec: ScnnSpec, parts: Sequence[tuple[int, int]]) -> Axis:
+    """Tiles of strips of outputs, from and to which column."""
     pes = 1 if layer.is_linear else spec.pe_columns
-    return axis(sides(layer)[1], part, pes, spec.tiling)
+    return axis(sides(layer)[1], parts, pes, spec.tiling)
 
 
-def whole_plane(layer: ConvLayer, spec: ScnnSpec) -> Strip:
-    """All outputs in one strip."""
-    rows, columns = (0, layer.P), (0, layer.Q)
-    return Strip(row_tiles(layer, spec, rows), column_tiles(layer, spec, columns), layer.is_linear)
+def by_strip(values: np.ndarray, rows: Axis, columns: Axis, most: bool = False) -> np.ndarray:
+    """Sums, or the most, of each strip: (..., tile rows x tile columns) -> (..., strips)."""
+    over = np.maximum if most else np.add
+    shape = values.shape[:-1]
+    found = values.reshape(*shape, rows.tiles, columns.tiles)
+    found = over.reduceat(found, columns.first[:-1], axis=-1)
+    return over.reduceat(found, rows.first[:-1], axis=-2).reshape(*shape, -1)
 
 
-def halo_areas(strip: Strip) -> tuple[int, int]:
-    """Psums of one filter that PEs send: most to one neighbour, and all together.
+def halo_areas(rows: Axis, columns: Axis) -> tuple[np.ndarray, int]:
+    """Psums of one filter that PEs send: most to one neighbour in each strip, and all together.
 
     A PE makes psums of the outputs that its inputs reach; those that it does not own go to one of
     eight neighbours, told apart by whether they lie above, below, left or right.
@@ -200,8 +223,9 @@ def halo_areas(strip: Strip) -> tuple[int, int]:
     Examples
     --------
     >>> layer = ConvLayer("conv", C=1, K=1, H=16, W=16, R=3, S=3, padding=(1, 1, 1, 1))
-    >>> halo_areas(whole_plane(layer, ScnnSpec(tiling="padded_input")))
-    (3, 420)
+    >>> spec, whole = ScnnSpec(tiling="padded_input"), [(0, 16)]
+    >>> halo_areas(row_tiles(layer, spec, whole), column_tiles(layer, spec, whole))
+    (array([3]), 420)
     """
 
     def thirds(side: Axis) -> np.ndarray:
@@ -211,6 +235,7 @@ def halo_areas(strip: Strip) -> tuple[int, int]:
         before = np.maximum(np.minimum(high, first) - low, 0)
         return np.stack([before, inside, high - low - before - inside])
 
-    areas = np.einsum("ai,bj->abij", thirds(strip.rows), thirds(strip.columns))
+    areas = np.einsum("ai,bj->abij", thirds(rows), thirds(columns))
     areas[1, 1] = 0
-    return int(areas.max()), int(areas.sum())
+    most = areas.max(axis=(0, 1)).reshape(-1)
+    return by_strip(most, rows, columns, most=True), int(areas.sum())

@@ -8,10 +8,10 @@ import numpy as np
 
 from arch.machine import Neighbours
 from arch.pairs import effectual_pairs
-from arch.scnn.bounds import Feed, Fused, ground
-from arch.scnn.counts import Part, joined, mask
-from arch.scnn.plan import named_grid, named_grouping
-from arch.scnn.search import Bench, Plan, by_layer_groups, cost, one_by_one, search
+from arch.scnn.counts import Part
+from arch.scnn.feed import Feed, Fused, mask
+from arch.scnn.search import Bench, by_layer_groups, search
+from arch.scnn.sequence import Plan, cost, one_by_one
 from arch.scnn.spec import ScnnSpec
 from workloads.layer import ConvLayer
 
@@ -118,7 +118,7 @@ def work(of: Images, spec: ScnnSpec, around: Neighbours) -> Work:
     _, plans, plan, fused = best
     return Work(
         plan,
-        len(plans[0].strips),
+        plans[0].strips,
         of.useful(spec),
         of.pairs,
         fused.input,
@@ -133,17 +133,17 @@ def _stays(plans: Sequence[Plan], spec: ScnnSpec) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What the plan of the paper does, DRAM left out; see ``Part`` and ``Images``."""
+    """What a plan does, DRAM left out; see ``Part`` and ``Images``."""
 
     part: Part
     useful: int
     pairs: int
 
 
-def paper_plan(
+def counted(
     layer: ConvLayer, spec: ScnnSpec, activations: np.ndarray, weights: np.ndarray
 ) -> Found:
-    """The plan of the paper: the whole plane at once, and as many filters as fit.
+    """The counts of the plan that ``MACHINE.run`` takes for a layer alone.
 
     Parameters
     ----------
@@ -155,11 +155,9 @@ def paper_plan(
     Raises
     ------
     OperandError
-        If a tile of one row of outputs exceeds the accumulators; names layer and field.
+        If a named plan's tile of one row of outputs exceeds the accumulators.
     """
     nothing = np.zeros((len(activations), layer.K, layer.P, layer.Q), np.int8)
-    of, grid = images(layer, activations, weights, nothing), named_grid(layer, spec)
-    strips = ground(of.benches[0].feed, spec, grid).strips
-    grouping = named_grouping(layer, spec, grid.area)
-    counted = [part for bench in of.benches for part in bench.count(spec, strips, grouping)]
-    return Found(joined(counted), of.useful(spec), of.pairs)
+    of = images(layer, activations, weights, nothing)
+    _, plan = _all_images(of, spec, Fused())
+    return Found(plan.part, of.useful(spec), of.pairs)

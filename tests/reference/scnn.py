@@ -5,13 +5,10 @@ closed forms.  ``spec`` is only read field by field.
 """
 
 from collections import Counter
-from itertools import pairwise
+from dataclasses import replace
 from types import SimpleNamespace
 
-
-def up(a, b):
-    """a / b, rounded up."""
-    return -(-a // b)
+from tests.reference.scnn_plans import all_plans, up
 
 
 def bank(k, y, x):
@@ -39,147 +36,6 @@ def run_of_zeros(values, spec):
 
 def entry_bytes(entries, spec):
     return up(entries * spec.entry_bits, 8)
-
-
-def axis(size, taps, outputs, before, after, layer, part, pes, tiling):
-    """Inputs, owned outputs and range of made outputs of every tile along one side."""
-    stride, dilation = layer.stride, layer.dilation
-
-    def output(y, r):
-        reach = y + before - r * dilation
-        p = reach // stride
-        return p if reach % stride == 0 and part[0] <= p < part[1] else None
-
-    inside = [y for y in range(size) if any(output(y, r) is not None for r in range(taps))]
-    low = 0 if part[0] == 0 else part[0] * stride - before
-    high = size
-    if part[1] != outputs:
-        high = (part[1] - 1) * stride - before + (taps - 1) * dilation + 1
-    low = min(max(low, 0), size)
-    high = min(max(high, low), size)
-    assert all(low <= y < high for y in inside)
-    if tiling == "output":  # as even as can be: the i-th tile ends at i / count of all
-        count = min(pes, max(high - low, part[1] - part[0]))
-        return SimpleNamespace(
-            tiles=[even_tile(i, count, (low, high), part, output, taps) for i in range(count)],
-            output=output,
-            before=before,
-        )
-    else:
-        pad_low = before if tiling == "padded_input" and part[0] == 0 else 0
-        pad_high = after if tiling == "padded_input" and part[1] == outputs else 0
-        total = high - low + pad_low + pad_high
-        t = max(1, up(total, pes))
-        count = max(1, up(total, t))
-        firsts = [low - pad_low + i * t for i in range(count)]
-
-    def tile_of(y):
-        return max([i for i in range(count) if firsts[i] <= y], default=0)
-
-    tiles = []
-    for i in range(count):
-        mine = [y for y in range(low, high) if tile_of(y) == i]
-        homes = {p: min(max(p * stride, low), high - 1) for p in range(*part)}
-        owned = [p for p in range(*part) if (tile_of(homes[p]) if high > low else count - 1) == i]
-        made = [output(y, r) for y in mine for r in range(taps) if output(y, r) is not None]
-        made = list(range(min(made), max(made) + 1)) if made else []
-        first = part[0] + sum(len(tile.owned) for tile in tiles)
-        tiles.append(SimpleNamespace(inputs=mine, owned=owned, made=made, first=first))
-    return SimpleNamespace(tiles=tiles, output=output, before=before)
-
-
-def share(i, count, first, last):
-    """The i-th of ``count`` parts of a range that are as even as can be."""
-    return range(first + i * (last - first) // count, first + (i + 1) * (last - first) // count)
-
-
-def even_tile(i, count, inputs, part, output, taps):
-    mine, owned = share(i, count, *inputs), share(i, count, *part)
-    made = [output(y, r) for y in mine for r in range(taps) if output(y, r) is not None]
-    made = list(range(min(made), max(made) + 1)) if made else []
-    return SimpleNamespace(inputs=list(mine), owned=list(owned), made=made, first=owned.start)
-
-
-def make_strip(layer, spec, rows, columns):
-    top, bottom, left, right = layer.padding
-    if layer.is_linear:
-        one = axis(1, 1, 1, 0, 0, layer, (0, 1), 1, spec.tiling)
-        return SimpleNamespace(rows=one, columns=one, area=1)
-    down = axis(layer.H, layer.R, layer.P, top, bottom, layer, rows, spec.pe_rows, spec.tiling)
-    across = axis(
-        layer.W, layer.S, layer.Q, left, right, layer, columns, spec.pe_columns, spec.tiling
-    )
-    area = up(rows[1] - rows[0], spec.pe_rows) * up(columns[1] - columns[0], spec.pe_columns)
-    return SimpleNamespace(rows=down, columns=across, area=area)
-
-
-def cut(total, size):
-    return [range(k, min(k + size, total)) for k in range(0, total, size)]
-
-
-def spans(outputs, pes, parts):
-    """Parts of whole rows of tiles, all PEs a row."""
-    rows = up(outputs, pes)
-    ends = [min(outputs, rows * i // parts * pes) for i in range(parts + 1)]
-    return list(pairwise(ends))
-
-
-def grids(layer, spec):
-    """The ways to cut the plane, each a list of strips."""
-    if layer.is_linear:
-        return [[make_strip(layer, spec, None, None)]]
-    if spec.tiling != "output":
-        for count in range(1, layer.P // min(layer.P, spec.pe_rows) + 1):
-            rows = cut(layer.P, up(layer.P, count))
-            parts = [(part.start, part.stop) for part in rows]
-            found = [make_strip(layer, spec, part, (0, layer.Q)) for part in parts]
-            area = max(strip.area for strip in found)
-            if spec.filters_per_group != "fit" or area <= spec.accumulator_entries:
-                return [found]
-        raise AssertionError("refused")
-    down, across = up(layer.P, spec.pe_rows), up(layer.Q, spec.pe_columns)
-    high, wide, found = 1, 1, []
-    while True:
-        rows, columns = spans(layer.P, spec.pe_rows, high), spans(layer.Q, spec.pe_columns, wide)
-        found.append([make_strip(layer, spec, row, column) for row in rows for column in columns])
-        if high == down and wide == across:
-            return found
-        taller = high / down <= wide / across  # tiles are as square as the plane's
-        if high < down and (taller or wide == across):
-            high = min(2 * high, down)
-        else:
-            wide = min(2 * wide, across)
-
-
-def groupings(layer, spec, area):
-    """The ways to group the filters, each a list of ranges."""
-    share = up(layer.K, spec.pes) if layer.is_linear else layer.K
-    if spec.filters_per_group != "fit":
-        return [cut(layer.K, min(layer.K, spec.filters_per_group))]
-    if spec.tiling != "output":
-        most = min(share, max(1, spec.accumulator_entries // area))
-        return [cut(layer.K, min(layer.K, most))]
-    per, found = layer.K // layer.groups, []
-    if layer.is_linear:
-        numbers = [n for n in range(1, share + 1) if n & (n - 1) == 0 or n == share]
-        found = [cut(layer.K, up(share, n)) for n in numbers]
-    else:
-        found = [cut(layer.K, per * up(layer.groups, n)) for n in range(1, layer.groups + 1)]
-        for n in range(2, per + 1):
-            inner = cut(per, up(per, n))
-            found.append(
-                [
-                    range(g * per + each.start, g * per + each.stop)
-                    for g in range(layer.groups)
-                    for each in inner
-                ]
-            )
-    distinct = [each for i, each in enumerate(found) if each not in found[:i]]
-    return [
-        each
-        for each in distinct
-        if max(map(len, each)) * area <= spec.accumulator_entries
-    ]  # fmt: skip
 
 
 def tile_values(plane, rows, columns):
@@ -447,16 +303,48 @@ def timed(plan):
 def best_plan(layer, spec, weights, image, output):
     """All plans of one image; the one of the fewest cycles, then bytes, then the first."""
     found = []
-    for strips in grids(layer, spec):
-        for groups in groupings(layer, spec, max(strip.area for strip in strips)):
-            work = count(layer, spec, strips, groups, weights, image, output)
-            for inputs, waits, streamed in ways_to_load(layer, spec, work.steps, image):
-                plan = SimpleNamespace(
-                    work=work, inputs=inputs, waits=waits, streamed=streamed, strips=strips
-                )
-                plan.cost = dram_cycles(timed(plan), spec)
-                found.append(plan)
-    return min(found, key=lambda plan: plan.cost)
+    for strips, groups in all_plans(layer, spec):
+        work = count(layer, spec, strips, groups, weights, image, output)
+        for inputs, waits, streamed in ways_to_load(layer, spec, work.steps, image):
+            plan = SimpleNamespace(
+                work=work, inputs=inputs, waits=waits, streamed=streamed, strips=strips
+            )
+            plan.cost = dram_cycles(timed(plan), spec)
+            found.append(plan)
+    best = min(found, key=lambda plan: plan.cost)
+    if layer.groups > 1 and spec.tiling == "output" and spec.filters_per_group == "fit":
+        found = [best, one_by_one(layer, spec, weights, image, output)]
+        best = min(found, key=lambda plan: plan.cost)
+    return best
+
+
+def one_by_one(layer, spec, weights, image, output):
+    """Each layer group by its own best plan; one begins when the one before has ended."""
+    depth, per = layer.channels_per_group, layer.K // layer.groups
+    alone, plans = replace(layer, C=depth, K=per, groups=1), []
+    for g in range(layer.groups):
+        filters = slice(g * per, (g + 1) * per)
+        channels = image[g * depth : (g + 1) * depth]
+        plans.append(best_plan(alone, spec, weights[filters], channels, output[filters]))
+    counts = Counter()
+    for plan in plans:
+        counts.update(plan.work.counts)
+    work = SimpleNamespace(
+        steps=[step for plan in plans for step in plan.work.steps],
+        counts=counts,
+        used=set().union(*(plan.work.used for plan in plans)),
+        sums=[plane for plan in plans for plane in plan.work.sums],
+    )
+    waits = [wait for plan in plans for wait in [True, *plan.waits[1:]]]
+    found = SimpleNamespace(
+        work=work,
+        inputs=[size for plan in plans for size in plan.inputs],
+        waits=[False, *waits[1:]],
+        streamed=any(plan.streamed for plan in plans),
+        strips=[strip for plan in plans for strip in plan.strips],
+    )
+    found.cost = dram_cycles(timed(found), spec)
+    return found
 
 
 def run(layer, spec, weights, image, output):

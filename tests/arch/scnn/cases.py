@@ -33,7 +33,7 @@ def specs(draw, **fields):
         "oaram_bytes": draw(st.sampled_from((8, 40, 4096))),
         "operand_bytes": draw(st.sampled_from((1, 2))),
         "index_bits": draw(st.sampled_from((1, 2, 4))),
-        "filters_per_group": draw(st.sampled_from(("fit", "fit", 1, 3))),
+        "filters_per_group": draw(st.sampled_from(("fit", "fit", "fit", "most", 1, 3))),
         "tiling": draw(st.sampled_from(("output", "padded_input", "input"))),
         "barrier": draw(st.sampled_from(("group", "channel", "layer"))),
         "bank_conflicts": draw(st.sampled_from(("stall", "stall", "queued"))),

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arch.machine import Kept
 from arch.scnn.model import MACHINE
-from arch.scnn.plan import counts, grids, groupings
+from arch.scnn.plan import family, plans, sizes
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.spec import override
 from tests.arch.scnn.cases import sparse, specs, tensors
@@ -69,6 +70,21 @@ def test_a_grouped_layer_never_costs_more_than_its_groups(given_tensors, spec):
     assert cycles(given_tensors, spec) <= sum(cycles(one, spec) for one in halves(given_tensors))
 
 
+LARGE = ConvLayer("large", 32, 64, 56, 56, 3, 3, padding=SAME)  # several groups, and strips
+
+
+@pytest.mark.parametrize("name", ["accumulator_entries", "iaram_bytes", "oaram_bytes"])
+def test_more_of_a_buffer_never_costs_cycles_on_a_large_layer(name):
+    given_tensors = sparse(LARGE, 1, (0.45, 0.35), 1)
+    steps, kept = (1 / 4, 1 / 2, 1, 3 / 2, 2, 4, 16), Kept()
+    found = []
+    for times in steps:
+        spec = override(ISO, {name: int(getattr(ISO, name) * times)})
+        found.append(MACHINE.run(given_tensors, spec, kept=kept).result.counters.cycles)
+    assert found == sorted(found, reverse=True)
+    assert name == "oaram_bytes" or found[0] > found[-1]
+
+
 def test_each_group_streams_its_own_channels():
     """A depthwise layer reads its input once, though no PE holds it."""
     layer = ConvLayer("dw", 96, 96, 112, 112, 3, 3, 2, SAME, groups=96)
@@ -99,15 +115,18 @@ def test_unpadded_planes_are_cut_evenly():
     assert even.compute_cycles <= named.compute_cycles
 
 
-@pytest.mark.parametrize(("most", "last"), [(1, [1]), (9, [8, 9]), (40, [28, 32, 40])])
-def test_numbers_of_groups_end_with_all(most, last):
-    assert counts(most)[-len(last) :] == last
+@pytest.mark.parametrize(("most", "every"), [(1, [1]), (2, [2]), (9, [9, 8, 2])])
+def test_sizes_begin_with_all(most, every):
+    assert sizes(most) == every
 
 
-def test_smaller_accumulators_have_a_part_of_the_plans():
+@pytest.mark.parametrize("entries", [32, 100, 512, 1 << 20])
+def test_plans_are_those_of_the_family_that_fit(entries):
+    """The family knows no memories, so more accumulators only add plans."""
     layer = ConvLayer("c", 4, 48, 20, 20, 3, 3, padding=SAME)
-    small, large = (ScnnSpec(accumulator_entries=size) for size in (32, 512))
-    for few, many in zip(grids(layer, small), grids(layer, large), strict=True):
-        assert few == many
-        known = [each.bounds.tobytes() for each in groupings(layer, large, many.area)]
-        assert all(g.bounds.tobytes() in known for g in groupings(layer, small, few.area))
+    spec, every = ScnnSpec(accumulator_entries=entries), {}
+    for grid, some in family(layer, ScnnSpec()):
+        every[grid] = [each.most for each in some if each.most * grid.area <= entries]
+    fit = {grid: [each.most for each in some] for grid, some in plans(layer, spec)}
+    assert fit == {grid: some for grid, some in every.items() if some}
+    assert fit

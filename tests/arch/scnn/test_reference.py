@@ -13,6 +13,7 @@ from workloads.layer import ConvLayer
 
 WIDE = ConvLayer("wide", C=3, K=40, H=9, W=8, R=3, S=3, padding=(1, 1, 1, 1))
 PAIR = ConvLayer("pair", C=4, K=6, H=7, W=7, R=3, S=3, padding=(1, 1, 1, 1), groups=2)
+DEEP = ConvLayer("deep", C=2, K=40, H=11, W=12, R=3, S=3, padding=(1, 1, 1, 1))
 TALL = ConvLayer("tall", C=4, K=6, H=20, W=6, R=3, S=2, stride=2, padding=(2, 1, 0, 1))
 
 
@@ -74,21 +75,19 @@ def check_events(counters, found, output, spec, outputs):
     assert found_events == expected
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tensors(images=1), specs())
 @example(sparse(WIDE, 1, (0.6, 0.5), 1), ScnnSpec(iaram_bytes=60, pe_rows=2))
 @example(sparse(TALL, 1, (0.5, 0.2), 3), ScnnSpec(iaram_bytes=90, pe_rows=2, pe_columns=2))
+@example(sparse(DEEP, 1, (0.5, 0.4), 2), ScnnSpec(accumulator_entries=64, pe_rows=2))
 @example(sparse(PAIR, 1, (0.8, 0.5), 4), ScnnSpec(iaram_bytes=16, pe_rows=2, pe_columns=2))
 def test_the_plan_and_its_counts_equal_the_slow_machine(given_tensors, spec):
-    """The slow one works all plans out; parts of a layer taken apart are not its business."""
     layer, image = given_tensors.layer, given_tensors.activations[0].tolist()
     output, _ = stored_output(given_tensors, convolve(given_tensors))
     weights = given_tensors.weights.tolist()
     found = slow.run(layer, spec, weights, image, output[0].tolist())
     run = MACHINE.run(given_tensors, spec)
     counters, extras = run.result.counters, run.result.extras
-    if layer.groups > 1 and counters.cycles < found.cycles:
-        return
     assert np.array_equal(run.psums[0], found.psums)
     assert np.array_equal(run.psums, convolve(given_tensors))
     assert counters.cycles == found.cycles
@@ -99,7 +98,8 @@ def test_the_plan_and_its_counts_equal_the_slow_machine(given_tensors, spec):
     assert counters.drain_cycles == found.halo
     assert {name: counters.causes[name] for name in found.causes} == found.causes
     assert counters.multiplies == found.counts["products"]
+    assert counters.effectual_ops == found.counts["pairs"]
     if spec.skip_zeros:
-        assert counters.effectual_ops == found.counts["pairs"] == found.counts["useful"]
+        assert found.counts["pairs"] == found.counts["useful"]
     check_traffic(counters, found, found.outputs, spec)
     check_events(counters, found, found.outputs, spec, run.psums.size)
