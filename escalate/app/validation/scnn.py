@@ -263,9 +263,7 @@ def network_cycles() -> Mapping[str, Mapping[str, int]]:
             layer = square(row)
             densities = float(row["input_density"]), float(row["weight_density"])
             masks = ones(layer, densities, (2 * number + 1, 2 * number + 2))
-            worked = {
-                id(spec): counted(layer, spec, *masks) for spec in (PUBLISHED, QUEUED, DENSE)
-            }
+            worked = {id(spec): counted(layer, spec, *masks) for spec in (PUBLISHED, QUEUED, DENSE)}
             for variant, spec in VARIANTS.items():
                 base = QUEUED if "queued" in variant else DENSE if variant == "dense" else PUBLISHED
                 totals[variant] += _cycles(worked[id(base)], spec)

@@ -75,7 +75,7 @@ def check_events(counters, found, output, spec, outputs):
     assert found_events == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tensors(images=1), specs())
 @example(sparse(WIDE, 1, (0.6, 0.5), 1), ScnnSpec(iaram_bytes=60, pe_rows=2))
 @example(sparse(TALL, 1, (0.5, 0.2), 3), ScnnSpec(iaram_bytes=90, pe_rows=2, pe_columns=2))
