@@ -1,13 +1,16 @@
 """How ``auto`` may cut channels: the channel tiles and k-tiles of smaller buffers, too.
 
-Vector and coefficient buffer limit the channels of a pass (section 2).  ``auto`` may use less of
-either: 2, 3, 4, 6, 8, 12 … bytes, the least that holds a channel tile, or just what the whole layer
-needs.  So what a smaller buffer allows, a larger one allows as well.
+Vector and coefficient buffer limit the channels of a pass (section 2).  Where a buffer holds fewer
+than ``broadcast_window`` of the widest vectors, blocks wait for each other, and narrower vectors in
+more passes may be faster.  There ``auto`` may use less of either buffer: 2, 3, 4, 6, 8, 12 …
+bytes, the least that holds a channel tile, or just what the whole layer needs.  So what a smaller
+buffer allows, a larger one allows as well.  Elsewhere the widest tile has nothing to wait for, and
+more passes only add steps and MAC cycles.
 """
 
 from collections.abc import Iterator
 
-from arch.basis_first.modes import WORD, channel_tile, k_tiles
+from arch.basis_first.modes import WORD, KTile, k_tiles
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import SpecError
 from workloads.layer import ConvLayer
@@ -36,16 +39,20 @@ def enough(layer: ConvLayer) -> tuple[int, int]:
 
 
 def channel_cuts(tensors: LayerTensors, spec: BasisFirstSpec) -> Iterator[BasisFirstSpec]:
-    """The spec with every pair of buffers that cuts the layer's channels in another way.
+    """The spec itself, then with every pair of buffers that cuts the channels in another way.
 
     Raises
     ------
     SpecError
         If not even the spec's own buffers hold a channel tile.
     """
-    channel_tile(tensors.layer, spec)
+    whole = k_tiles(tensors, spec)
+    yield spec
+    widest = max(part.vector_capacity for tile in whole for part in tile.passes)
+    if widest * spec.broadcast_window <= spec.vector_buffer_bytes:
+        return
+    seen = {_key(whole)}
     vector, coefficient = enough(tensors.layer)
-    seen = set()
     for vectors in ladder(spec.vector_buffer_bytes, WORD + WORD // 8, vector):
         for held in ladder(spec.coefficient_buffer_bytes, 2, max(2, coefficient)):
             sizes = {"vector_buffer_bytes": vectors, "coefficient_buffer_bytes": held}
@@ -54,7 +61,11 @@ def channel_cuts(tensors: LayerTensors, spec: BasisFirstSpec) -> Iterator[BasisF
                 tiles = k_tiles(tensors, less)
             except SpecError:
                 continue
-            key = tuple((k.start, *(part.tile for part in k.passes)) for k in tiles)
-            if key not in seen:
-                seen.add(key)
+            if _key(tiles) not in seen:
+                seen.add(_key(tiles))
                 yield less
+
+
+def _key(tiles: tuple[KTile, ...]) -> tuple[tuple[object, ...], ...]:
+    """What tells two cuts apart."""
+    return tuple((tile.start, *(part.tile for part in tile.passes)) for tile in tiles)

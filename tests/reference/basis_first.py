@@ -225,8 +225,11 @@ def _best(
     """The plan of ``auto``, with channels cut in the best of all ways that the buffers allow."""
     best, refusal, seen = None, ReferenceInfeasible("no plan fits"), []
     limits = machine.vector_buffer_bytes, machine.coefficient_buffer_bytes
-    k_tiles_of(tensors, machine)  # refuses what not even the whole buffers hold
-    for vector, coefficient in channel_cuts(tensors, *limits):
+    whole = k_tiles_of(tensors, machine)  # refuses what not even the whole buffers hold
+    cuts = [limits]
+    if any(one.window(machine) < machine.broadcast_window for tile in whole for one in tile.passes):
+        cuts += channel_cuts(tensors, *limits)
+    for vector, coefficient in cuts:
         sizes_of = {"vector_buffer_bytes": vector, "coefficient_buffer_bytes": coefficient}
         less = SimpleNamespace(**{**vars(machine), **sizes_of})
         try:
