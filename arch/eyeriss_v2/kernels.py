@@ -117,3 +117,106 @@ def weigh_passes(words: np.ndarray, parts: np.ndarray, most: np.ndarray, total: 
                 at = (g // g1, m // m1, item // D)
                 most[at] = max(most[at], words[g, m, item])
                 total[at] += words[g, m, item]
+
+
+@kernel()
+def pe_slots(met: np.ndarray, words: np.ndarray, parts: np.ndarray, slots: np.ndarray) -> None:
+    """Slots of every PE in every part of the outputs.
+
+    met : int32 (parts, G, C/G, R, S), iacts met; words : int32 (G, M pieces, C/G, R, S)
+    parts : int64, C0, S0
+    slots : int64 out (parts, G, M pieces, items), zeros on entry
+    """
+    C0, S0 = parts
+    groups, m_pieces, channels, R, S = words.shape
+    s_pieces = (S + S0 - 1) // S0
+    for part in range(slots.shape[0]):
+        for g in range(groups):
+            for m in range(m_pieces):
+                for c in range(channels):
+                    item = c // C0 * R * s_pieces
+                    for r in range(R):
+                        for low in range(0, S, S0):
+                            total = np.int64(0)
+                            for s in range(low, min(low + S0, S)):
+                                total += met[part, g, c, r, s] * words[g, m, c, r, s]
+                            slots[part, g, m, item] += total
+                            item += 1
+
+
+@kernel()
+def met_by_pes(taps: np.ndarray, tiles: np.ndarray, steps: np.ndarray, met: np.ndarray) -> None:
+    """Iacts that each tap meets in the output rows of one PE.
+
+    taps : int32 (f1, N, C, padded rows, S); tiles : int64 (tiles + 1,), output rows
+    steps : int64, stride, dilation, P
+    met : int32 out (tiles, f1, e1, C, R, S), zeros on entry
+    """
+    stride, dilation, P = steps
+    e1, channels, R, S = met.shape[2:]
+    for tile in range(met.shape[0]):
+        for f in range(met.shape[1]):
+            for row in range(tiles[tile], tiles[tile + 1]):
+                e, image, top = (row - tiles[tile]) % e1, row // P, row % P * stride
+                for c in range(channels):
+                    for r in range(R):
+                        for s in range(S):
+                            found = taps[f, image, c, top + r * dilation, s]
+                            met[tile, f, e, c, r, s] += found
+
+
+@kernel()
+def slowest_of(
+    met: np.ndarray, words: np.ndarray, parts: np.ndarray, most: int, longest: np.ndarray
+) -> bool:
+    """Slots of the slowest PE of each pass; stops, false, once they are more than ``most``.
+
+    met : int32 (tiles, PEs that share weights, G, C/G, R, S); words : int32 (G, M pieces, C/G, R, S)
+    parts : int64, C0, S0, D, g1, m1
+    longest : int64 out (tiles, turns over groups, output channels, items), zeros on entry
+    """
+    C0, S0, D, g1, m1 = parts
+    groups, m_pieces, channels, R, S = words.shape
+    s_pieces = (S + S0 - 1) // S0
+    slots = np.zeros((channels + C0 - 1) // C0 * R * s_pieces, np.int64)
+    all_slots = np.int64(0)
+    for tile in range(met.shape[0]):
+        for g in range(groups):
+            for m in range(m_pieces):
+                slowest = longest[tile, g // g1, m // m1]
+                for pe in range(met.shape[1]):
+                    slots[:] = 0
+                    for c in range(channels):
+                        item = c // C0 * R * s_pieces
+                        for r in range(R):
+                            for low in range(0, S, S0):
+                                total = np.int64(0)
+                                for s in range(low, min(low + S0, S)):
+                                    total += met[tile, pe, g, c, r, s] * words[g, m, c, r, s]
+                                slots[item] += total
+                                item += 1
+                    for item in range(slots.size):
+                        slowest[item // D] = max(slowest[item // D], slots[item])
+        all_slots += longest[tile].sum()
+        if all_slots > most:
+            return False
+    return True
+
+
+@kernel()
+def stored_under(bits: np.ndarray, tiles: np.ndarray, steps: np.ndarray, found: np.ndarray) -> None:
+    """Bits of all input rows under each tile, each row once.
+
+    bits : int64 (N x H, G, C pieces); tiles : int64 (tiles + 1,), output rows
+    steps : int64, stride, dilation, P, top padding, H, R
+    found : int64 out (tiles, G, C pieces), zeros on entry
+    """
+    stride, dilation, P, padding, H, R = steps
+    seen = np.full(bits.shape[0], -1, np.int64)
+    for tile in range(found.shape[0]):
+        for row in range(tiles[tile], tiles[tile + 1]):
+            for r in range(R):
+                h = row % P * stride - padding + r * dilation
+                if 0 <= h < H and seen[row // P * H + h] != tile:
+                    seen[row // P * H + h] = tile
+                    found[tile] += bits[row // P * H + h]

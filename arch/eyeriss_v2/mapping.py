@@ -36,7 +36,14 @@ def pieces(total: int, size: int) -> int:
 
 
 @cache
-def _tiles(images: int, P: int, tile_rows: int) -> np.ndarray:
+def tile_bounds(images: int, P: int, tile_rows: int) -> np.ndarray:
+    """Bounds of tiles of so many output rows, of one image or of several whole ones; int64.
+
+    Examples
+    --------
+    >>> tile_bounds(2, 5, 3).tolist(), tile_bounds(3, 5, 10).tolist()
+    ([0, 3, 5, 8, 10], [0, 10, 15])
+    """
     if tile_rows >= P:
         found = cut(images * P, tile_rows)
     else:
@@ -126,7 +133,7 @@ class Mapping:
     @property
     def tiles(self) -> np.ndarray:
         """Bounds of the tiles in the output rows of all images, int64 (tiles + 1,)."""
-        return _tiles(self.images, self.layer.P, self.tile_rows)
+        return tile_bounds(self.images, self.layer.P, self.tile_rows)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -143,10 +150,12 @@ class Mapping:
         found: np.ndarray = np.unique((image[:, None] * layer.H + row)[inside])
         return found
 
-    def channel_pieces_of(self, turn: int) -> tuple[int, int]:
-        """Pieces of channels first..last+1 that the items of one turn belong to."""
-        stop = min((turn + 1) * self.D, self.items)
-        return turn * self.D // self.kernel_pieces, pieces(stop, self.kernel_pieces)
+    @property
+    def channel_pieces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pieces of channels first..last+1 that the items of each turn belong to, int64 (turns,)."""
+        turn = np.arange(self.turns[2], dtype=np.int64)
+        stop = np.minimum((turn + 1) * self.D, self.items)
+        return turn * self.D // self.kernel_pieces, -(-stop // self.kernel_pieces)
 
     def used_pes(self) -> np.ndarray:
         """PEs with work in each pass, int64 of ``shape``."""

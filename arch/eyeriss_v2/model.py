@@ -12,12 +12,14 @@ from arch.errors import OperandError
 from arch.eyeriss_v2.area import area
 from arch.eyeriss_v2.charges import events, prices, traffic
 from arch.eyeriss_v2.iacts import iacts, skips_iacts
-from arch.eyeriss_v2.plan import Plan, plan
+from arch.eyeriss_v2.plan import Plan, Planner, plan
 from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
 from arch.eyeriss_v2.stored import input_bytes, output_bytes, weight_bytes
 from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
+from arch.eyeriss_v2.worked import Worked
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
+from arch.parts import one_by_one
 from arch.pairs import effectual_pairs, tap_counts
 from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
@@ -87,39 +89,50 @@ def work(
     )
 
 
-def _images(
-    tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec
-) -> Work:
-    """The images one after the other, by the plan for one."""
-    planned = plan(tensors.layer, 1, weights, spec)
-    parts = []
-    for n in range(tensors.images):
-        pixels = tensors.activations[n : n + 1].copy()
-        image = replace(tensors, activations=pixels, shortcut=None)
-        parts.append(work(image, planned, weights, output[n : n + 1], spec, Kept()))
-    extras = {**parts[0].extras, "images_apart": True}
-    for name in ("passes", "slots"):
-        extras[name] = sum(part.extras[name] for part in parts)
-    return together(parts, extras)
+def _image(tensors: LayerTensors, n: int) -> LayerTensors:
+    pixels = tensors.activations[n : n + 1].copy()
+    return replace(tensors, activations=pixels, shortcut=None)
 
 
 def best_work(
     tensors: LayerTensors, weights: np.ndarray, output: np.ndarray, spec: EyerissV2Spec, kept: Kept
 ) -> Work:
-    """The batch by one plan, or its images one after the other where that is no worse.
+    """Each image by its own best plan, or the batch by one plan where that costs less.
 
-    So a batch never needs more cycles or DRAM bytes than its images alone.
+    One plan for all may move no more bytes than the images need at the very least, each by
+    itself.  So a batch never needs more cycles or DRAM bytes than its images alone.
     """
-    planned = plan(tensors.layer, tensors.images, weights, spec)
-    whole = work(tensors, planned, weights, output, spec, kept)
-    if tensors.images == 1:
-        return whole
-    apart = _images(tensors, weights, output, spec)
-    cycles, moved = (
-        [one.steps.finish(spec) for one in (whole, apart)],
-        [sum(one.steps.dram(spec).values()) for one in (whole, apart)],
-    )
-    return whole if cycles[0] <= cycles[1] and moved[0] <= moved[1] else apart
+    layer, count = tensors.layer, tensors.images
+    if count == 1:
+        taps = kept.get("taps", (), lambda: tap_counts(layer, tensors.activations))
+        planned = plan(Worked(tensors, weights, output, spec), taps)
+        return work(tensors, planned, weights, output, spec, kept)
+    plans, least, met = [], 0, 0
+    images = [_image(tensors, n) for n in range(count)]
+    for n, image in enumerate(images):
+        taps = tap_counts(layer, image.activations)
+        planner = Planner(Worked(image, weights, output[n : n + 1], spec), taps)
+        plans.append(planner.choice())
+        least, met = least + planner.least_bytes(), met + taps
+    cost = sum(one.cost[0] for one in plans), sum(one.cost[1] for one in plans)
+    together = Planner(Worked(tensors, weights, output, spec), met).best(cost, least)
+    if together is not None:
+        kept.get("taps", (), lambda: met)
+        return work(tensors, together, weights, output, spec, kept)
+    parts = [
+        work(image, one, weights, output[n : n + 1], spec, Kept())
+        for n, (image, one) in enumerate(zip(images, plans, strict=True))
+    ]
+    return apart(parts)
+
+
+def apart(parts: list[Work]) -> Work:
+    """The images one after the other, each begun when all of the one before has left."""
+    extras = {**parts[0].extras, "images_apart": True}
+    for name in ("passes", "slots"):
+        extras[name] = sum(part.extras[name] for part in parts)
+    done = together(parts, extras)
+    return replace(done, steps=one_by_one([part.steps for part in parts]))
 
 
 class EyerissV2:

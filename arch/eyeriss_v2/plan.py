@@ -1,47 +1,68 @@
 """The mapper: how a layer is laid on the array.
 
-Assumption, all of it, since the chip's mapper is not published.  It knows the weights, as they
-are there before the layer runs, and not the iacts, which it takes for non-zero.  It tries
+Assumption, all of it, since the chip's mapper is not published.  It knows the tensors, and of all
+mappings that fit it takes the one with the fewest cycles, waits for DRAM by the exact schedule
+included, then the fewest DRAM bytes.  It tries
 
-- M0 : K/groups cut evenly into pieces of at most 32, 24, 16, 12, 8, 4, 2, 1, as far as the psum
-  spad goes and until four of them fit;
-- C0 : as many channels as fit with that M0, cut evenly: columns and words of weights of every
-  PE, iacts of a window;
+- M0 : K/groups cut evenly into pieces of at most 256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1;
+  S0 : a kernel row, even halves of it, or single taps; C0 : even pieces of at most 16, 12, 8, 5, 4, 2, 1
+  channels; as far as psums, columns and words of weights of every PE, iacts of a window fit;
 - D : all items cut evenly into sets, as high as a column of PEs or lower;
 - m1, g1 : pieces of output channels and groups at once, both cut evenly; e1, f1 : what is left of
   the array over output rows and pieces of them, so that the fullest PE has the fewest outputs;
-- tile_rows : the most output rows whose psums fit half the GLB of psums and whose input fits half
-  the GLB of iacts, either of all passes (held) or of one;
+- tile_rows : even pieces of the output rows of an image, or of the images, whose psums fit half
+  the GLB of psums and whose input fits half the GLB of iacts, of all passes (held) or of one.
 
-and takes the mapping whose passes and DRAM bytes take the fewest cycles, the longer of the two
-first, their sum second, the first one found at last.
+What is tried never depends on scratchpads and GLBs, which only rule out what does not fit, and
+nothing is left out but what a bound shows to be no better: so more memory never costs a cycle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
+from itertools import chain
+from math import gcd
+from operator import itemgetter
 
 import numpy as np
 
 from arch.errors import OperandError
-from arch.eyeriss_v2.columns import Columns, ColumnTable
-from arch.eyeriss_v2.mapping import Mapping, pieces
-from arch.eyeriss_v2.passes import Passes, passes, weights_stay, words_of_pes
-from arch.eyeriss_v2.spec import EyerissV2Spec
-from arch.eyeriss_v2.stored import most_input_bits, weight_bits
+from arch.eyeriss_v2.columns import Columns
+from arch.eyeriss_v2.iacts import skips_iacts
+from arch.eyeriss_v2.kernels import stored_under
+from arch.eyeriss_v2.mapping import Mapping, pieces, tile_bounds
+from arch.eyeriss_v2.passes import Passes
+from arch.eyeriss_v2.search import (
+    COLUMNS,
+    MOST,
+    Limits,
+    Pool,
+    Sizes,
+    least,
+    search,
+    sharpen,
+    tile_choices,
+)
+from arch.eyeriss_v2.spec import ADDRESS_BITS, EyerissV2Spec
+from arch.eyeriss_v2.stored import segments
+from arch.eyeriss_v2.worked import Worked
+from arch.parts import price_of
 from workloads.layer import ConvLayer
 
-M0_LIMITS = (32, 24, 16, 12, 8, 4, 2, 1)
-M0_TRIED = 4
+M0_LIMITS = (256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1)
+DEPTHS = (16, 12, 8, 5, 4, 2, 1)  # of C0; an iact spad holds 16 at most
+PROMISING = 16  # mappings that are worked out before all others
+Cost = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A mapping, the columns of weights in it, and what its passes load."""
+    """A mapping, the columns of weights in it, what its passes load; its cycles and DRAM bytes."""
 
     mapping: Mapping
     columns: Columns
     passes: Passes
+    cost: Cost
 
 
 def even(total: int, most: int) -> int:
@@ -55,195 +76,264 @@ def even(total: int, most: int) -> int:
     return pieces(total, pieces(total, most))
 
 
-def evens(total: int, most: int) -> list[int]:
-    """All sizes of even pieces of at most ``most``, large ones first, in few steps.
+def evens(total: int, most: int, limits: tuple[int, ...]) -> list[int]:
+    """Sizes of even pieces of at most each of ``limits``, those of at most ``most``, large first.
 
     Examples
     --------
-    >>> evens(64, 24)
-    [22, 11, 8, 6, 4, 3, 2, 1]
+    >>> evens(64, 24, (32, 24, 16))
+    [22, 16]
     """
-    limits = {most // part for part in (1, 2, 3, 4, 6, 8, 12)} | {1, 2, 3, 4, 6, 8}
-    return sorted({even(total, limit) for limit in limits if 1 <= limit <= most}, reverse=True)
+    return sorted({size for limit in limits if (size := even(total, limit)) <= most}, reverse=True)
 
 
-@cache
-def _shares(rows: int, columns: int, sets: int) -> tuple[int, int]:
-    """e1 and f1 for a tile of ``rows`` of ``columns`` outputs.
-
-    Fewest outputs in the fullest PE, then fewest sets, then most rows, which share iacts.
-    """
-
-    def cost(e1: int) -> tuple[int, int]:
-        f1 = pieces(columns, pieces(columns, min(columns, sets // e1)))
-        return pieces(rows, e1) * pieces(columns, f1), e1 * f1
-
-    e1 = min(range(min(rows, sets), 0, -1), key=cost)
-    return e1, pieces(columns, pieces(columns, min(columns, sets // e1)))
-
-
-class _Mapper:
-    """The search for one layer."""
-
-    def __init__(
-        self, layer: ConvLayer, images: int, table: ColumnTable, spec: EyerissV2Spec
-    ) -> None:
-        self.layer, self.images, self.table, self.spec = layer, images, table, spec
-        window = min(spec.weight_spad_columns, spec.iact_spad_words)
-        # A window of S0 taps touches ceil(S0 / U) segments, and one more while it slides.
-        self.S0 = min(layer.S, window, (spec.iact_spad_segments - 1) * layer.stride)
-        self.window = window
-
-    def inner(self) -> Iterator[tuple[Mapping, Columns, np.ndarray]]:
-        """Mappings that fit a PE, nothing laid on the array yet; their columns; words of PEs."""
-        filters, channels = self.layer.K // self.layer.groups, self.layer.channels_per_group
-        tried: set[int] = set()
-        for limit in M0_LIMITS:
-            M0 = even(filters, min(limit, self.spec.psum_spad_words))
-            if M0 in tried or len(tried) == M0_TRIED:
-                continue
-            columns = self.table.get(M0)
-            depths = {even(channels, most + 1) for most in range(self.window // self.S0)}
-            for C0 in sorted(depths, reverse=True):
-                mapping = Mapping(
-                    self.layer, self.images, M0, C0, self.S0, 1, 1, 1, 1, 1, 1, held=False
-                )
-                words = words_of_pes(mapping, columns)
-                if words.max() <= self.spec.usable_weight_words:
-                    tried.add(M0)
-                    yield mapping, columns, words
-                    break
-
-    def outer(self, inner: Mapping) -> Iterator[Mapping]:
-        """All ways to lay a mapping on the array."""
-        spec, groups = self.spec, self.layer.groups
-        for D in evens(inner.items, spec.array_rows):
-            sets = spec.array_columns * (spec.array_rows // D)
-            for m1 in evens(inner.m_pieces, sets):
-                for g1 in evens(groups, sets // m1):
-                    yield from self._tiled(inner, D, m1, g1, sets // (m1 * g1))
-
-    def _tiled(self, inner: Mapping, D: int, m1: int, g1: int, sets: int) -> Iterator[Mapping]:
-        for held in (True, False):
-            rows = self._tile_rows(inner, D, m1, g1, held=held)
-            if rows:
-                e1, f1 = _shares(rows, self.layer.Q, sets)
-                yield Mapping(
-                    self.layer,
-                    self.images,
-                    inner.M0,
-                    inner.C0,
-                    inner.S0,
-                    D,
-                    g1,
-                    m1,
-                    e1,
-                    f1,
-                    rows,
-                    held=held,
-                )
-
-    def _tile_rows(self, inner: Mapping, D: int, m1: int, g1: int, *, held: bool) -> int:
-        """The most output rows of a tile, cut evenly; 0 if not even one fits."""
-        layer, spec = self.layer, self.spec
-        filters = min(inner.filters, m1 * inner.M0)
-        psums = spec.psum_glb_bytes // 2 * 8 // (spec.psum_bits * g1 * filters * layer.Q)
-        channels = layer.channels_per_group
-        if not held:  # D items in a row touch at most so many pieces of channels
-            touched = pieces(D - 1, inner.kernel_pieces) + 1
-            channels = min(channels, touched * inner.C0)
-        row = most_input_bits(inner, 1, channels, spec) * g1
-        inputs = spec.iact_glb_bytes // 2 * 8 // row
-        if min(psums, inputs) < 1:
-            return 0
-        whole = min(psums // layer.P, inputs // self._input_rows(layer.P), self.images)
-        if whole >= 1:
-            return layer.P * even(self.images, whole)
-        most = min(psums, layer.P)
-        while most and self._input_rows(most) > inputs:
-            most -= 1
-        return even(layer.P, most) if most else 0
-
-    def _input_rows(self, rows: int) -> int:
-        """Input rows under so many output rows of one image, at most."""
-        layer = self.layer
-        reach = (rows - 1) * layer.stride + layer.dilation * (layer.R - 1) + 1
-        return min(layer.H, reach, rows * layer.R)
-
-    def cost(self, mapping: Mapping, weights: int, found: Passes) -> tuple[int, int]:
-        """Cycles if no iact is zero: the longer of passes and DRAM, and their sum.
-
-        ``weights`` are the bits of all weights.
-        """
-        layer, spec = self.layer, self.spec
-        rows = np.diff(mapping.tiles)
-        each = pieces(layer.Q, mapping.f1)
-        outputs = -(-rows // mapping.e1) * each
-        stay = weights_stay(mapping)
-        if spec.weight_loading == "exposed":
-            load = int(found.load.sum()) * (1 if stay else rows.size)
-            slots = int(found.most.sum()) * int(outputs.sum()) + load
-        else:
-            sizes, often = np.unique(outputs, return_counts=True)
-            slots = sum(
-                int(np.maximum(found.most * size, 0 if stay else found.load).sum()) * int(times)
-                for size, times in zip(sizes.tolist(), often.tolist(), strict=True)
-            )
-        cycles = slots + spec.pipeline_stages * int(np.prod(mapping.shape))
-        dram = self._dram_bytes(mapping, weights, stay)
-        wait = -(-dram * spec.clock_hz // spec.dram_bandwidth_bytes_per_s)
-        return max(cycles, wait), cycles + wait
-
-    def _dram_bytes(self, mapping: Mapping, weights: int, stay: bool) -> int:
-        layer, spec = self.layer, self.spec
-        tiles, _, m_turns, _ = mapping.shape
-        rows = self._input_rows(min(mapping.tile_rows, layer.P))
-        rows *= max(1, mapping.tile_rows // layer.P) * tiles
-        inputs = most_input_bits(mapping, rows, layer.channels_per_group, spec) * layer.groups
-        outputs = self.images * layer.K * layer.P * layer.Q * spec.word_bits
-        again = 1 if mapping.held else m_turns
-        return (weights * (1 if stay else tiles) + inputs * again + outputs) // 8
-
-
-def plan(layer: ConvLayer, images: int, weights: np.ndarray, spec: EyerissV2Spec) -> Plan:
-    """Choose a mapping.
+class Planner:
+    """The search for one layer.
 
     Parameters
     ----------
-    layer : ConvLayer
-    images : batch
-    weights : integers that fit int8, shape (K, C/groups, R, S)
-    spec : EyerissV2Spec
+    worked : the layer's tensors on one machine
+    taps : int64 (C, R, S), outputs of each tap that read a non-zero, all images
+    """
 
-    Raises
-    ------
-    OperandError
-        If no mapping fits the scratchpads and half of each GLB; names the layer.
+    def __init__(self, worked: Worked, taps: np.ndarray) -> None:
+        self.worked, self.spec = worked, worked.spec
+        self.layer, self.images = worked.tensors.layer, worked.tensors.images
+        layer = self.layer
+        if not skips_iacts(layer, self.spec):
+            taps = np.full_like(taps, self.images * layer.P * layer.Q)
+        shape = (1, layer.groups, layer.channels_per_group, layer.R, layer.S)
+        self._met = taps.reshape(shape).astype(np.int32)
+        self._maps_words = int(worked.output_words.sum())
+        self._of_M0: dict[int, tuple[int, int, int]] = {}
+        sets = min(self.spec.pes, self.images * layer.P * layer.Q)
+        self._shares = np.zeros((self._under.shape[0], sets + 1, 2), np.int64)
+
+    @cached_property
+    def _under(self) -> np.ndarray:
+        """Of every choice of tile rows: the rows, tiles, iacts and input rows under all of them."""
+        layer, stored = self.layer, self.worked.stored
+        lines = np.stack([stored.sum(axis=1).ravel(), np.ones(stored[:, 0].size)], axis=1)
+        lines = np.ascontiguousarray(lines.astype(np.int64)[:, None])
+        steps = [layer.stride, layer.dilation, layer.P, layer.padding[0], layer.H, layer.R]
+        found = []
+        for rows in tile_choices(layer.P, self.images).tolist():
+            bounds = tile_bounds(self.images, layer.P, rows)
+            each = np.zeros((bounds.size - 1, 1, 2), np.int64)
+            stored_under(lines, bounds, np.array(steps), each)
+            found.append([rows, bounds.size - 1, *each.sum(axis=(0, 1)).tolist()])
+        return np.array(found, np.int64)
+
+    @cached_property
+    def _limits(self) -> Limits:
+        spec = self.spec
+        common = gcd(spec.clock_hz, spec.dram_bandwidth_bytes_per_s)
+        per_byte = (spec.clock_hz // common) / (spec.dram_bandwidth_bytes_per_s // common)
+        return Limits(
+            rows=spec.array_rows,
+            columns=spec.array_columns,
+            routers=spec.weight_routers,
+            stages=spec.pipeline_stages,
+            exposed=int(spec.weight_loading == "exposed"),
+            psum_bits=spec.psum_bits,
+            psum_room=spec.psum_glb_bytes // 2 * 8,
+            iact_room=spec.iact_glb_bytes // 2 * 8,
+            latency=spec.dram_latency_cycles,
+            burst=spec.dram_burst_bytes,
+            transfer=per_byte * (1 - 1e-9),  # a bound, whatever was rounded
+        )
+
+    @cached_property
+    def _taps(self) -> int:
+        """Taps of a kernel row that may lie in a PE."""
+        spec, stride = self.spec, self.layer.stride
+        # A window of S0 taps touches ceil(S0 / U) segments, and one more while it slides.
+        return min(self._window, (spec.iact_spad_segments - 1) * stride)
+
+    @property
+    def _window(self) -> int:
+        return min(self.spec.weight_spad_columns, self.spec.iact_spad_words)
+
+    def _inner(self, M0: int) -> Iterator[Mapping]:
+        """All that may lie in one PE with that M0, most weights first; words are still to fit."""
+        layer = self.layer
+        for S0 in evens(layer.S, self._taps, (layer.S, max(1, layer.S // 2), 1)):
+            for C0 in evens(layer.channels_per_group, self._window // S0, DEPTHS):
+                yield Mapping(layer, self.images, M0, C0, S0, 1, 1, 1, 1, 1, 1, held=False)
+
+    def _known(self, M0: int) -> tuple[int, int, int]:
+        """Slots of all PEs, words and bits of all weights with that M0."""
+        if M0 not in self._of_M0:
+            spec, columns = self.spec, self.worked.table.get(M0)
+            slots = (self._met[0] * columns.words.sum(axis=1)).sum()
+            words, bits = int(columns.words.sum()), int(columns.entries.sum()) * spec.word_bits
+            if spec.processing == "csc":
+                bits = words * spec.macs_per_pe * spec.word_bits
+                bits += columns.words.size * ADDRESS_BITS["weight"]
+            self._of_M0[M0] = int(slots), words, bits
+        return self._of_M0[M0]
+
+    def _least(self, M0: int, passes: int) -> int:
+        """Cycles below which no mapping of so many passes gets."""
+        slots, words, bits = self._known(M0)
+        bits += (self._maps_words + int(self._under[:, 2].min())) * self.spec.word_bits
+        return int(least(self._limits, slots // self.spec.pes, words, passes, bits // 8 - 2))
+
+    def _sizes(self, inner: Mapping) -> Sizes:
+        layer, spec, csc = self.layer, self.spec, self.spec.processing == "csc"
+        address = ADDRESS_BITS["iact"] if csc else 0
+        lines = self.images * layer.P * layer.groups * pieces(inner.filters, inner.C0)
+        return Sizes(
+            images=self.images,
+            groups=layer.groups,
+            filters=inner.filters,
+            channels=layer.channels_per_group,
+            P=layer.P,
+            Q=layer.Q,
+            H=layer.H,
+            R=layer.R,
+            stride=layer.stride,
+            dilation=layer.dilation,
+            M0=inner.M0,
+            C0=inner.C0,
+            S0=inner.S0,
+            s_pieces=inner.s_pieces,
+            row_bits=layer.W * spec.word_bits,
+            piece_bits=address * segments(inner, layer.W),
+            word_bits=spec.word_bits,
+            first_word_bits=spec.macs_per_pe * spec.word_bits if csc else spec.word_bits,
+            weight_bits=self._known(inner.M0)[2],
+            output_bits=self._maps_words * spec.word_bits
+            + lines * address * segments(inner, layer.Q),
+        )
+
+    def _search(self, pool: Pool, *, deepest: bool) -> None:
+        """Mappings that may win into the pool; of every M0 all, or those with most in a PE."""
+        layer, spec = self.layer, self.spec
+        for M0 in evens(layer.K // layer.groups, spec.psum_spad_words, M0_LIMITS):
+            columns = layer.groups * pieces(layer.K // layer.groups, M0)
+            taps = layer.channels_per_group * layer.R * layer.S
+            passes = pieces(columns * pieces(taps, self._window), spec.pes)
+            if self._least(M0, passes) > pool.most[0]:
+                continue
+            for inner in self._inner(M0):
+                if self._least(M0, pieces(columns * inner.items, spec.pes)) > pool.most[0]:
+                    continue
+                words = self.worked.words(inner)
+                if words.max() <= spec.usable_weight_words:
+                    slots = self.worked.slots_of(inner, self._met)[0]
+                    sizes, limits = self._sizes(inner), self._limits
+                    search(sizes, limits, slots, words, self._under, self._shares, pool)
+                    if deepest:
+                        break
+
+    def _mapping(self, row: list[int]) -> Mapping:
+        _, _, D, m1, g1, rows, e1, f1, held, M0, C0, S0, _, _ = row
+        layer, images = self.layer, self.images
+        return Mapping(layer, images, M0, C0, S0, D, g1, m1, e1, f1, rows, held=bool(held))
+
+    def _cost(self, mapping: Mapping, most: Cost) -> Cost:
+        """Cycles and DRAM bytes of a mapping, exactly, or ``most`` where it takes more cycles."""
+        lengths = self.worked.lengths(mapping, most[0])
+        if lengths is None:
+            return most
+        return price_of(self.worked.steps(mapping, lengths), self.spec)
+
+    def _promising(self) -> list[list[int]]:
+        """Mappings that promise much: of every M0 with the most in a PE."""
+        rows, count = np.zeros((PROMISING, COLUMNS), np.int64), np.zeros(1, np.int64)
+        self._search(Pool(rows, count, np.array([MOST]), True), deepest=True)
+        found: list[list[int]] = rows[: count[0]].tolist()
+        return found
+
+    def _hopeful(self, most: int) -> np.ndarray:
+        """Mappings whose bound is not above ``most`` cycles, int64 (n, COLUMNS)."""
+        size = 4096
+        while True:
+            rows, count = np.zeros((size, COLUMNS), np.int64), np.zeros(1, np.int64)
+            self._search(Pool(rows, count, np.array([most]), False), deepest=False)
+            if count[0] <= size:
+                break
+            size = int(count[0])
+        return rows[: count[0]]
+
+    def _groups(self, most: int) -> list[list[list[int]]]:
+        """The same in groups that share much, their bounds raised."""
+        rows = self._hopeful(most)
+        rows = rows[np.lexsort(rows.T[[0, 7, 11, 10, 9]])]
+        shared = rows[:, [7, 9, 10, 11]]
+        cuts = np.flatnonzero((shared[1:] != shared[:-1]).any(axis=1)) + 1
+        groups = []
+        for group in np.split(rows, cuts) if len(rows) else ():
+            slots = self.worked.piece_slots(self._mapping(group[0].tolist()))
+            sharpen(group, slots, self._limits.exposed)
+            groups.append(sorted(group.tolist(), key=itemgetter(1)))
+        return sorted(groups, key=lambda group: group[0][1])
+
+    def best(self, most: Cost = (MOST, MOST), most_bytes: int = MOST) -> Plan | None:
+        """The mapping with the fewest cycles, then bytes, if it costs less than ``most``.
+
+        ``most_bytes`` are the DRAM bytes that no mapping may exceed.
+        """
+        best, chosen = most, None
+        for some in (lambda: [self._promising()], lambda: self._groups(best[0])):
+            for row in chain.from_iterable(some()):
+                if row[1] > best[0]:
+                    continue
+                mapping = self._mapping(row)
+                cost = self._cost(mapping, best)
+                if cost < best and cost[1] <= most_bytes:
+                    best, chosen = cost, mapping
+        if chosen is None:
+            return None
+        return Plan(chosen, self.worked.columns(chosen), self.worked.passes(chosen), best)
+
+    def choice(self) -> Plan:
+        """The best of all mappings.
+
+        Raises
+        ------
+        OperandError
+            If no mapping fits the scratchpads and half of each GLB; names the layer.
+        """
+        found = self.best()
+        if found is None:
+            raise refusal(self.layer, self.spec)
+        return found
+
+    def least_bytes(self) -> int:
+        """DRAM bytes below which no mapping gets, whatever the buffers: every tensor once.
+
+        Addresses of iacts and of outputs are left out, and so are bursts.
+        """
+        sizes = {even(self.layer.K // self.layer.groups, limit) for limit in M0_LIMITS}
+        bits = min(self._known(M0)[2] for M0 in sizes)
+        bits += (self._maps_words + int(self._under[:, 2].min())) * self.spec.word_bits
+        return bits // 8
+
+
+def plan(worked: Worked, taps: np.ndarray) -> Plan:
+    """Choose a mapping; parameters and errors as for ``Planner`` and its ``choice``.
 
     Examples
     --------
-    >>> pointwise = ConvLayer("pw", C=64, K=64, H=32, W=32)
-    >>> found = plan(pointwise, 1, np.ones((64, 64, 1, 1), np.int8), EyerissV2Spec()).mapping
+    >>> from workloads.tensors import LayerTensors
+    >>> layer = ConvLayer("pw", C=64, K=64, H=32, W=32)
+    >>> pixels, weights = np.ones((1, 64, 32, 32), np.uint8), np.ones((64, 64, 1, 1), np.int8)
+    >>> tensors = LayerTensors(layer, pixels, weights)
+    >>> worked = Worked(tensors, weights, np.ones((1, 64, 32, 32)), EyerissV2Spec())
+    >>> found = plan(worked, np.full((64, 1, 1), 32 * 32)).mapping
     >>> found.M0, found.C0, found.D, found.m1, found.e1, found.f1
     (16, 11, 6, 4, 1, 8)
     """
-    mapper = _Mapper(layer, images, ColumnTable(layer, weights, spec), spec)
-    best: tuple[tuple[int, int], Plan] | None = None
-    for inner, columns, words in mapper.inner():
-        known: dict[tuple[int, int, int], Passes] = {}
-        stored = int(weight_bits(inner, columns, spec).sum())
-        for mapping in mapper.outer(inner):
-            key = (mapping.D, mapping.g1, mapping.m1)
-            if key not in known:
-                known[key] = passes(mapping, words, spec)
-            cost = mapper.cost(mapping, stored, known[key])
-            if best is None or cost < best[0]:
-                best = cost, Plan(mapping, columns, known[key])
-    if best is None:
-        raise OperandError(
-            f"{layer.name}: no mapping fits: one output row of {layer.Q} psums of "
-            f"{spec.psum_bits} bits in half of psum_glb_bytes = {spec.psum_glb_bytes}, input rows "
-            f"of {layer.W} iacts in half of iact_glb_bytes = {spec.iact_glb_bytes}, a column of "
-            f"weights in {spec.usable_weight_words} words of the weight spad"
-        )
-    return best[1]
+    return Planner(worked, taps).choice()
+
+
+def refusal(layer: ConvLayer, spec: EyerissV2Spec) -> OperandError:
+    """What is told where no mapping fits."""
+    return OperandError(
+        f"{layer.name}: no mapping fits: one output row of {layer.Q} psums of "
+        f"{spec.psum_bits} bits in half of psum_glb_bytes = {spec.psum_glb_bytes}, input rows "
+        f"of {layer.W} iacts in half of iact_glb_bytes = {spec.iact_glb_bytes}, a column of "
+        f"weights in {spec.usable_weight_words} words of the weight spad"
+    )

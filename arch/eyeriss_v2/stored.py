@@ -16,6 +16,7 @@ from arch.eyeriss_v2.iacts import Iacts
 from arch.eyeriss_v2.mapping import Mapping, by_item, pieces
 from arch.eyeriss_v2.passes import loading, words_of_pes
 from arch.eyeriss_v2.spec import ADDRESS_BITS, EyerissV2Spec
+from workloads.layer import ConvLayer
 
 
 def segments(mapping: Mapping, width: int) -> int:
@@ -66,54 +67,86 @@ def weight_bits(mapping: Mapping, columns: Columns, spec: EyerissV2Spec) -> np.n
     return words + addresses
 
 
-def weight_bytes(mapping: Mapping, columns: Columns, spec: EyerissV2Spec) -> np.ndarray:
-    """Bytes of weights loaded by each pass, int64 of ``mapping.shape``."""
-    bits = weight_bits(mapping, columns, spec)
+def weight_of_bits(mapping: Mapping, bits: np.ndarray) -> np.ndarray:
+    """Bytes of weights in each pass of a tile, int64 of ``turns``, of ``weight_bits``."""
     for axis, size in enumerate((mapping.g1, mapping.m1, mapping.D)):
         bits = np.add.reduceat(bits, np.arange(0, bits.shape[axis], size), axis=axis)
-    return _to_bytes(bits) * loading(mapping)
+    return _to_bytes(bits)
+
+
+def weight_bytes(mapping: Mapping, columns: Columns, spec: EyerissV2Spec) -> np.ndarray:
+    """Bytes of weights loaded by each pass, int64 of ``mapping.shape``."""
+    return weight_of_bits(mapping, weight_bits(mapping, columns, spec)) * loading(mapping)
+
+
+def input_of_pieces(mapping: Mapping, bits: np.ndarray) -> np.ndarray:
+    """Bytes of input loaded by each pass, int64 of ``mapping.shape``.
+
+    Parameters
+    ----------
+    mapping : Mapping
+    bits : int64 (tiles, G, C pieces), bits of all rows under a tile
+    """
+    bits = np.add.reduceat(bits, np.arange(0, mapping.layer.groups, mapping.g1), axis=1)
+    before = np.zeros((*bits.shape[:2], bits.shape[2] + 1), np.int64)
+    np.cumsum(bits, axis=2, out=before[:, :, 1:])
+    first, last = mapping.channel_pieces
+    if mapping.held:  # a piece comes with its first item and stays
+        first = -(-np.arange(mapping.turns[2]) * mapping.D // mapping.kernel_pieces)
+    taken = _to_bytes(before[:, :, last] - before[:, :, np.minimum(first, last)])
+    found = np.zeros(mapping.shape, np.int64)
+    found[:, :, : 1 if mapping.held else None] = taken[:, :, None]
+    return found
 
 
 def input_bytes(mapping: Mapping, counted: Iacts, spec: EyerissV2Spec) -> np.ndarray:
     """Bytes of input loaded by each pass, int64 of ``mapping.shape``."""
-    found = np.zeros(mapping.shape, np.int64)
-    bits = row_bits(mapping, counted.stored, spec)
-    groups = np.arange(0, mapping.layer.groups, mapping.g1)
-    turns = mapping.turns[2]
-    for tile in range(mapping.shape[0]):
-        by_piece = bits[mapping.input_rows(tile)].sum(axis=0)
-        by_piece = np.add.reduceat(by_piece, groups, axis=0)
-        for turn in range(turns):
-            first, last = mapping.channel_pieces_of(turn)
-            if mapping.held:  # a piece comes with its first item and stays
-                first = pieces(turn * mapping.D, mapping.kernel_pieces)
-            found[tile, :, 0, turn] = _to_bytes(by_piece[:, first:last].sum(axis=1))
-    if not mapping.held:
-        found[:] = found[:, :, :1]
-    return found
+    rows = row_bits(mapping, counted.stored, spec)
+    tiles = range(mapping.shape[0])
+    return input_of_pieces(
+        mapping, np.stack([rows[mapping.input_rows(tile)].sum(axis=0) for tile in tiles])
+    )
 
 
-def output_bytes(mapping: Mapping, output: np.ndarray, spec: EyerissV2Spec) -> np.ndarray:
+def output_words(layer: ConvLayer, output: np.ndarray, spec: EyerissV2Spec) -> np.ndarray:
+    """Values stored of every output row, int64 (N x P, G, K/G).
+
+    Parameters
+    ----------
+    layer : ConvLayer
+    output : integers, shape (N, K, P, Q)
+    spec : EyerissV2Spec
+    """
+    if spec.processing == "dense":
+        words = np.full(output.shape[:3], layer.Q, np.int64)
+    else:
+        words = np.count_nonzero(output, axis=3)
+    rows = words.transpose(0, 2, 1).reshape(-1, layer.groups, layer.K // layer.groups)
+    return np.ascontiguousarray(rows)
+
+
+def output_of_words(mapping: Mapping, words: np.ndarray, spec: EyerissV2Spec) -> np.ndarray:
     """Bytes of output stored by each pass, int64 of ``mapping.shape``; only the last items do.
 
     Parameters
     ----------
     mapping : Mapping
-    output : integers, shape (N, K, P, Q)
+    words : int64 (N x P, G, K/G), see ``output_words``
     spec : EyerissV2Spec
     """
     layer = mapping.layer
-    if spec.processing == "dense":
-        words = np.full((*output.shape[:3],), layer.Q, np.int64)
-    else:
-        words = np.count_nonzero(output, axis=3)
-    rows = words.transpose(0, 2, 1).reshape(-1, layer.groups, mapping.filters)
     channels = cut(mapping.filters, mapping.m1 * mapping.M0)
+    rows = np.add.reduceat(words, mapping.tiles[:-1], axis=0)
     bits = np.add.reduceat(rows, channels[:-1], axis=2) * spec.word_bits
     address = segments(mapping, layer.Q) * _address_bits(spec, "iact")
-    bits += -(-np.diff(channels) // mapping.C0) * address
+    lines = np.diff(mapping.tiles)[:, None, None]
+    bits += lines * (-(-np.diff(channels) // mapping.C0) * address)
     bits = np.add.reduceat(bits, np.arange(0, layer.groups, mapping.g1), axis=1)
-    bits = np.add.reduceat(bits, mapping.tiles[:-1], axis=0)
     found = np.zeros(mapping.shape, np.int64)
     found[..., -1] = _to_bytes(bits)
     return found
+
+
+def output_bytes(mapping: Mapping, output: np.ndarray, spec: EyerissV2Spec) -> np.ndarray:
+    """Bytes of output stored by each pass, of the values (N, K, P, Q) that are stored."""
+    return output_of_words(mapping, output_words(mapping.layer, output, spec), spec)

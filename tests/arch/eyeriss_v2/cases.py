@@ -3,8 +3,13 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from arch.eyeriss_v2.plan import plan
 from arch.eyeriss_v2.spec import EyerissV2Spec
+from arch.eyeriss_v2.worked import Worked
+from arch.outputs import stored_output
+from arch.pairs import tap_counts
 from tests.arch.layers import small_layers, up_to
+from workloads.convolve import convolve
 from workloads.tensors import LayerTensors
 
 DENSITIES = (0.0, 0.2, 0.5, 0.8, 1.0)
@@ -58,3 +63,11 @@ def tensors(draw, images=None, density=None):
         rng, layer.weight_shape, density or draw(st.sampled_from(DENSITIES)), 1, 127
     ) * rng.choice((-1, 1), layer.weight_shape)
     return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8), origin="synthetic")
+
+
+def planned(given_tensors, spec):
+    """The plan of all images together."""
+    layer, weights = given_tensors.layer, given_tensors.dense_weights()
+    output, _ = stored_output(given_tensors, convolve(given_tensors).astype(np.int32))
+    taps = tap_counts(layer, given_tensors.activations)
+    return plan(Worked(given_tensors, weights, output, spec), taps)

@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
-from arch.eyeriss_v2.mapping import Mapping
 from arch.eyeriss_v2.model import MACHINE
-from arch.eyeriss_v2.plan import plan
 from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
 from arch.eyeriss_v2.stored import most_input_bits
 from arch.spec import override
 from arch.systolic.spec import PRESETS as SYSTOLIC
-from tests.arch.eyeriss_v2.cases import specs, tensors
+from tests.arch.eyeriss_v2.cases import planned, specs, tensors
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
@@ -68,16 +66,18 @@ def test_nothing_leaks(given_tensors, spec):
 @settings(max_examples=40, deadline=None)
 @given(tensors(), specs(**ROOMY, processing="csc"), st.data())
 def test_a_zero_iact_never_adds_work(given_tensors, spec, data):
-    """The mapper does not see iacts, so that less of them is never slower, DRAM left out."""
+    """With room in DRAM for whatever the output becomes, less of them is never slower."""
+    spec = override(spec, {"dram_bandwidth_bytes_per_s": 10**18, "dram_latency_ns": 0})
     before = MACHINE.run(given_tensors, spec).result.counters
     pixels = given_tensors.activations.copy()
     pixels.ravel()[data.draw(st.integers(0, pixels.size - 1))] = 0
     fewer = LayerTensors(given_tensors.layer, pixels, given_tensors.weights)
     after = MACHINE.run(fewer, spec).result.counters
-    assert after.compute_cycles <= before.compute_cycles
+    assert (
+        after.cycles
+        <= before.cycles + planned(given_tensors, spec).passes.load.size * given_tensors.images * 8
+    )  # a cycle for each store
     assert after.effectual_ops <= before.effectual_ops
-    assert after.pipeline_cycles <= before.pipeline_cycles or spec.weight_loading == "overlapped"
-    assert after.traffic_bytes("glb", tensor="input") <= before.traffic_bytes("glb", tensor="input")
 
 
 @settings(max_examples=30, deadline=None)
@@ -108,12 +108,11 @@ def test_a_layer_that_divides_evenly_fills_every_multiplier():
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(tensors(), specs())
 def test_the_mapper_keeps_to_every_memory(given_tensors, spec):
-    layer = given_tensors.layer
     try:
-        found = plan(layer, given_tensors.images, given_tensors.dense_weights(), spec)
+        found = planned(given_tensors, spec)
     except OperandError:
         reject()
-    mapping: Mapping = found.mapping
+    layer, mapping = given_tensors.layer, found.mapping
     assert spec.psum_spad_words >= mapping.M0
     window = min(spec.weight_spad_columns, spec.iact_spad_words)
     assert window >= mapping.C0 * mapping.S0
@@ -128,8 +127,8 @@ def test_the_mapper_keeps_to_every_memory(given_tensors, spec):
     assert psums * spec.psum_bits <= spec.psum_glb_bytes // 2 * 8
     channels = layer.channels_per_group
     if not mapping.held:
-        turns = [mapping.channel_pieces_of(turn) for turn in range(mapping.turns[2])]
-        channels = min(channels, mapping.C0 * max(last - first for first, last in turns))
+        first, last = mapping.channel_pieces
+        channels = min(channels, mapping.C0 * int((last - first).max()))
     rows = max(mapping.input_rows(tile).size for tile in range(mapping.shape[0]))
     bits = most_input_bits(mapping, rows, channels, spec) * mapping.g1
     assert bits <= spec.iact_glb_bytes // 2 * 8

@@ -9,8 +9,11 @@ from arch.eyeriss_v2.iacts import iacts
 from arch.eyeriss_v2.model import MACHINE, work
 from arch.eyeriss_v2.plan import plan
 from arch.eyeriss_v2.tally import sent_words, times
+from arch.eyeriss_v2.worked import Worked
 from arch.machine import Kept
 from arch.outputs import stored_output
+from arch.pairs import tap_counts
+from arch.parts import price_of
 from tests.arch.eyeriss_v2.cases import specs, tensors
 from tests.reference.eyeriss_v2 import events, run_layer, traffic
 from workloads.convolve import convolve
@@ -20,7 +23,8 @@ def check(given_tensors, spec):
     layer, weights = given_tensors.layer, given_tensors.dense_weights()
     psums = convolve(given_tensors)
     output, _ = stored_output(given_tensors, psums.astype(np.int32))
-    planned = plan(layer, given_tensors.images, weights, spec)
+    worked = Worked(given_tensors, weights, output, spec)
+    planned = plan(worked, tap_counts(layer, given_tensors.activations))
     mapping = planned.mapping
     slow = run_layer(layer, given_tensors.activations, weights, output, mapping, spec)
     fast = work(given_tensors, planned, weights, output, spec, Kept())
@@ -35,6 +39,7 @@ def check(given_tensors, spec):
     assert fast.steps.loads["input"].tolist() == slow.input
     assert fast.steps.loads["weight"].tolist() == slow.weight
     assert fast.steps.stores["output"].tolist() == slow.output
+    assert planned.cost == price_of(fast.steps, spec)
 
     counts, outputs = slow.counts, psums.size
     assert fast.multiplies == counts["pairs"]
@@ -55,10 +60,10 @@ def check(given_tensors, spec):
 @given(tensors(), specs())
 def test_layers_equal_the_sliding_windows(given_tensors, spec):
     try:
-        plan(given_tensors.layer, given_tensors.images, given_tensors.dense_weights(), spec)
+        run = MACHINE.run(given_tensors, spec)
     except OperandError:  # small buffers are drawn too
         reject()
-    assert np.array_equal(MACHINE.run(given_tensors, spec).psums, convolve(given_tensors))
+    assert np.array_equal(run.psums, convolve(given_tensors))
     check(given_tensors, spec)
 
 
