@@ -150,19 +150,20 @@ def met_by_pes(taps: np.ndarray, tiles: np.ndarray, steps: np.ndarray, met: np.n
 
     taps : int32 (f1, N, C, padded rows, S); tiles : int64 (tiles + 1,), output rows
     steps : int64, stride, dilation, P
-    met : int32 out (tiles, f1, e1, C, R, S), zeros on entry
+    met : int32 out (tiles, C, R, S, f1 x e1), zeros on entry
     """
     stride, dilation, P = steps
-    e1, channels, R, S = met.shape[2:]
+    channels, R, S, pes = met.shape[1:]
+    e1 = pes // taps.shape[0]
     for tile in range(met.shape[0]):
-        for f in range(met.shape[1]):
-            for row in range(tiles[tile], tiles[tile + 1]):
-                e, image, top = (row - tiles[tile]) % e1, row // P, row % P * stride
-                for c in range(channels):
-                    for r in range(R):
-                        for s in range(S):
+        for row in range(tiles[tile], tiles[tile + 1]):
+            e, image, top = (row - tiles[tile]) % e1, row // P, row % P * stride
+            for c in range(channels):
+                for r in range(R):
+                    for s in range(S):
+                        for f in range(taps.shape[0]):
                             found = taps[f, image, c, top + r * dilation, s]
-                            met[tile, f, e, c, r, s] += found
+                            met[tile, c, r, s, f * e1 + e] += found
 
 
 @kernel()
@@ -171,32 +172,32 @@ def slowest_of(
 ) -> bool:
     """Slots of the slowest PE of each pass; stops, false, once they are more than ``most``.
 
-    met : int32 (tiles, PEs that share weights, G, C/G, R, S); words : int32 (G, M pieces, C/G, R, S)
+    met : int32 (tiles, G, C/G, R, S, PEs that share weights)
+    words : int32 (G, M pieces, C/G, R, S)
     parts : int64, C0, S0, D, g1, m1
     longest : int64 out (tiles, turns over groups, output channels, items), zeros on entry
     """
     C0, S0, D, g1, m1 = parts
     groups, m_pieces, channels, R, S = words.shape
     s_pieces = (S + S0 - 1) // S0
-    slots = np.zeros((channels + C0 - 1) // C0 * R * s_pieces, np.int64)
+    items = (channels + C0 - 1) // C0 * R * s_pieces
+    slots = np.zeros((items, met.shape[5]), np.int64)
     all_slots = np.int64(0)
     for tile in range(met.shape[0]):
         for g in range(groups):
             for m in range(m_pieces):
+                slots[:] = 0
+                for c in range(channels):
+                    for r in range(R):
+                        for s in range(S):
+                            word = np.int64(words[g, m, c, r, s])
+                            item = (c // C0 * R + r) * s_pieces + s // S0
+                            for pe in range(slots.shape[1]):
+                                slots[item, pe] += met[tile, g, c, r, s, pe] * word
                 slowest = longest[tile, g // g1, m // m1]
-                for pe in range(met.shape[1]):
-                    slots[:] = 0
-                    for c in range(channels):
-                        item = c // C0 * R * s_pieces
-                        for r in range(R):
-                            for low in range(0, S, S0):
-                                total = np.int64(0)
-                                for s in range(low, min(low + S0, S)):
-                                    total += met[tile, pe, g, c, r, s] * words[g, m, c, r, s]
-                                slots[item] += total
-                                item += 1
-                    for item in range(slots.size):
-                        slowest[item // D] = max(slowest[item // D], slots[item])
+                for item in range(items):
+                    for pe in range(slots.shape[1]):
+                        slowest[item // D] = max(slowest[item // D], slots[item, pe])
         all_slots += longest[tile].sum()
         if all_slots > most:
             return False

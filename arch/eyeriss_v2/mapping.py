@@ -152,7 +152,7 @@ class Mapping:
 
     @property
     def channel_pieces(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pieces of channels first..last+1 that the items of each turn belong to, int64 (turns,)."""
+        """Pieces of channels first..last+1 of the items of each turn, int64 (turns,)."""
         turn = np.arange(self.turns[2], dtype=np.int64)
         stop = np.minimum((turn + 1) * self.D, self.items)
         return turn * self.D // self.kernel_pieces, -(-stop // self.kernel_pieces)

@@ -19,8 +19,8 @@ from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
 from arch.eyeriss_v2.worked import Worked
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
 from arch.outputs import stored_output
-from arch.parts import one_by_one
 from arch.pairs import effectual_pairs, tap_counts
+from arch.parts import one_by_one
 from arch.spec import MachineSpec, own_spec
 from arch.steps import Steps
 from arch.together import together

@@ -5,8 +5,8 @@ mappings that fit it takes the one with the fewest cycles, waits for DRAM by the
 included, then the fewest DRAM bytes.  It tries
 
 - M0 : K/groups cut evenly into pieces of at most 256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1;
-  S0 : a kernel row, even halves of it, or single taps; C0 : even pieces of at most 16, 12, 8, 5, 4, 2, 1
-  channels; as far as psums, columns and words of weights of every PE, iacts of a window fit;
+  S0 : a kernel row, even halves of it, or single taps; C0 : even pieces of at most 16, 12, 8, 5,
+  4, 2, 1 channels; as far as psums, columns and words of weights of every PE, iacts of a window fit;
 - D : all items cut evenly into sets, as high as a column of PEs or lower;
 - m1, g1 : pieces of output channels and groups at once, both cut evenly; e1, f1 : what is left of
   the array over output rows and pieces of them, so that the fullest PE has the fewest outputs;
@@ -17,7 +17,7 @@ What is tried never depends on scratchpads and GLBs, which only rule out what do
 nothing is left out but what a bound shows to be no better: so more memory never costs a cycle.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -257,8 +257,8 @@ class Planner:
             size = int(count[0])
         return rows[: count[0]]
 
-    def _groups(self, most: int) -> list[list[list[int]]]:
-        """The same in groups that share much, their bounds raised."""
+    def _ordered(self, most: int) -> list[list[int]]:
+        """The same with raised bounds, those that share much in a row."""
         rows = self._hopeful(most)
         rows = rows[np.lexsort(rows.T[[0, 7, 11, 10, 9]])]
         shared = rows[:, [7, 9, 10, 11]]
@@ -268,7 +268,7 @@ class Planner:
             slots = self.worked.piece_slots(self._mapping(group[0].tolist()))
             sharpen(group, slots, self._limits.exposed)
             groups.append(sorted(group.tolist(), key=itemgetter(1)))
-        return sorted(groups, key=lambda group: group[0][1])
+        return list(chain.from_iterable(sorted(groups, key=lambda group: group[0][1])))
 
     def best(self, most: Cost = (MOST, MOST), most_bytes: int = MOST) -> Plan | None:
         """The mapping with the fewest cycles, then bytes, if it costs less than ``most``.
@@ -276,8 +276,9 @@ class Planner:
         ``most_bytes`` are the DRAM bytes that no mapping may exceed.
         """
         best, chosen = most, None
-        for some in (lambda: [self._promising()], lambda: self._groups(best[0])):
-            for row in chain.from_iterable(some()):
+        for promising in (True, False):
+            rows = self._promising() if promising else self._ordered(best[0])
+            for row in rows:
                 if row[1] > best[0]:
                     continue
                 mapping = self._mapping(row)

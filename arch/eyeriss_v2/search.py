@@ -12,8 +12,8 @@ import numpy as np
 from arch.jit import kernel
 
 MOST = np.iinfo(np.int64).max
-# of a row of the pool: expected cycles, their bound, D, m1, g1, tile rows, e1, f1, held, M0, C0, S0,
-# and of the bound the cycles of loading weights and those beside slots and weights
+# of a row of the pool: expected cycles, their bound, D, m1, g1, tile rows, e1, f1, held, M0, C0,
+# S0, and of the bound the cycles of loading weights and those beside slots and weights
 COLUMNS = 14
 
 

@@ -16,8 +16,14 @@ from arch.eyeriss_v2.kernels import met_by_pes, pe_slots, slowest_of, stored_und
 from arch.eyeriss_v2.mapping import Mapping
 from arch.eyeriss_v2.passes import Passes, lengths, loading, loads, passes, words_of_pes
 from arch.eyeriss_v2.spec import EyerissV2Spec
-from arch.eyeriss_v2.stored import input_of_pieces, output_of_words, row_bits, weight_bits
-from arch.eyeriss_v2.stored import output_words, weight_of_bits
+from arch.eyeriss_v2.stored import (
+    input_of_pieces,
+    output_of_words,
+    output_words,
+    row_bits,
+    weight_bits,
+    weight_of_bits,
+)
 from arch.steps import Steps
 from workloads.tensors import LayerTensors
 
@@ -84,12 +90,12 @@ class Worked:
         return self._keep("taps", mapping.f1, lambda: iacts(mapping, pixels, self.spec).taps)
 
     def _met(self, mapping: Mapping, tiles: np.ndarray, e1: int) -> np.ndarray:
-        """Iacts that taps meet in the rows of a PE, int32 (tiles, f1, e1, G, C/G, R, S)."""
+        """Iacts that taps meet in the rows of a PE, int32 (tiles, G, C/G, R, S, f1 x e1)."""
         layer, taps = mapping.layer, self._taps(mapping)
-        shape = (tiles.size - 1, mapping.f1, e1, layer.C, layer.R, layer.S)
+        shape = (tiles.size - 1, layer.C, layer.R, layer.S, mapping.f1 * e1)
         met = np.zeros(shape, np.int32)
         met_by_pes(taps, tiles, np.array([layer.stride, layer.dilation, layer.P]), met)
-        return met.reshape(*shape[:3], layer.groups, -1, layer.R, layer.S)
+        return met.reshape(shape[0], layer.groups, -1, *shape[2:])
 
     def slots_of(self, mapping: Mapping, met: np.ndarray) -> np.ndarray:
         """Slots of every PE, int64 (parts, G, M pieces, items), of iacts met in parts."""
@@ -102,17 +108,16 @@ class Worked:
         """Slots of every PE in each piece of the rows, int64 (f1, G, M pieces, items)."""
         every = np.array([0, mapping.images * mapping.layer.P])
         met = self._keep("pieces", mapping.f1, lambda: self._met(mapping, every, 1))
-        return self.slots_of(mapping, met[0, :, 0])
+        return self.slots_of(mapping, np.ascontiguousarray(np.moveaxis(met[0], -1, 0)))
 
     def lengths(self, mapping: Mapping, most: int) -> np.ndarray | None:
-        """Cycles of each pass, int64 of ``mapping.shape``; None where they are more than ``most``."""
+        """Cycles of each pass, int64 of ``mapping.shape``; None if more than ``most``."""
         spec, load = self.spec, loads(mapping, self.passes(mapping))
         most -= spec.pipeline_stages * load.size
         if spec.weight_loading == "exposed":
             most -= int(load.sum())
         key = (mapping.f1, mapping.e1, mapping.tile_rows)
         met = self._keep("met", key, lambda: self._met(mapping, mapping.tiles, mapping.e1))
-        met = met.reshape(met.shape[0], -1, *met.shape[3:])
         parts = np.array([mapping.C0, mapping.S0, mapping.D, mapping.g1, mapping.m1])
         longest = np.zeros(mapping.shape, np.int64)
         if not slowest_of(met, self.columns(mapping).words, parts, most, longest):

@@ -53,11 +53,10 @@ def test_the_search_finds_the_best_of_all_mappings_and_keeps_its_bounds(given_te
     taps = tap_counts(layer, given_tensors.activations)
     planner = Planner(Worked(given_tensors, weights, output, spec), taps)
     costs = []
-    for group in planner._groups(MOST):
-        for row in group:
-            costs.append(planner._cost(planner._mapping(row), (MOST, MOST)))
-            assert row[1] <= costs[-1][0]
-            assert planner.least_bytes() <= costs[-1][1]
+    for row in planner._ordered(MOST):
+        costs.append(planner._cost(planner._mapping(row), (MOST, MOST)))
+        assert row[1] <= costs[-1][0]
+        assert planner.least_bytes() <= costs[-1][1]
     found = planner.best()
     assert (found is None) == (not costs)
     if found is not None:
