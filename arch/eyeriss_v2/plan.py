@@ -6,7 +6,8 @@ included, then the fewest DRAM bytes.  It tries
 
 - M0 : K/groups cut evenly into pieces of at most 256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1;
   S0 : a kernel row, even halves of it, or single taps; C0 : even pieces of at most 16, 12, 8, 5,
-  4, 2, 1 channels; as far as psums, columns and words of weights of every PE, iacts of a window fit;
+  4, 2, 1 channels; as far as psums, columns and words of weights of every PE, and iacts of a
+  window fit;
 - D : all items cut evenly into sets, as high as a column of PEs or lower;
 - m1, g1 : pieces of output channels and groups at once, both cut evenly; e1, f1 : what is left of
   the array over output rows and pieces of them, so that the fullest PE has the fewest outputs;
