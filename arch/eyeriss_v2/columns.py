@@ -71,14 +71,14 @@ class ColumnTable:
     """Columns of one layer for every M0 that is asked for, each worked out once."""
 
     def __init__(self, layer: ConvLayer, weights: np.ndarray, spec: EyerissV2Spec) -> None:
-        self._last = filters_last(layer, weights)
+        self.filters_last = filters_last(layer, weights)
         self._spec = spec
         self._found: dict[int, Columns] = {}
 
     def get(self, M0: int) -> Columns:
         """Columns of M0 weights."""
         if M0 not in self._found:
-            self._found[M0] = columns(self._last, M0, self._spec)
+            self._found[M0] = columns(self.filters_last, M0, self._spec)
         return self._found[M0]
 
     @property

@@ -4,16 +4,17 @@ Assumption, all of it, since the chip's mapper is not published.  It knows the t
 mappings that fit it takes the one with the fewest cycles, waits for DRAM by the exact schedule
 included, then the fewest DRAM bytes.  It tries
 
-- M0 : K/groups cut evenly into pieces of at most 256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1;
-  S0 : a kernel row, even halves of it, or single taps; C0 : even pieces of at most 16, 12, 8, 5,
-  4, 2, 1 channels; as far as psums, columns and words of weights of every PE, and iacts of a
-  window fit;
+- M0 : K/groups cut evenly into pieces of at most 32, 16, 8, 4, 2, 1; S0 : a kernel row or single
+  taps; C0 : even pieces of as many channels as fill at most 16, 12, 8, 1 places of the iact spad;
+  as far as psums, columns and words of weights of every PE, and iacts of a window fit;
 - D : all items cut evenly into sets, as high as a column of PEs or lower;
 - m1, g1 : pieces of output channels and groups at once, both cut evenly; e1, f1 : what is left of
   the array over output rows and pieces of them, so that the fullest PE has the fewest outputs;
-- tile_rows : even pieces of the output rows of an image, or of the images, whose psums fit half
-  the GLB of psums and whose input fits half the GLB of iacts, of all passes (held) or of one.
+- tile_rows : the output rows of an image in 1, 2, 3, 4, 6, 8 ... even pieces, or so many pieces
+  of the images, whose psums fit half the GLB of psums and whose input fits half the GLB of iacts,
+  of all passes (held) or of one.
 
+Where a filter has one tap or one channel, it tries more M0, C0 and all even pieces of rows.
 What is tried never depends on scratchpads and GLBs, which only rule out what does not fit, and
 nothing is left out but what a bound shows to be no better: so more memory never costs a cycle.
 """
@@ -42,17 +43,19 @@ from arch.eyeriss_v2.search import (
     least,
     search,
     sharpen,
-    tile_choices,
 )
 from arch.eyeriss_v2.spec import ADDRESS_BITS, EyerissV2Spec
 from arch.eyeriss_v2.stored import segments
 from arch.eyeriss_v2.worked import Worked
-from arch.parts import price_of
+from arch.parts import few_counts, part_counts, price_of
 from workloads.layer import ConvLayer
 
-M0_LIMITS = (256, 128, 64, 32, 24, 16, 12, 8, 4, 2, 1)
-DEPTHS = (16, 12, 8, 5, 4, 2, 1)  # of C0; an iact spad holds 16 at most
-PROMISING = 16  # mappings that are worked out before all others
+M0_LIMITS = (32, 16, 8, 4, 2, 1)
+WINDOWS = (16, 12, 8, 1)  # iacts of C0 x S0; an iact spad holds 16 at most
+# of layers in which a filter has one tap or one channel, which are worked out quickly
+MORE_M0_LIMITS = (32, 24, 16, 12, 8, 4, 2, 1)
+MORE_WINDOWS = (16, 14, 13, 12, 8, 4, 2, 1)
+PROMISING = 6  # mappings of the fewest expected cycles, which are worked out before all others
 Cost = tuple[int, int]
 
 
@@ -88,6 +91,18 @@ def evens(total: int, most: int, limits: tuple[int, ...]) -> list[int]:
     return sorted({size for limit in limits if (size := even(total, limit)) <= most}, reverse=True)
 
 
+def tile_sizes(P: int, images: int, *, every: bool) -> list[int]:
+    """Output rows of a tile, few first: even pieces of an image, all or few, or of the images.
+
+    Examples
+    --------
+    >>> tile_sizes(28, 3, every=False)
+    [1, 2, 3, 4, 5, 7, 10, 14, 28, 56, 84]
+    """
+    within = {pieces(P, count) for count in (part_counts(P) if every else few_counts(P))}
+    return sorted(within | {P * pieces(images, count) for count in few_counts(images)})
+
+
 class Planner:
     """The search for one layer.
 
@@ -110,6 +125,10 @@ class Planner:
         sets = min(self.spec.pes, self.images * layer.P * layer.Q)
         self._shares = np.zeros((self._under.shape[0], sets + 1, 2), np.int64)
 
+    @property
+    def _quick(self) -> bool:
+        return self.layer.R * self.layer.S == 1 or self.layer.channels_per_group == 1
+
     @cached_property
     def _under(self) -> np.ndarray:
         """Of every choice of tile rows: the rows, tiles, iacts and input rows under all of them."""
@@ -118,7 +137,7 @@ class Planner:
         lines = np.ascontiguousarray(lines.astype(np.int64)[:, None])
         steps = [layer.stride, layer.dilation, layer.P, layer.padding[0], layer.H, layer.R]
         found = []
-        for rows in tile_choices(layer.P, self.images).tolist():
+        for rows in tile_sizes(layer.P, self.images, every=self._quick):
             bounds = tile_bounds(self.images, layer.P, rows)
             each = np.zeros((bounds.size - 1, 1, 2), np.int64)
             stored_under(lines, bounds, np.array(steps), each)
@@ -155,11 +174,18 @@ class Planner:
     def _window(self) -> int:
         return min(self.spec.weight_spad_columns, self.spec.iact_spad_words)
 
+    def _filters(self) -> list[int]:
+        """All M0, large ones first."""
+        limits = MORE_M0_LIMITS if self._quick else M0_LIMITS
+        return evens(self.layer.K // self.layer.groups, self.spec.psum_spad_words, limits)
+
     def _inner(self, M0: int) -> Iterator[Mapping]:
         """All that may lie in one PE with that M0, most weights first; words are still to fit."""
         layer = self.layer
-        for S0 in evens(layer.S, self._taps, (layer.S, max(1, layer.S // 2), 1)):
-            for C0 in evens(layer.channels_per_group, self._window // S0, DEPTHS):
+        for S0 in evens(layer.S, self._taps, (layer.S, 1)):
+            windows = MORE_WINDOWS if self._quick else WINDOWS
+            depths = tuple(max(1, window // S0) for window in windows)
+            for C0 in evens(layer.channels_per_group, self._window // S0, depths):
                 yield Mapping(layer, self.images, M0, C0, S0, 1, 1, 1, 1, 1, 1, held=False)
 
     def _known(self, M0: int) -> tuple[int, int, int]:
@@ -174,9 +200,20 @@ class Planner:
             self._of_M0[M0] = int(slots), words, bits
         return self._of_M0[M0]
 
-    def _least(self, M0: int, passes: int) -> int:
+    @cached_property
+    def _floor(self) -> tuple[int, int, int]:
+        """The same, no more than they are with any M0."""
+        spec, last = self.spec, self.worked.table.filters_last
+        if spec.processing == "csc":
+            filled = np.count_nonzero(last, axis=-1)
+        else:
+            filled = np.full(last.shape[:-1], last.shape[-1])
+        slots, words = int((self._met[0] * filled).sum()), int(filled.sum())
+        return slots // spec.macs_per_pe, words // spec.macs_per_pe, words * spec.word_bits
+
+    def _least(self, known: tuple[int, int, int], passes: int) -> int:
         """Cycles below which no mapping of so many passes gets."""
-        slots, words, bits = self._known(M0)
+        slots, words, bits = known
         bits += (self._maps_words + int(self._under[:, 2].min())) * self.spec.word_bits
         return int(least(self._limits, slots // self.spec.pes, words, passes, bits // 8 - 2))
 
@@ -211,14 +248,17 @@ class Planner:
     def _search(self, pool: Pool, *, deepest: bool) -> None:
         """Mappings that may win into the pool; of every M0 all, or those with most in a PE."""
         layer, spec = self.layer, self.spec
-        for M0 in evens(layer.K // layer.groups, spec.psum_spad_words, M0_LIMITS):
+        for M0 in self._filters():
             columns = layer.groups * pieces(layer.K // layer.groups, M0)
             taps = layer.channels_per_group * layer.R * layer.S
             passes = pieces(columns * pieces(taps, self._window), spec.pes)
-            if self._least(M0, passes) > pool.most[0]:
+            if self._least(self._floor, passes) > pool.most[0]:
+                continue
+            if self._least(self._known(M0), passes) > pool.most[0]:
                 continue
             for inner in self._inner(M0):
-                if self._least(M0, pieces(columns * inner.items, spec.pes)) > pool.most[0]:
+                passes = pieces(columns * inner.items, spec.pes)
+                if self._least(self._known(M0), passes) > pool.most[0]:
                     continue
                 words = self.worked.words(inner)
                 if words.max() <= spec.usable_weight_words:
@@ -258,9 +298,8 @@ class Planner:
             size = int(count[0])
         return rows[: count[0]]
 
-    def _ordered(self, most: int) -> list[list[int]]:
+    def _ordered(self, rows: np.ndarray) -> list[list[int]]:
         """The same with raised bounds, those that share much in a row."""
-        rows = self._hopeful(most)
         rows = rows[np.lexsort(rows.T[[0, 7, 11, 10, 9]])]
         shared = rows[:, [7, 9, 10, 11]]
         cuts = np.flatnonzero((shared[1:] != shared[:-1]).any(axis=1)) + 1
@@ -277,15 +316,20 @@ class Planner:
         ``most_bytes`` are the DRAM bytes that no mapping may exceed.
         """
         best, chosen = most, None
-        for promising in (True, False):
-            rows = self._promising() if promising else self._ordered(best[0])
+
+        def work_out(rows: list[list[int]]) -> None:
+            nonlocal best, chosen
             for row in rows:
-                if row[1] > best[0]:
-                    continue
-                mapping = self._mapping(row)
-                cost = self._cost(mapping, best)
-                if cost < best and cost[1] <= most_bytes:
-                    best, chosen = cost, mapping
+                if row[1] <= best[0]:
+                    mapping = self._mapping(row)
+                    cost = self._cost(mapping, best)
+                    if cost < best and cost[1] <= most_bytes:
+                        best, chosen = cost, mapping
+
+        work_out(self._promising())
+        hopeful = self._hopeful(best[0])
+        work_out(hopeful[np.lexsort(hopeful.T[::-1])][:PROMISING].tolist())
+        work_out(self._ordered(hopeful[hopeful[:, 1] <= best[0]]))
         if chosen is None:
             return None
         return Plan(chosen, self.worked.columns(chosen), self.worked.passes(chosen), best)
@@ -308,10 +352,8 @@ class Planner:
 
         Addresses of iacts and of outputs are left out, and so are bursts.
         """
-        sizes = {even(self.layer.K // self.layer.groups, limit) for limit in M0_LIMITS}
-        bits = min(self._known(M0)[2] for M0 in sizes)
-        bits += (self._maps_words + int(self._under[:, 2].min())) * self.spec.word_bits
-        return bits // 8
+        maps = (self._maps_words + int(self._under[:, 2].min())) * self.spec.word_bits
+        return (self._floor[2] + maps) // 8
 
 
 def plan(worked: Worked, taps: np.ndarray) -> Plan:

@@ -89,12 +89,13 @@ def over(size: int, part: int) -> int:
 
 
 @kernel()
-def even_sizes(total: int, most: int) -> np.ndarray:
-    """Sizes of even pieces of at most ``most``, large ones first, in few steps."""
-    found = np.zeros(13, np.int64)
+def even_sizes(total: int, most: int, more: int) -> np.ndarray:
+    """Sizes of even pieces of at most ``most``, large ones first, in few steps, or in ``more``."""
+    parts = [1, 2, 3, 4, 6, 8, 12, most]
+    limits = np.array([most // part for part in parts] + [8, 6, 4, 3, 2] * more)
+    found = np.zeros(limits.size, np.int64)
     count = 0
-    limits = np.array([most, most // 2, most // 3, most // 4, most // 6, most // 8, most // 12])
-    for limit in np.concatenate((limits, np.array([8, 6, 4, 3, 2, 1]))):
+    for limit in limits:
         if 1 <= limit <= most:
             size = over(total, over(total, limit))
             if not (found[:count] == size).any():
@@ -124,24 +125,6 @@ def most_input_rows(sizes: Sizes, rows: int) -> int:
     inside = min(rows, sizes.P)
     reach = (inside - 1) * sizes.stride + sizes.dilation * (sizes.R - 1) + 1
     return min(sizes.H, min(reach, inside * sizes.R)) * max(1, rows // sizes.P)
-
-
-@kernel()
-def tile_choices(P: int, images: int) -> np.ndarray:
-    """Output rows of a tile: even pieces of an image, or even numbers of whole images."""
-    found = np.zeros(P + images, np.int64)
-    count = 0
-    for most in range(1, P + 1):
-        rows = over(P, over(P, most))
-        if count == 0 or found[count - 1] != rows:
-            found[count] = rows
-            count += 1
-    for most in range(2, images + 1):
-        rows = P * over(images, over(images, most))
-        if found[count - 1] != rows:
-            found[count] = rows
-            count += 1
-    return found[:count]
 
 
 @kernel()
@@ -251,12 +234,16 @@ def try_tiles(
         if shares[at, sets, 0] == 0:
             shares[at, sets, 0], shares[at, sets, 1] = shared(rows, sizes.Q, sets)
         row[5], row[6], row[7] = rows, shares[at, sets, 0], shares[at, sets, 1]
+        fits = False
         for held in (1, 0):
             deep = sizes.channels if held else touched
             bits = deep * sizes.row_bits + over(deep, sizes.C0) * sizes.piece_bits
             if most_input_rows(sizes, rows) * bits * g1 > limits.iact_room:
                 continue
             row[8] = held
+            if not held and fits and turns.over_m == 1 and D % (sizes.R * sizes.s_pieces) == 0:
+                continue  # the same loads as held
+            fits = held == 1
             bounds(sizes, limits, turns, tiles, under[at, 2:], row)
             if row[1] <= pool.most[0]:
                 keep(pool, row)
@@ -297,7 +284,7 @@ def search(
     deep = over(sizes.channels, sizes.C0) * groups * sizes.piece_bits
     inputs = (under[:, 2] * sizes.word_bits + under[:, 3] * deep).min() // 8
     moved = inputs + sizes.weight_bits // 8 + sizes.output_bits // 8
-    for D in even_sizes(items, limits.rows):
+    for D in even_sizes(items, limits.rows, 0):
         sets = limits.columns * (limits.rows // D)
         passes = over(groups * pieces, sets) * over(items, D)
         if least(limits, all_slots // (D * sets), all_words, passes, moved) > pool.most[0]:
@@ -305,9 +292,9 @@ def search(
         by_set = gathered(single, D, 3)
         if least(limits, by_set[0].sum() // sets, all_words, passes, moved) > pool.most[0]:
             continue
-        for m1 in even_sizes(pieces, sets):
+        for m1 in even_sizes(pieces, sets, 0):
             by_m = gathered(by_set, m1, 2)
-            for g1 in even_sizes(groups, sets // m1):
+            for g1 in even_sizes(groups, sets // m1, 1):
                 part = gathered(by_m, g1, 1)
                 over_g, over_m, turns_i = part.shape[1], part.shape[2], part.shape[3]
                 load = 0

@@ -3,9 +3,11 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from arch.eyeriss_v2.plan import plan
+from arch.eyeriss_v2.model import work
+from arch.eyeriss_v2.plan import Plan, plan
 from arch.eyeriss_v2.spec import EyerissV2Spec
 from arch.eyeriss_v2.worked import Worked
+from arch.machine import Kept
 from arch.outputs import stored_output
 from arch.pairs import tap_counts
 from tests.arch.layers import small_layers, up_to
@@ -65,9 +67,22 @@ def tensors(draw, images=None, density=None):
     return LayerTensors(layer, pixels.astype(np.uint8), weights.astype(np.int8), origin="synthetic")
 
 
+def worked(given_tensors, spec):
+    """The layer on one machine."""
+    output, _ = stored_output(given_tensors, convolve(given_tensors).astype(np.int32))
+    return Worked(given_tensors, given_tensors.dense_weights(), output, spec)
+
+
 def planned(given_tensors, spec):
     """The plan of all images together."""
-    layer, weights = given_tensors.layer, given_tensors.dense_weights()
+    taps = tap_counts(given_tensors.layer, given_tensors.activations)
+    return plan(worked(given_tensors, spec), taps)
+
+
+def laid_out(given_tensors, mapping, spec):
+    """The work of all images together by a mapping that is named."""
+    found = worked(given_tensors, spec)
+    named = Plan(mapping, found.columns(mapping), found.passes(mapping), (0, 0))
+    weights = given_tensors.dense_weights()
     output, _ = stored_output(given_tensors, convolve(given_tensors).astype(np.int32))
-    taps = tap_counts(layer, given_tensors.activations)
-    return plan(Worked(given_tensors, weights, output, spec), taps)
+    return work(given_tensors, named, weights, output, spec, Kept())

@@ -43,7 +43,7 @@ def check(given_tensors, spec):
 
     counts, outputs = slow.counts, psums.size
     assert fast.multiplies == counts["pairs"]
-    assert fast.effectual_ops == counts["effectual"]
+    assert fast.causes["mac"] == counts["effectual"]
     assert fast.pipeline_cycles == sum(slow.lengths) - sum(slow.longest)
     assert fast.extras["slots"] == counts["slots"]
     assert fast.causes == {
