@@ -107,7 +107,8 @@ def best_work(
         taps = kept.get("taps", (), lambda: tap_counts(layer, tensors.activations))
         planned = plan(Worked(tensors, weights, output, spec), taps)
         return work(tensors, planned, weights, output, spec, kept)
-    plans, least, met = [], 0, 0
+    plans, least = [], 0
+    met = np.zeros((layer.C, layer.R, layer.S), np.int64)
     images = [_image(tensors, n) for n in range(count)]
     for n, image in enumerate(images):
         taps = tap_counts(layer, image.activations)

@@ -63,21 +63,21 @@ class Turns(NamedTuple):
 
     slots: int
     load: int
-    count: int
+    passes: int
     over_g: int
     over_m: int
     first_words: int
 
 
 class Pool(NamedTuple):
-    """Ways worth working out: ``rows`` int64 (n, COLUMNS), ``count`` int64 (1,) of all found.
+    """Ways worth working out: ``rows`` int64 (n, COLUMNS), ``found`` int64 (1,) of all found.
 
     ``most`` int64 (1,) are the cycles above which a bound rules a way out; where ``best`` is set
     it follows the expected cycles of the last row, and rows are the most promising ones in order.
     """
 
     rows: np.ndarray
-    count: np.ndarray
+    found: np.ndarray
     most: np.ndarray
     best: bool
 
@@ -158,12 +158,12 @@ def gathered(values: np.ndarray, size: int, axis: int) -> np.ndarray:
 def keep(pool: Pool, row: np.ndarray) -> None:
     """Take a way into the pool."""
     if not pool.best:
-        if pool.count[0] < pool.rows.shape[0]:
-            pool.rows[pool.count[0]] = row
-        pool.count[0] += 1
+        if pool.found[0] < pool.rows.shape[0]:
+            pool.rows[pool.found[0]] = row
+        pool.found[0] += 1
         return
     last = pool.rows.shape[0] - 1
-    place = min(pool.count[0], last + 1)
+    place = min(pool.found[0], last + 1)
     while place > 0 and row[0] < pool.rows[place - 1, 0]:
         place -= 1
     if place > last:
@@ -171,8 +171,8 @@ def keep(pool: Pool, row: np.ndarray) -> None:
     for at in range(last, place, -1):
         pool.rows[at] = pool.rows[at - 1]
     pool.rows[place] = row
-    pool.count[0] += 1
-    if pool.count[0] > last:
+    pool.found[0] += 1
+    if pool.found[0] > last:
         pool.most[0] = min(pool.most[0], pool.rows[last, 0])
 
 
@@ -188,9 +188,9 @@ def bounds(
     under : int64 (2,), iacts stored under all tiles and input rows under them
     """
     rows, e1, f1, held = row[5], row[6], row[7], row[8]
-    stay = turns.count == 1
+    stay = turns.passes == 1
     times = 1 if stay else tiles
-    load, fill = turns.load * times, limits.stages * turns.count * tiles
+    load, fill = turns.load * times, limits.stages * turns.passes * tiles
     mean = over(turns.slots, e1 * f1)
     fullest = over(sizes.Q, f1) * over(rows, e1) * tiles / (sizes.images * sizes.P * sizes.Q)
     likely = max(mean, int(turns.slots * min(1.0, fullest)))
@@ -200,7 +200,7 @@ def bounds(
         mean, likely = max(mean, load) + fill, max(likely, load) + fill
     deep = over(sizes.channels, sizes.C0) * sizes.groups * sizes.piece_bits
     inputs = (under[0] * sizes.word_bits + under[1] * deep) // 8 * (1 if held else turns.over_m)
-    loads = times * turns.count
+    loads = times * turns.passes
     stores = tiles * turns.over_g * turns.over_m
     weights = max(sizes.weight_bits * times // 8, loads * limits.burst)
     outputs = max(sizes.output_bits // 8, stores * limits.burst)
@@ -324,7 +324,7 @@ def sharpen(rows: np.ndarray, slots: np.ndarray, exposed: int) -> None:
     most = np.zeros(slots.shape[1:], np.int64)
     for f in range(slots.shape[0]):
         most = np.maximum(most, slots[f])
-    groups, pieces, items = most.shape
+    groups, pieces, items = slots.shape[1], slots.shape[2], slots.shape[3]
     for at in range(rows.shape[0]):
         D, m1, g1, e1 = rows[at, 2], rows[at, 3], rows[at, 4], rows[at, 6]
         turns = np.zeros((over(groups, g1), over(pieces, m1), over(items, D)), np.int64)
