@@ -21,6 +21,12 @@ def _added(tables: Sequence[Mapping[Any, int]]) -> dict[Any, int]:
     return {key: total[key] for key in tables[0]}
 
 
+def _stored(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Weights lie in DRAM once; of all else each image has its own."""
+    total = _added(parts)
+    return total | {name: parts[0][name] for name in total if name == "weight"}
+
+
 def together(works: Sequence[Work], extras: Mapping[str, Any]) -> Work:
     """The work of several images, their steps in a row.
 
@@ -54,4 +60,5 @@ def together(works: Sequence[Work], extras: Mapping[str, Any]) -> Work:
         drain_cycles=sum(work.drain_cycles for work in works),
         pipeline_cycles=sum(work.pipeline_cycles for work in works),
         extras=extras,
+        stored=_stored([work.stored for work in works]),
     )

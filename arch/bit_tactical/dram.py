@@ -6,6 +6,7 @@ as ``group_bits`` says, a group being ``lanes`` channels, counted from the first
 outputs of one set of filters.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,13 @@ class Stored:
     weights : int64 (sets, steps + 1), bits of all steps left before
     lines : int64 (passes, N x H + 1), bytes of all input lines before
     outputs : int64 (sets, windows + 1), bits of all windows before
+    whole : bytes of the whole input and of all weights
     """
 
     weights: np.ndarray
     lines: np.ndarray
     outputs: np.ndarray
+    whole: Mapping[str, int]
 
 
 def _below(values: np.ndarray) -> np.ndarray:
@@ -60,7 +63,8 @@ def stored(
     if spec.scheduled:
         bits = bits + found.sizes[:, None] * spec.lanes + spec.advance_bits
     kept: dict[tuple[int, int], np.ndarray] = {}
-    for first, last in channels.tolist():
+    everything = (0, activations.shape[1])
+    for first, last in (everything, *channels.tolist()):
         if (first, last) not in kept:
             part = activations[:, first:last]
             kept[first, last] = _bytes(group_bits(part, found.lanes, spec).sum(axis=2).ravel())
@@ -72,7 +76,10 @@ def stored(
         assert outputs is not None
         part = outputs[:, end - found.sizes[at] : end]
         single[at] = group_bits(part, part.shape[1], spec).ravel()
-    return Stored(_below(bits), _below(lines), _below(single))
+    weights = _below(bits)
+    ends = np.take_along_axis(weights, made.counts[:, None], axis=1)
+    whole = {"input": int(kept[everything].sum()), "weight": int(_bytes(ends).sum())}
+    return Stored(weights, _below(lines), _below(single), whole)
 
 
 def weight_loads(planned: Plan, made: Schedule, sizes: Stored) -> np.ndarray:

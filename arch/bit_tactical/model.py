@@ -80,6 +80,7 @@ def work(
         traffic=traffic(chip, filled, spec),
         events=events(chip, filled, sums, worked, multiplies, spec),
         extras=_extras(chosen, made, spec),
+        stored=planner.sizes.whole,
     )
 
 

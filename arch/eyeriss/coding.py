@@ -41,6 +41,12 @@ class Maps:
         )
         return Maps(inputs, outputs)
 
+    def input_bytes(self, per_word: int) -> dict[str, int]:
+        """Bytes of the coded input; nothing where it is stored word by word."""
+        if self.inputs is None:
+            return {}
+        return {"input": int(read_bytes(self.inputs, 0, -1, per_word).sum())}
+
 
 @kernel(parallel=True)
 def count_pairs(planes: np.ndarray, longest: int, pairs: np.ndarray) -> None:

@@ -153,6 +153,7 @@ def work(planned: Plan, pairs: Pairs, maps: Maps, spec: EyerissSpec) -> Work:
         events=events(planned, pairs.macs, pairs.multiplies, spec),
         drain_cycles=drain,
         extras=_extras(planned, pairs, maps, spec),
+        stored=maps.input_bytes(spec.pairs_per_word),
     )
 
 

@@ -28,6 +28,11 @@ class Lines:
     first: np.ndarray
     last: np.ndarray
 
+    @property
+    def total(self) -> int:
+        """Bytes of the whole input."""
+        return int(self.below[-1, -1])
+
     def size(self, low: np.ndarray, high: np.ndarray, pieces: np.ndarray) -> np.ndarray:
         """Bytes of lines ``low``..``high`` - 1, int64 (runs,), where there are any.
 

@@ -23,6 +23,7 @@ from arch.outputs import stored_output
 from arch.sparten.area import area
 from arch.sparten.charges import chunk_pairs, counts, matched, prices
 from arch.sparten.join import all_joins
+from arch.sparten.lines import input_lines
 from arch.sparten.plan import Part, Plan, plan
 from arch.sparten.spec import PRESETS, SpartenSpec
 from arch.spec import MachineSpec, own_spec
@@ -104,6 +105,10 @@ def work(
         traffic=_summed(traffic for traffic, _ in counted),
         events=_summed(events for _, events in counted),
         extras=_extras(planned, spec),
+        stored={
+            "input": input_lines(layer, pixels, spec).total,
+            "weight": planned.parts[0].choice.arranged.all_stored,
+        },
     )
 
 
