@@ -11,11 +11,7 @@ from arch.errors import OperandError
 from arch.machine import MACHINES, machine
 from tests.arch.small_specs import fed_layers
 
-# Machines whose planner cannot take the images of a batch one by one yet.
-OPEN = ("scnn",)
-CASES = [
-    (name, preset) for name in MACHINES if name not in OPEN for preset in machine(name).presets
-]
+CASES = [(name, preset) for name in MACHINES for preset in machine(name).presets]
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)

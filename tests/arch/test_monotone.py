@@ -9,9 +9,7 @@ from arch.machine import MACHINES, machine
 from arch.spec import override
 from tests.arch.small_specs import MOST_HALVINGS, fed_layers, sizes, smallest
 
-# Machines whose planner does not yet search all plans of a smaller buffer.
-OPEN = ("scnn",)
-CASES = [(name, field) for name in MACHINES if name not in OPEN for field in sizes(name)]
+CASES = [(name, field) for name in MACHINES for field in sizes(name)]
 
 
 def test_sizes_are_found_by_name() -> None:
