@@ -39,7 +39,7 @@ bounds: $(READY)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -n $(WORKERS) tests/arch
 
 rounding: $(READY)
-	ESCALATE_ROUNDING=1 ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem NUMBA_CPU_NAME=generic \
+	ESCALATE_ROUNDING=1 ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem \
 		$(BIN)/python -m pytest -n $(WORKERS) $(TRAINING)
 
 nightly: $(READY)
