@@ -2,7 +2,8 @@
 
 Vector and coefficient buffer limit the channels of a pass (section 2).  Where a buffer holds fewer
 than ``broadcast_window`` of the widest vectors, blocks wait for each other, and narrower vectors in
-more passes may be faster.  There ``auto`` may use less of either buffer: 2, 3, 4, 6, 8, 12 …
+more passes may be faster; where sums over all channels leave the bits of an intermediate, only
+narrower vectors can be computed.  There ``auto`` may use less of either buffer: 2, 3, 4, 6, 8, 12 …
 bytes, the least that holds a channel tile, or just what the whole layer needs.  So what a smaller
 buffer allows, a larger one allows as well.  Elsewhere the widest tile has nothing to wait for, and
 more passes only add steps and MAC cycles.
@@ -38,6 +39,13 @@ def enough(layer: ConvLayer) -> tuple[int, int]:
     )
 
 
+def blocks_wait(tensors: LayerTensors, spec: BasisFirstSpec) -> bool:
+    """Whether a vector buffer holds fewer than ``broadcast_window`` of the widest vectors."""
+    parts = (part for tile in k_tiles(tensors, spec) for part in tile.passes)
+    widest = max(part.vector_capacity for part in parts)
+    return widest * spec.broadcast_window > spec.vector_buffer_bytes
+
+
 def channel_cuts(tensors: LayerTensors, spec: BasisFirstSpec) -> Iterator[BasisFirstSpec]:
     """The spec itself, then with every pair of buffers that cuts the channels in another way.
 
@@ -46,12 +54,8 @@ def channel_cuts(tensors: LayerTensors, spec: BasisFirstSpec) -> Iterator[BasisF
     SpecError
         If not even the spec's own buffers hold a channel tile.
     """
-    whole = k_tiles(tensors, spec)
+    seen = {_key(k_tiles(tensors, spec))}
     yield spec
-    widest = max(part.vector_capacity for tile in whole for part in tile.passes)
-    if widest * spec.broadcast_window <= spec.vector_buffer_bytes:
-        return
-    seen = {_key(whole)}
     vector, coefficient = enough(tensors.layer)
     for vectors in ladder(spec.vector_buffer_bytes, WORD + WORD // 8, vector):
         for held in ladder(spec.coefficient_buffer_bytes, 2, max(2, coefficient)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arch.basis_first.bounds import check_bounds
-from arch.basis_first.channel_cuts import channel_cuts
+from arch.basis_first.channel_cuts import blocks_wait, channel_cuts
 from arch.basis_first.layout import StoredTensor, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
 from arch.basis_first.search import Search, Timed
@@ -195,6 +195,8 @@ def _best(
     problem: OperandError | None = None
     for number, cut in enumerate(channel_cuts(tensors, spec)):
         if best is not None and coarsest is not None:
+            if number == 1 and not blocks_wait(tensors, spec):
+                break
             passes = sum(len(tile.passes) for tile in k_tiles(tensors, cut))
             if coarsest.least(passes) > best[0][0]:
                 continue

@@ -277,7 +277,7 @@ def trace(
     ...     out = Path(folder) / "stem.json"
     ...     done = trace("digits_cnn", layer="stem.0", machine="systolic", out=out)
     >>> done.first, done.last == done.cycles, done.events
-    (0, True, 15)
+    (0, True, 9)
     """
     request = Request(
         resolve(listed(source)),

@@ -1,7 +1,6 @@
 """The DRAM server: order of requests, both sides of each wait, exact integers."""
 
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,12 +132,9 @@ rows = st.lists(
 )
 
 
-def machine(spec):
-    return SimpleNamespace(
-        clock_hz=spec.clock_hz,
-        dram_latency_ns=spec.dram_latency_ns,
-        dram_bandwidth_bytes_per_s=spec.dram_bandwidth_bytes_per_s,
-    )
+def beyond(**fields):
+    """A machine with numbers that ``MachineSpec`` itself does not take."""
+    return MachineSpec().model_copy(update=fields)
 
 
 clocks = st.sampled_from([1, 7, 999_999, 1_000_000, 1_500_000, 200_000_000, 800_000_000])
@@ -147,10 +143,10 @@ clocks = st.sampled_from([1, 7, 999_999, 1_000_000, 1_500_000, 200_000_000, 800_
 @settings(deadline=None)
 @given(rows.filter(bool), st.integers(0, 50), st.integers(1, 10**11), clocks)
 def test_every_time_is_that_of_the_list_of_events(rows, latency_ns, rate, clock):
-    spec = MachineSpec(clock_hz=clock, dram_latency_ns=latency_ns, dram_bandwidth_bytes_per_s=rate)
+    spec = beyond(clock_hz=clock, dram_latency_ns=latency_ns, dram_bandwidth_bytes_per_s=rate)
     timeline = schedule(steps(*rows), spec)
     loads, stores, lengths = map(list, zip(*rows, strict=True))
-    wanted = slow.schedule_by_events(lengths, loads, stores, machine(spec))
+    wanted = slow.schedule_by_events(lengths, loads, stores, spec)
     assert (timeline.starts.tolist(), timeline.ends.tolist()) == (wanted.starts, wanted.ends)
     assert served(timeline) == wanted.transfers
     assert timeline.cycles == wanted.cycles == finish(steps(*rows), spec)
@@ -198,14 +194,14 @@ def test_windows_need_not_be_whole_cycles():
 
 def test_a_slow_dram_is_timed_without_a_window_each():
     """10 B/s: 2**40 bytes take more microseconds than there is memory."""
-    spec = MachineSpec(dram_bandwidth_bytes_per_s=10)
+    spec = beyond(dram_bandwidth_bytes_per_s=10)
     timeline = schedule(steps((2**30, 0, 1)), spec)
     assert timeline.cycles == 80 + 2**30 * 80_000_000 + 1
     assert peak_bandwidth(timeline.requests, spec.clock_hz) == 10
 
 
 def test_times_beyond_64_bits_are_refused():
-    spec = MachineSpec(dram_bandwidth_bytes_per_s=1)
+    spec = beyond(dram_bandwidth_bytes_per_s=1)
     with pytest.raises(OperandError, match=r"2\*\*62 cycles.*dram_bandwidth_bytes_per_s above 1"):
         schedule(steps((2**40, 0, 1)), spec)
     with pytest.raises(OperandError, match=r"2 steps take 2\*\*62 cycles"):

@@ -476,5 +476,5 @@ def test_graphs_that_json_cannot_hold_are_refused(tmp_path):
 
 def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
     model = dataclasses.replace(a_model(), output_scale=float("inf"))
-    with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: output_scale: .*finite"):
+    with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: output_scale is inf: .*finite"):
         save(model, tmp_path)

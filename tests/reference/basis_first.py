@@ -58,7 +58,12 @@ from tests.reference.basis_first_machine import DEFAULTS, ReferenceInfeasible, m
 from tests.reference.basis_first_recurrences import step_by_recurrences
 from tests.reference.basis_first_stepper import StepTiming, step_by_cycles
 from tests.reference.basis_first_steps import ALONE, Fused, Plan, Step, plan
-from tests.reference.basis_first_tiles import InputStore, OutputStore, Sizes
+from tests.reference.basis_first_tiles import (
+    InputStore,
+    OutputStore,
+    Sizes,
+    coefficient_outer_tile,
+)
 from tests.reference.basis_first_work import (
     KTile,
     check_bounds,
@@ -223,13 +228,15 @@ def _best(
     fused: Fused,
 ) -> tuple[list[KTile], Sizes, Plan]:
     """The plan of ``auto``, with channels cut in the best of all ways that the buffers allow."""
-    best, refusal, seen = None, ReferenceInfeasible("no plan fits"), []
+    best, refusal, seen = None, None, []
     limits = machine.vector_buffer_bytes, machine.coefficient_buffer_bytes
     whole = k_tiles_of(tensors, machine)  # refuses what not even the whole buffers hold
-    cuts = [limits]
-    if any(one.window(machine) < machine.broadcast_window for tile in whole for one in tile.passes):
-        cuts += channel_cuts(tensors, *limits)
-    for vector, coefficient in cuts:
+    waits = any(
+        one.window(machine) < machine.broadcast_window for tile in whole for one in tile.passes
+    )
+    for vector, coefficient in [limits, *channel_cuts(tensors, *limits)]:
+        if best is not None and not waits:
+            break
         sizes_of = {"vector_buffer_bytes": vector, "coefficient_buffer_bytes": coefficient}
         less = SimpleNamespace(**{**vars(machine), **sizes_of})
         try:
@@ -243,16 +250,28 @@ def _best(
         try:
             check_bounds(tensors, tiles, machine)
         except ReferenceInfeasible as error:
-            refusal = error
+            refusal = refusal or error
             continue
         psums = psums_of(tensors, tiles)
         sizes = _sizes(tensors, tiles, psums, input_planes or (tensors.layer.C,), machine)
         found = best_plan(tensors, tiles, sizes, fused, _timer(tensors, machine))
+        if found is None:
+            refusal = refusal or _why(sizes)
         if found is not None and (best is None or found[:2] < best[:2]):
             best = *found, tiles, sizes
     if best is None:
+        assert refusal is not None
         raise refusal
     return best[3], best[4], best[2]
+
+
+def _why(sizes: Sizes) -> ReferenceInfeasible:
+    """Why no plan fits: what stops the tile of the named order."""
+    try:
+        coefficient_outer_tile(sizes)
+    except ReferenceInfeasible as error:
+        return error
+    return ReferenceInfeasible(f"{sizes.layer.name}: no plan fits the output buffer")
 
 
 def _timer(tensors: LayerTensors, machine: SimpleNamespace) -> Callable[[Plan], int]:

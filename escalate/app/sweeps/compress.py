@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from escalate.retrain import EpochReport
 
 Side = Annotated[int, Field(ge=1, le=10**6)]
+Units = Annotated[int, Field(ge=1, le=255)]
 Channel = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
@@ -38,7 +39,7 @@ class Fixed(BaseModel):
     limit: Side | None = None
     held_out: Side | None = None
     resize: Side | None = None
-    units: int = 1
+    units: Units = 1
     classes: str | None = None
 
 
