@@ -1,5 +1,6 @@
-"""The one compile decorator: Numba, cached under a digest of this package's sources."""
+"""The one compile decorator: Numba, cached under a digest of what a kernel is made of."""
 
+import ast
 import contextlib
 import fcntl
 import hashlib
@@ -16,6 +17,7 @@ from workloads.user_folder import user_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 WAIT = "OMP_WAIT_POLICY"
+ROOT = Path(__file__).parent.parent
 
 
 def _wait_asleep() -> None:
@@ -39,19 +41,34 @@ def _wait_asleep() -> None:
 _wait_asleep()
 
 
-def _source_digest() -> str:
-    """Digest of all kernel sources: an edited helper makes every cached kernel stale."""
+def sources(path: Path) -> Iterator[Path]:
+    """A module's file and those of all modules of ours that it imports, each once."""
+    found, left = {path}, [path]
+    while left:
+        source = left.pop()
+        yield source
+        tree = ast.parse(source.read_bytes())
+        names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        for name in names:
+            module = ROOT.joinpath(*(name or "").split(".")).with_suffix(".py")
+            if module not in found and module.is_file():
+                found.add(module)
+                left.append(module)
+
+
+@cache
+def _digest(path: Path) -> str:
+    """Digest of all that a module's kernels are made of: an edited helper makes them stale."""
     sha = hashlib.sha256(f"{numba.__version__}".encode())
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        sha.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    for source in sorted(sources(path)):
+        sha.update(source.name.encode() + source.read_bytes())
     return sha.hexdigest()[:16]
 
 
 @cache
 def cache_folder() -> Path:
-    """Where compiled kernels are kept; one folder per state of the sources."""
-    folder = user_folder() / f"kernels-{_source_digest()}"
+    """Where compiled kernels are kept, in a folder for each state of a module's sources."""
+    folder = user_folder() / "kernels"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -98,7 +115,7 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         settings: Any = numba.config  # a module that fills itself at run time
         before = settings.CACHE_DIR
-        settings.CACHE_DIR = str(cache_folder())
+        settings.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename)))
         try:
             compiled: Any = numba.njit(cache=True, parallel=parallel, fastmath=False)(function)
             compiled._cache = _SharedCache(compiled._cache)

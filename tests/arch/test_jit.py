@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from arch.eyeriss import search
+from arch.jit import sources
+from arch.sparten import kernels as sparten
+
 CODE = (
     "import os, arch.jit, numba; numba.get_num_threads(); print(os.environ.get('OMP_WAIT_POLICY'))"
 )
@@ -96,3 +100,14 @@ def test_processes_may_fill_one_cache_at_once(tmp_path):
     assert told == ["1", "2", "3"]
     assert all(process.returncode == 0 for process in started)
     assert list(tmp_path.rglob("lock"))
+
+
+def test_a_kernel_is_stale_when_a_module_that_it_imports_changes():
+    """SparTen's kernels call arch.wide's helpers; Eyeriss's search stands on two files more."""
+
+    def names(module):
+        return {path.name for path in sources(Path(module.__file__))}
+
+    assert names(sparten) == {"kernels.py", "wide.py", "jit.py", "user_folder.py"}
+    assert {"search.py", "timing.py", "kernels.py"} <= names(search)
+    assert "model.py" not in names(search)
