@@ -14,11 +14,11 @@ MEASURE = """
 import json, resource, sys, tempfile, time
 import numpy as np, torch
 from torch import nn
-from escalate import model_file
-from escalate.capture import capture
-from escalate.compression import compress
-from escalate.images import ImageSettings
-from escalate.options import CompressOptions
+from escalate.store import model_file
+from escalate.capture.export import capture
+from escalate.recipe.compression import compress
+from escalate.train.images import ImageSettings
+from escalate.recipe.options import CompressOptions
 
 
 class Bottleneck(nn.Module):

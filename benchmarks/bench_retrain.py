@@ -13,13 +13,13 @@ import torch
 from timing import best_seconds, report
 from torch.nn import functional
 
-from escalate import integer
-from escalate.capture import capture
-from escalate.compression import compress, quantized
-from escalate.images import ImageSettings, image_tensor
-from escalate.modules import float_module
-from escalate.options import CompressOptions
-from escalate.retrain import Lesson, retrain
+from escalate.capture.export import capture
+from escalate.integers import integer
+from escalate.recipe.compression import compress, quantized
+from escalate.recipe.options import CompressOptions
+from escalate.train.images import ImageSettings, image_tensor
+from escalate.train.modules import float_module
+from escalate.train.retrain import Lesson, retrain
 
 RECIPE = Path(__file__).parent.parent / "docs" / "recipes" / "resnet20_cifar10.py"
 BATCH, STEPS, IMAGES = 128, 6, 5000

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from escalate import model_file
 from escalate.app.compressed import Compressed
 from escalate.app.data import CLASSES, Data
 from escalate.app.images import DEFAULT, Images, check_there
@@ -21,19 +20,20 @@ from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
 from escalate.app.scores import Scores, float_logits, integer_logits, scores
 from escalate.app.sources import COMPRESSED, INT8
-from escalate.capture import capture, precision
-from escalate.checkpoint import load_checkpoint
-from escalate.compression import compress as compress_network
-from escalate.curves import Watch
+from escalate.capture.checkpoint import load_checkpoint
+from escalate.capture.export import capture, precision
+from escalate.capture.network import FloatNetwork
+from escalate.capture.onnx_module import OnnxModule
 from escalate.errors import CaptureError, DataError
-from escalate.footprint import compression_ratio, footprint, sizes
-from escalate.images import ImageSettings
-from escalate.method import METHODS
-from escalate.network import FloatNetwork
-from escalate.onnx_module import OnnxModule
-from escalate.options import CompressOptions
-from escalate.retrain import EpochReport
-from escalate.shortfall import far_below, why_below
+from escalate.recipe.compression import compress as compress_network
+from escalate.recipe.curves import Watch
+from escalate.recipe.method import METHODS
+from escalate.recipe.options import CompressOptions
+from escalate.recipe.shortfall import far_below, why_below
+from escalate.store import model_file
+from escalate.store.footprint import compression_ratio, footprint, sizes
+from escalate.train.images import ImageSettings
+from escalate.train.retrain import EpochReport
 from workloads.integer import IntegerModel
 
 NAMES = (model_file.MANIFEST, model_file.TENSORS, model_file.PROVENANCE, INT8)
@@ -88,7 +88,7 @@ def compress(
     progress : called after each epoch of retraining
     watch : called with each layer whose curve ``ratio`` needs, layers done, and layers in all
     name : of the network
-    options : fields of ``escalate.options.CompressOptions``: basis, density, epochs, seed …
+    options : fields of ``escalate.recipe.options.CompressOptions``: basis, density, epochs, seed …
 
     Raises
     ------

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from escalate.app.scores import Scores
-from escalate.footprint import compression_ratio
-from escalate.method import METHODS
+from escalate.recipe.method import METHODS
+from escalate.store.footprint import compression_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Compressed:
     notes : what there is to say
     method : what made it, as in ``CompressOptions``
     sight : which images, and how the network sees them
-    forms : how many layers have each form, see ``escalate.footprint.LayerFootprint``
+    forms : how many layers have each form, see ``escalate.store.footprint.LayerFootprint``
     """
 
     folder: Path

@@ -20,7 +20,7 @@ from escalate.app.images import (
 )
 from escalate.app.labels import Classes, listed_classes
 from escalate.errors import CheckpointError, DataError
-from escalate.images import ImageSettings
+from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -14,6 +14,7 @@ from arch.simulate import NetworkRun
 from escalate.app.compress import compress
 from escalate.app.compressed import Compressed
 from escalate.app.data import Data
+from escalate.app.demo_network import EPOCHS, demo_network, train
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.images import DEFAULT, DIGITS, read_images
@@ -23,8 +24,7 @@ from escalate.app.results import NewFolder
 from escalate.app.simulate import Simulation
 from escalate.app.sources import COMPRESSED, ModelSource
 from escalate.app.verify import proved
-from escalate.demo_network import EPOCHS, demo_network, train
-from escalate.retrain import EpochReport
+from escalate.train.retrain import EpochReport
 from reports.ratios import ratios
 from reports.table import labels, totals
 

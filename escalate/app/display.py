@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from escalate.method import METHODS
+from escalate.recipe.method import METHODS
 from reports.quantity import heading, quantity
 
 if TYPE_CHECKING:

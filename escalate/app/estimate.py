@@ -109,7 +109,7 @@ def jobs_of(source: Source, choices: Sequence[Choice], feed: Feed) -> list[Job]:
 def shapes(source: Source) -> tuple[ConvLayer, ...]:
     """The layers of a source, by shape."""
     if isinstance(source, ModelSource):
-        from escalate.model_file import load
+        from escalate.store.model_file import load
 
         return load(source.folder).graph.layers
     if isinstance(source, TensorSource):

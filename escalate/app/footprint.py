@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from escalate.footprint import compression_ratio, footprint, sizes
+from escalate.store.footprint import compression_ratio, footprint, sizes
 from workloads.integer import IntegerModel
 
 COUNTED: Mapping[str, str] = {

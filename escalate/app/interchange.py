@@ -54,7 +54,7 @@ def shown(source: Source) -> Shown:
 
 
 def _model(source: ModelSource) -> Shown:
-    from escalate.model_file import load
+    from escalate.store.model_file import load
 
     model = load(source.folder)
     weights = {

@@ -231,7 +231,7 @@ def _model(about: Mapping[str, Any]) -> dict[str, float]:
     story = provenance.get("model")
     if not isinstance(story, Mapping):
         return {}
-    from escalate.footprint import compression_ratio
+    from escalate.store.footprint import compression_ratio
 
     found = {"stored_bytes": provenance.get("stored_bytes")}
     form = provenance["tensors"] if provenance["tensors"] == INT8 else COMPRESSED

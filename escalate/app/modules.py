@@ -7,9 +7,9 @@ from types import ModuleType
 
 from torch import nn
 
-from escalate.demo_network import demo_network
+from escalate.app.demo_network import demo_network
+from escalate.capture.onnx_module import OnnxModule
 from escalate.errors import CaptureError
-from escalate.onnx_module import OnnxModule
 
 BUILT_IN = ("digits_cnn",)
 USER_CODE_ERRORS = (

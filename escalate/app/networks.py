@@ -37,11 +37,11 @@ def _entry(
     )
 
 
-# The same layers that capture finds in escalate.demo_network; a test compares them.
+# The same layers that capture finds in escalate.app.demo_network; a test compares them.
 DIGITS_CNN = Network(
     "digits_cnn",
     "residual CNN for the bundled 8x8 digits, with every kind of layer",
-    "ours: escalate/demo_network.py",
+    "ours: escalate/app/demo_network.py",
     (1, 8, 8),
     (
         _entry("stem.0", "", 1, 32, 8),

@@ -28,11 +28,11 @@ from escalate.app.machines import Choice, choose_all
 from escalate.app.new_file import check_writable
 from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sources import MANIFEST, ModelSource, SourceError
-from escalate.compression import byte_budget
 from escalate.errors import BudgetError
-from escalate.method import METHODS
-from escalate.model_file import bytes_on_disk
-from escalate.retrain import EpochReport
+from escalate.recipe.compression import byte_budget
+from escalate.recipe.method import METHODS
+from escalate.store.model_file import bytes_on_disk
+from escalate.train.retrain import EpochReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def pareto(
     ----------
     network, checkpoint, data, device : as for ``compress``
     ratios : how many times smaller than FP32, each above 1
-    methods : names, see ``escalate.method``
+    methods : names, see ``escalate.recipe.method``
     own : by method, further fields of ``CompressOptions`` for it alone
     out : the folder
     machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from arch.allowed import allowed
 from escalate.app.machines import parsed
 from escalate.errors import DecompositionError
-from escalate.options import CompressOptions
+from escalate.recipe.options import CompressOptions
 from workloads.number import shown
 from workloads.read_file import read_text
 

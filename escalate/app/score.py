@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from escalate import integer
 from escalate.app.fed_images import fed_images
 from escalate.app.scores import BATCH, interval
 from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of
-from escalate.model_file import bytes_on_disk, load
+from escalate.integers import integer
+from escalate.store.model_file import bytes_on_disk, load
 
 Row = dict[str, int | float | str]
 

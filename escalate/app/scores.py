@@ -10,10 +10,10 @@ import torch
 from scipy.special import log_softmax
 from torch import nn
 
-from escalate import integer
 from escalate.app.images import Images
-from escalate.capture import only_tensor, precision
-from escalate.images import ImageSettings
+from escalate.capture.export import only_tensor, precision
+from escalate.integers import integer
+from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
 
 BATCH = 100

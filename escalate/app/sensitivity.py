@@ -10,11 +10,11 @@ from escalate.app.data import Data
 from escalate.app.images import DEFAULT
 from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
-from escalate.budget import hull
-from escalate.curves import Point, Watch
-from escalate.curves import sensitivity as measure
-from escalate.modules import float_module
-from escalate.moments import input_moments
+from escalate.recipe.budget import hull
+from escalate.recipe.curves import Point, Watch
+from escalate.recipe.curves import sensitivity as measure
+from escalate.train.modules import float_module
+from escalate.train.moments import input_moments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from arch.machine import machine as known_machine
 from escalate.app import networks
 from escalate.errors import FrontEndError
-from escalate.method import METHODS
+from escalate.recipe.method import METHODS
 from workloads.layer import ConvLayer
 from workloads.network import Network, unconnected
 
@@ -65,7 +65,7 @@ class ModelSource:
         CheckpointError
             If it cannot be read.
         """
-        from escalate.model_file import load
+        from escalate.store.model_file import load
 
         folder, kind = self.fed_as(fed_form(machine))
         if not (folder / MANIFEST).is_file():
@@ -77,7 +77,7 @@ class ModelSource:
 
     def bytes_for(self, machine: str) -> int:
         """Bytes on disk of the model that ``machine`` is fed."""
-        from escalate.model_file import bytes_on_disk
+        from escalate.store.model_file import bytes_on_disk
 
         return bytes_on_disk(self.fed_as(fed_form(machine))[0])
 
@@ -127,8 +127,8 @@ def _onnx_shapes(path: Path) -> ShapeSource:
     """The layers of an ONNX file; its weights are left out, ``compress`` takes them."""
     import torch
 
-    from escalate.capture import capture
-    from escalate.onnx_module import OnnxModule
+    from escalate.capture.export import capture
+    from escalate.capture.onnx_module import OnnxModule
 
     module = OnnxModule(path)
     if module.shape is None:
@@ -138,7 +138,7 @@ def _onnx_shapes(path: Path) -> ShapeSource:
 
 
 def _about(folder: Path) -> dict[str, object]:
-    from escalate.model_file import load_provenance
+    from escalate.store.model_file import load_provenance
 
     return load_provenance(folder)
 

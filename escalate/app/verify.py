@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from arch.errors import InvariantError
-from escalate import integer
 from escalate.app.fed_images import model_inputs
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
 from escalate.app.simulate import Simulation, run_source
 from escalate.app.sources import ModelSource
+from escalate.integers import integer
 
 
 @dataclass(frozen=True, slots=True)

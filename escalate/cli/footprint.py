@@ -50,7 +50,7 @@ def footprint(
       escalate footprint my-model --format csv > sizes.csv
     """
     from escalate.app.footprint import layer_table, size_table
-    from escalate.model_file import load
+    from escalate.store.model_file import load
 
     model = load(folder)
     rows, totals = layer_table(model), size_table(model)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from escalate.retrain import EpochReport
+    from escalate.train.retrain import EpochReport
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 BEAT = 10.0  # seconds between two lines about work that takes long

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from escalate.errors import DecompositionError
-from escalate.pruning import strongest
+from escalate.train.pruning import strongest
 
 Kind = Literal["rows", "columns", "tiles"]
 DEFAULT_TILE = (128, 64)  # rows and columns of the paper's crossbars for VGG-16 and ResNet-18

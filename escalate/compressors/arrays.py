@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from escalate.compressors.array_file import Multiples, Points, check_array, pack
+from escalate.compressors.knob import largest
 from escalate.compressors.priors import Gaussian
 from escalate.compressors.vbq import (
     LONGEST,
@@ -19,7 +20,6 @@ from escalate.compressors.vbq import (
     distortion,
 )
 from escalate.errors import DecompositionError
-from escalate.knob import largest
 
 OCTAVE = 64  # penalties or steps that are tried between one and its double
 PENALTIES = 80 * OCTAVE  # down to 2^-80 of the one that leaves medians only, then 0

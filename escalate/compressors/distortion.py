@@ -2,7 +2,8 @@
 
 Gao, Liu, Wang, Oh, "Rate Distortion For Model Compression" (ICML 2019, arXiv 1810.06401), in the
 paper's letters: replacing a weight w by what costs I (what - w)^2 + 1/4 H2 (what - w)^4, with
-the sensitivities I and H2 of ``escalate.fisher``, H2 being 0 in all but one of its objectives.
+the sensitivities I and H2 of ``escalate.train.fisher``, H2 being 0 in all but one of its
+objectives.
 The cost grows with the distance, so that the cheapest of several values is the nearest one.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from escalate.errors import DecompositionError
-from escalate.pruning import strongest
+from escalate.train.pruning import strongest
 
 ROUNDS = 30  # of k-means, section 5 of the paper
 STEPS = 40  # of Newton's method between bounds, which halves them at worst

@@ -20,10 +20,10 @@ import torch
 from torch import nn
 
 from escalate.compressors.settled import channel_sizes
-from escalate.convolutions import LayerIntegers, QuantizedConvolution
 from escalate.errors import DecompositionError
-from escalate.pruning import Masked, Pruning
-from escalate.straight_through import ternary_from
+from escalate.train.convolutions import LayerIntegers, QuantizedConvolution
+from escalate.train.pruning import Masked, Pruning
+from escalate.train.straight_through import ternary_from
 from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
 

@@ -23,8 +23,8 @@ import torch
 from torch import nn
 
 from escalate.compressors.admm import Structure, filter_levels, filter_rms
-from escalate.convolutions import LayerIntegers, QuantizedConvolution
 from escalate.errors import DecompositionError
+from escalate.train.convolutions import LayerIntegers, QuantizedConvolution
 from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from escalate.compressors.distortion import Cost, cluster, survivors
 from escalate.compressors.settled import SettledConvolution, channel_sizes
-from escalate.fisher import Asked, Kind
-from escalate.fisher_cache import cached_fisher
-from escalate.modules import GraphModule
+from escalate.train.fisher import Asked, Kind
+from escalate.train.fisher_cache import cached_fisher
+from escalate.train.modules import GraphModule
 from workloads.integer import ImageQuantizer
 from workloads.layer import ConvLayer
 

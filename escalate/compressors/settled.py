@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from escalate.convolutions import LayerIntegers, QuantizedConvolution
 from escalate.errors import DecompositionError
-from escalate.quantize import WEIGHT_LIMIT, quantize, step_of
+from escalate.ternary.quantize import WEIGHT_LIMIT, quantize, step_of
+from escalate.train.convolutions import LayerIntegers, QuantizedConvolution
 from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
 

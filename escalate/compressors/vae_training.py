@@ -12,7 +12,7 @@ import torch
 
 from escalate.compressors.vae import CHANNELS, STRIDE, Vae, VaeSizes
 from escalate.errors import DataError, DecompositionError
-from escalate.retrain_state import load_state, save_state
+from escalate.train.retrain_state import load_state, save_state
 
 BATCH = 32
 STEEPEST = 1000.0  # longest gradient that is taken as it is; losses are thousands of nats

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from escalate.capture.network import FloatNetwork
 from escalate.compressors import vbq
 from escalate.compressors.distortion import Cost
 from escalate.compressors.priors import Gaussian
 from escalate.compressors.settled import SettledConvolution, channel_sizes
 from escalate.errors import DecompositionError
-from escalate.fisher import Asked
-from escalate.fisher_cache import cached_fisher
-from escalate.modules import GraphModule
-from escalate.network import FloatNetwork
+from escalate.train.fisher import Asked
+from escalate.train.fisher_cache import cached_fisher
+from escalate.train.modules import GraphModule
 from workloads.integer import ImageQuantizer
 from workloads.layer import ConvLayer
 from workloads.npz import NPZ_ERRORS

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from escalate.images import ImageSettings
-from escalate.network import FloatNetwork
+from escalate.capture.network import FloatNetwork
+from escalate.train.images import ImageSettings
 from workloads.graph import Graph, Node
 from workloads.layer import ConvLayer
 

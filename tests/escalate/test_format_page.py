@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from escalate.manifest import Entry, Image, Kernel, Manifest
-from escalate.model_file import load, save
+from escalate.store.manifest import Entry, Image, Kernel, Manifest
+from escalate.store.model_file import load, save
 from tests.reference.model_reader import Bytes, integers, read
 from tests.workloads.models import every_operator, random_integers
 from workloads.formats import FORMATS, numbers

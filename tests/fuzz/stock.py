@@ -66,7 +66,7 @@ def command(*arguments):
 
 def make(folder: Path) -> None:
     """Fill a folder with good inputs; kernels of all machines are compiled on the way."""
-    from escalate.demo_network import demo_network
+    from escalate.app.demo_network import demo_network
 
     arrays(folder)
     network(folder / "net.onnx")

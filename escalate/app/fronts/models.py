@@ -10,8 +10,8 @@ from escalate.app.data import Data
 from escalate.app.fronts.points import Point
 from escalate.app.results import ResultsError
 from escalate.app.sources import MANIFEST
-from escalate.model_file import load
-from escalate.retrain import EpochReport
+from escalate.store.model_file import load
+from escalate.train.retrain import EpochReport
 from workloads.integer import IntegerModel
 
 MOST_TOLD = 3  # options that a refusal names

@@ -7,8 +7,8 @@ from typing import Any
 
 from escalate.app.recipe import check_fields, options_of, read_options
 from escalate.errors import DecompositionError
-from escalate.method import METHODS, meaningless
-from escalate.options import CompressOptions
+from escalate.recipe.method import METHODS, meaningless
+from escalate.recipe.options import CompressOptions
 
 PLAIN = "int8"  # the method that always takes part, to compare with
 SETTLED = ("method", "ratio")  # fields that a point settles

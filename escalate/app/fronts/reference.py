@@ -2,7 +2,7 @@
 
 Both on the same images, which are ones that accuracy is scored on too: nothing is chosen by these
 numbers.  To second order the divergence of the answers is half of sum I_i (w_i - what_i)^2, with
-the Fisher information I of ``escalate.fisher``.  So half the distortion that
+the Fisher information I of ``escalate.train.fisher``.  So half the distortion that
 ``escalate.compressors.water_filling`` fills up to and the measured divergence share an axis.
 """
 
@@ -15,9 +15,9 @@ from escalate.app.compress import Job
 from escalate.app.images import Images
 from escalate.app.scores import divergence, float_logits, integer_logits
 from escalate.compressors.water_filling import water_filling
-from escalate.fisher import Asked
-from escalate.fisher_cache import cached_fisher
-from escalate.modules import float_module
+from escalate.train.fisher import Asked
+from escalate.train.fisher_cache import cached_fisher
+from escalate.train.modules import float_module
 from workloads.integer import IntegerModel
 
 IMAGES = 256  # Assumption: enough to tell models apart

@@ -14,9 +14,9 @@ from escalate.app.machines import Choice
 from escalate.app.results import finite
 from escalate.app.scores import interval
 from escalate.app.simulate import Simulation
-from escalate.footprint import compression_ratio, footprint, sizes
-from escalate.method import METHODS
-from escalate.shortfall import far_below, why_below
+from escalate.recipe.method import METHODS
+from escalate.recipe.shortfall import far_below, why_below
+from escalate.store.footprint import compression_ratio, footprint, sizes
 from reports.pareto import front
 from reports.table import counted, totals
 from workloads.integer import IntegerModel

@@ -17,7 +17,7 @@ from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
 
 if TYPE_CHECKING:
-    from escalate.retrain import EpochReport
+    from escalate.train.retrain import EpochReport
 
 Side = Annotated[int, Field(ge=1, le=10**6)]
 Units = Annotated[int, Field(ge=1, le=255)]
@@ -131,7 +131,7 @@ def _combinations(written: Written) -> Iterator[dict[str, Any]]:
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without those that have no meaning for the method."""
     from escalate.app.recipe import options_of
-    from escalate.method import METHODS, meaningless
+    from escalate.recipe.method import METHODS, meaningless
 
     method = options.get("method", "escalate")
     without = meaningless(method) if method in METHODS else ()

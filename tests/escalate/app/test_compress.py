@@ -7,7 +7,6 @@ import torch
 from PIL import Image
 
 import escalate
-from escalate import integer, model_file
 from escalate.app.compress import compress, retraining_file
 from escalate.app.data import Data
 from escalate.app.demo import one_thread
@@ -15,8 +14,10 @@ from escalate.app.images import read_images
 from escalate.app.modules import build, is_factory
 from escalate.app.networks import DIGITS_CNN
 from escalate.app.recipe import options_of
-from escalate.capture import capture
+from escalate.capture.export import capture
 from escalate.errors import CaptureError, DataError, DecompositionError
+from escalate.integers import integer
+from escalate.store import model_file
 from tests.escalate.app.tiny import tiny
 
 

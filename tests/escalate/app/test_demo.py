@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from arch.errors import InvariantError
-from escalate import integer
 from escalate.app import demo as module
 from escalate.app.demo import Sizes, demo
 from escalate.app.results import read_runs
+from escalate.integers import integer
 
 SMALL = Sizes(images=2, training_epochs=1, retraining_epochs=1, training_images=64)
 

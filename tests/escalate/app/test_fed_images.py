@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from escalate import model_file
 from escalate.app.compress import compress
 from escalate.app.data import Data
 from escalate.app.fed_images import fed_images
@@ -19,6 +18,7 @@ from escalate.app.simulate import run_source
 from escalate.app.sources import ModelSource
 from escalate.app.verify import verify
 from escalate.errors import CheckpointError, DataError
+from escalate.store import model_file
 from reports.table import run_notes
 from tests.escalate.app.tiny import tiny
 from workloads.load import digits

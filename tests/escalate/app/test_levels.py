@@ -11,7 +11,6 @@ from arch.crossbar.layout import matrices
 from arch.crossbar.spec import PRESETS, CrossbarSpec
 from arch.machine import MACHINES
 from arch.spec import override
-from escalate import model_file
 from escalate.app.compress import compress
 from escalate.app.data import Data
 from escalate.app.demo import one_thread
@@ -22,6 +21,7 @@ from escalate.app.machines import choose
 from escalate.app.simulate import run_source
 from escalate.app.sources import resolve
 from escalate.app.verify import verify
+from escalate.store import model_file
 from tests.escalate.app.tiny import tiny
 from workloads.convolve import convolve
 from workloads.execute import execute, quantize_images

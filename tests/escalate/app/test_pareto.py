@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from escalate import model_file
 from escalate.app.compress import compress
 from escalate.app.data import Data
 from escalate.app.demo import one_thread
@@ -22,8 +21,9 @@ from escalate.app.scores import interval
 from escalate.app.simulate import run_source
 from escalate.app.sources import SourceError, resolve
 from escalate.errors import DecompositionError
-from escalate.footprint import compression_ratio, sizes
-from escalate.model_file import load
+from escalate.store import model_file
+from escalate.store.footprint import compression_ratio, sizes
+from escalate.store.model_file import load
 from reports.table import totals
 from tests.escalate.app import tiny as tiny_module
 

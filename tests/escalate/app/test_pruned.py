@@ -8,7 +8,6 @@ import pytest
 from torch import nn
 
 import escalate
-from escalate import integer, model_file
 from escalate.app.compress import compress
 from escalate.app.data import Data
 from escalate.app.demo import one_thread
@@ -20,7 +19,9 @@ from escalate.app.simulate import run_choices, run_source
 from escalate.app.sources import COMPRESSED, INT8, SourceError, fed_form, resolve
 from escalate.app.verify import verify
 from escalate.errors import CheckpointError
-from escalate.method import METHODS
+from escalate.integers import integer
+from escalate.recipe.method import METHODS
+from escalate.store import model_file
 from reports.table import run_notes
 from tests.escalate.app.tiny import tiny
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from escalate import integer
 from escalate.app.score import score
 from escalate.errors import DataError
-from escalate.model_file import bytes_on_disk, load
+from escalate.integers import integer
+from escalate.store.model_file import bytes_on_disk, load
 from workloads import load as data
 
 

@@ -9,7 +9,6 @@ import torch
 import escalate
 from arch.errors import SpecError
 from arch.machine import MACHINES, machine
-from escalate import integer, model_file
 from escalate.app.feed import parse_synthetic
 from escalate.app.images import read_images
 from escalate.app.machines import choose, choose_all
@@ -25,6 +24,8 @@ from escalate.app.sources import (
     fed_form,
     resolve,
 )
+from escalate.integers import integer
+from escalate.store import model_file
 from reports.table import run_notes
 from workloads.errors import WorkloadError
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from arch.errors import InvariantError
-from escalate import integer
 from escalate.app.feed import Feed
 from escalate.app.machines import choose
 from escalate.app.verify import verify
+from escalate.integers import integer
 
 
 @pytest.mark.parametrize("machine", ["basis_first", "systolic"])

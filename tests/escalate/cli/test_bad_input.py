@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from escalate.demo_network import demo_network
+from escalate.app.demo_network import demo_network
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from escalate import model_file
-from escalate.compression import byte_budget, compress
 from escalate.compressors.groups import GroupedConvolution, clipped_sum, group_norms
 from escalate.errors import DecompositionError
-from escalate.integer import predict
-from escalate.options import CompressOptions
+from escalate.integers.integer import predict
+from escalate.recipe.compression import byte_budget, compress
+from escalate.recipe.options import CompressOptions
+from escalate.store import model_file
 from tests.escalate.small_networks import (
     SETTINGS,
     TINY_SETTINGS,

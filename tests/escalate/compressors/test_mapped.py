@@ -9,20 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from escalate import model_file
-from escalate.budget import trim
-from escalate.calibrate import calibrate
-from escalate.compression import byte_budget, compress
 from escalate.compressors.admm import Structure, nearest_levels
 from escalate.compressors.mapped import LEVELS, MASKED, STRUCTURE, AdmmConvolution, Target
-from escalate.convolutions import Int8Convolution
 from escalate.errors import CheckpointError, DecompositionError
-from escalate.footprint import footprint, sizes
-from escalate.integer import predict
-from escalate.modules import GraphModule, float_module
-from escalate.options import CompressOptions
-from escalate.plan import sparse_layers
-from escalate.retrain import Lesson, RetrainOptions, accuracy, density, retrain
+from escalate.integers.integer import predict
+from escalate.recipe.budget import trim
+from escalate.recipe.compression import byte_budget, compress
+from escalate.recipe.options import CompressOptions
+from escalate.recipe.plan import sparse_layers
+from escalate.store import model_file
+from escalate.store.footprint import footprint, sizes
+from escalate.train.calibrate import calibrate
+from escalate.train.convolutions import Int8Convolution
+from escalate.train.modules import GraphModule, float_module
+from escalate.train.retrain import Lesson, RetrainOptions, accuracy, density, retrain
 from tests.escalate.small_networks import (
     SETTINGS,
     TINY_SETTINGS,

@@ -9,20 +9,20 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 from torch.nn import functional
 
-from escalate import model_file
-from escalate.compression import byte_budget, compress
 from escalate.compressors.distortion import Cost, cluster, survivors
+from escalate.compressors.knob import largest
 from escalate.compressors.rate_distortion import compressed_layer, costs
 from escalate.compressors.settled import SettledConvolution
 from escalate.errors import BudgetError, DataError, DecompositionError
-from escalate.footprint import footprint, sizes
-from escalate.images import ImageSettings, image_tensor
-from escalate.integer import predict
-from escalate.knob import largest
-from escalate.method import meaningless
-from escalate.modules import float_module
-from escalate.options import CompressOptions
-from escalate.retrain import Lesson, RetrainOptions, retrain
+from escalate.integers.integer import predict
+from escalate.recipe.compression import byte_budget, compress
+from escalate.recipe.method import meaningless
+from escalate.recipe.options import CompressOptions
+from escalate.store import model_file
+from escalate.store.footprint import footprint, sizes
+from escalate.train.images import ImageSettings, image_tensor
+from escalate.train.modules import float_module
+from escalate.train.retrain import Lesson, RetrainOptions, retrain
 from tests.escalate.small_networks import (
     SETTINGS,
     TINY_SETTINGS,

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from escalate import model_file
-from escalate.compression import byte_budget, compress
 from escalate.compressors.distortion import Cost
 from escalate.compressors.rate_distortion import costs
 from escalate.compressors.settled import channel_sizes
 from escalate.compressors.variational import given_precisions, precisions, variational_layer
 from escalate.errors import DataError, DecompositionError
-from escalate.footprint import footprint
-from escalate.integer import predict
-from escalate.modules import float_module
-from escalate.options import CompressOptions
+from escalate.integers.integer import predict
+from escalate.recipe.compression import byte_budget, compress
+from escalate.recipe.options import CompressOptions
+from escalate.store import model_file
+from escalate.store.footprint import footprint
+from escalate.train.modules import float_module
 from tests.escalate.small_networks import (
     SETTINGS,
     TINY_SETTINGS,

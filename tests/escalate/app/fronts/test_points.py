@@ -5,7 +5,7 @@ import pytest
 from escalate.app.fronts.points import PLAIN, Recipe, points_of, recipe_in
 from escalate.app.recipe import options_of
 from escalate.errors import DecompositionError
-from escalate.method import METHODS
+from escalate.recipe.method import METHODS
 
 TRAINED = [name for name, method in METHODS.items() if method.trained]
 CONFIG = """

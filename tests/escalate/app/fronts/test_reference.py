@@ -12,9 +12,9 @@ from escalate.app.demo import one_thread
 from escalate.app.fronts.reference import IMAGES, LEAST, Reference
 from escalate.app.recipe import options_of
 from escalate.app.scores import divergence
-from escalate.fisher import Asked, fisher
-from escalate.images import image_tensor
-from escalate.modules import float_module
+from escalate.train.fisher import Asked, fisher
+from escalate.train.images import image_tensor
+from escalate.train.modules import float_module
 from tests.escalate.app import tiny as tiny_module
 
 NETWORK = f"{tiny_module.__file__}:tiny"

@@ -1,0 +1,110 @@
+"""Draft: a graph under construction while a module is captured, in float64."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from escalate.capture.network import FloatNetwork
+from escalate.errors import CaptureError
+from workloads.graph import Graph, Node, Op
+from workloads.layer import ConvLayer
+
+FUSIBLE = ("conv", "add", "concat", "avg_pool", "relu")
+
+
+@dataclass(slots=True)
+class Draft:
+    """Nodes so far, by name and in execution order, and the folded arrays of the convolutions.
+
+    ``parameters`` counts what the module stores for these nodes, before any folding,
+    ``linear_parameters`` the part of fully connected layers.
+    """
+
+    name: str
+    nodes: dict[str, Node] = field(default_factory=dict)
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    biases: dict[str, np.ndarray] = field(default_factory=dict)
+    parameters: int = 0
+    linear_parameters: int = 0
+
+    def fresh(self, wanted: str) -> str:
+        """A node name that is not taken yet: ``wanted``, or ``wanted_2`` and so on.
+
+        Examples
+        --------
+        >>> draft = Draft("net")
+        >>> draft.add("add", "add", (), (1, 1, 1)), draft.fresh("add")
+        ('add', 'add_2')
+        """
+        name, count = wanted, 1
+        while name in self.nodes:
+            count += 1
+            name = f"{wanted}_{count}"
+        return name
+
+    def add(
+        self,
+        wanted: str,
+        op: Op,
+        inputs: tuple[str, ...],
+        shape: tuple[int, int, int],
+        attributes: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Append an operator that has no weights and return its name."""
+        name = self.fresh(wanted)
+        self.nodes[name] = Node(name, op, inputs, shape, attributes=attributes or {})
+        return name
+
+    def add_conv(
+        self, layer: ConvLayer, source: str, weights: np.ndarray, biases: np.ndarray
+    ) -> str:
+        """Append a convolution with float64 weights (K, C/groups, R, S) and biases (K,)."""
+        name = layer.name
+        self.nodes[name] = Node(name, "conv", (source,), (layer.K, layer.P, layer.Q), layer)
+        self.weights[name], self.biases[name] = weights, biases
+        return name
+
+    def scale_conv(self, name: str, factor: np.ndarray, offset: np.ndarray) -> None:
+        """Fold ``y * factor[k] + offset[k]`` into the convolution ``name``."""
+        self.weights[name] = self.weights[name] * factor[:, None, None, None]
+        self.biases[name] = self.biases[name] * factor + offset
+
+    def fuse(self, name: str, maximum: float | None) -> None:
+        """Put a ReLU, clipped at ``maximum`` if there is one, behind the operator ``name``."""
+        node = self.nodes[name]
+        limits = [value for value in (node.maximum, maximum) if value is not None]
+        self.nodes[name] = replace(node, relu=True, maximum=min(limits, default=None))
+
+    def finish(self, output: str) -> FloatNetwork:
+        """The network whose result is the node ``output``, arrays rounded to float32 once."""
+        if len(self.nodes) < 2:
+            raise CaptureError(f"{self.name}: the module returns its input; there is no operator")
+        nodes = self._ordered()
+        assert output == nodes[-1].name
+        return FloatNetwork(
+            Graph(self.name, nodes),
+            {name: _rounded(array) for name, array in self.weights.items()},
+            {name: _rounded(array) for name, array in self.biases.items()},
+            self.parameters,
+            self.linear_parameters,
+        )
+
+    def _ordered(self) -> tuple[Node, ...]:
+        """The nodes, slices and pads moved up to right behind their operand.
+
+        So a shortcut made of them is there when the convolution in front of its addition runs.
+        """
+        names: list[str] = []
+        for node in self.nodes.values():
+            moves_up = node.op in ("slice", "pad")
+            place = names.index(node.inputs[0]) + 1 if moves_up else len(names)
+            names.insert(place, node.name)
+        return tuple(self.nodes[name] for name in names)
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    """In float32; what is too large for it becomes infinite, which the network refuses."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)

@@ -1,0 +1,291 @@
+"""capture: a torch module becomes a FloatNetwork, through torch.export."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves
+
+from escalate.capture.draft import Draft
+from escalate.capture.network import FloatNetwork
+from escalate.capture.operators import OPERATORS, Call, State, shape_of
+from escalate.errors import CaptureError
+
+IDENTITIES = frozenset(
+    ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "positive", "requires_grad")
+)
+DROPOUTS = frozenset(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"))
+RESHAPES = frozenset(("flatten", "view", "reshape", "squeeze", "unsqueeze", "slice"))
+MODULE_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a module's own code, run by torch.export, may raise."""
+
+
+def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork:
+    """Capture a module in evaluation mode; batch norm is folded into the convolutions.
+
+    Supported: 2-d convolution of equal strides and dilations, any padding and groups; linear;
+    batch norm right behind a convolution; ReLU, ReLU6 and clamps from 0; addition, concatenation
+    by channel; max, average and global pooling; strided slices; zero padding; flatten; dropout
+    and other operators that change nothing in evaluation.  Convolutions are named by module path.
+
+    Parameters
+    ----------
+    module : nn.Module that takes one tensor and returns one, which may be the only one of a dict
+        or tuple; its training flags are left as found
+    example : floating point, shape (N, C, H, W); only its shape and type matter
+    name : of the network
+
+    Returns
+    -------
+    FloatNetwork, float32 arrays (folding is done in float64)
+
+    Raises
+    ------
+    CaptureError
+        In one line: the first operator that is not supported, with its module path and node name.
+
+    Examples
+    --------
+    >>> module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    >>> network = capture(module, torch.ones(1, 1, 5, 5), "net")
+    >>> [(node.name, node.op, node.shape, node.relu) for node in network.graph.nodes]
+    [('input', 'input', (1, 5, 5), False), ('0', 'conv', (2, 3, 3), True)]
+    """
+    if example.ndim != 4 or not example.is_floating_point() or 0 in example.shape:
+        raise CaptureError(
+            f"{name}: the example is {example.dtype} {tuple(example.shape)}, "
+            "wanted floating point (N, C, H, W)"
+        )
+    program = _export(module, example, name)
+    _answer(program, name)
+    _rebind_in_place(program.graph, name)
+    _drop_identities(program.graph, name)
+    return _walk(program, _answer(program, name), name)
+
+
+def _export(module: nn.Module, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
+    training = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad(), _quiet():
+            return torch.export.export(module, (example,))
+    except CaptureError:
+        raise
+    except MODULE_ERRORS as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise CaptureError(
+            f"{name}: torch.export cannot trace the module: {type(error).__name__}: {reason}"
+        ) from error
+    finally:
+        for part, flag in training.items():
+            part.training = flag
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off stderr what torch prints when an export fails, beside the error it raises."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stderr(StringIO()), warnings.catch_warnings():
+            # It is about the speed of torch's own kernel, which only traces here.
+            warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def precision(module: nn.Module) -> torch.dtype:
+    """The floating type that a module computes in, that of its first weights.
+
+    Examples
+    --------
+    >>> precision(nn.Linear(1, 1).double()), precision(nn.ReLU())
+    (torch.float64, torch.float32)
+    """
+    kinds = (each.dtype for each in module.parameters() if each.is_floating_point())
+    return next(kinds, torch.float32)
+
+
+def only_tensor(answer: object, name: str) -> torch.Tensor:
+    """The one tensor that a module answers with, alone or in a dict, tuple or list.
+
+    Raises
+    ------
+    CaptureError
+        If there is none, or several.
+
+    Examples
+    --------
+    >>> only_tensor({"out": torch.ones(2)}, "net")
+    tensor([1., 1.])
+    """
+    found = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
+    if len(found) != 1:
+        raise CaptureError(_several(name, len(found)))
+    return found[0]
+
+
+def _several(name: str, count: int) -> str:
+    return (
+        f"{name}: the module returns {count} tensors, wanted one: "
+        "let a module around it return the one that classifies"
+    )
+
+
+def _answer(program: torch.export.ExportedProgram, name: str) -> fx.Node:
+    """The node of the one tensor that the exported graph returns, however it is wrapped."""
+    results: Any = program.graph.output_node().args[0]
+    found = [each for each in results if isinstance(each, fx.Node)]
+    if len(found) != 1:
+        raise CaptureError(_several(name, len(found)))
+    return found[0]
+
+
+def _operator(node: fx.Node) -> str:
+    """ATen name without namespace, overload and in-place underscore; Python's name otherwise."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return node.target._schema.name.removeprefix("aten::").removesuffix("_")
+    return getattr(node.target, "__name__", str(node.target))
+
+
+def _arguments(node: fx.Node) -> dict[str, Any]:
+    """The arguments by the schema's names, defaults filled in; empty for non-ATen targets."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return {}
+    bound = {}
+    for position, argument in enumerate(node.target._schema.arguments):
+        default = argument.default_value if argument.has_default_value() else None
+        value = node.args[position] if position < len(node.args) else default
+        bound[argument.name] = node.kwargs.get(argument.name, value)
+    return bound
+
+
+def _path(node: fx.Node) -> str:
+    """Module path; with the operator's name behind it where the module holds several."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path, kind = stack[-1] if stack else ("", "")
+    kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    path = path.partition("@")[0]
+    if path and kind.startswith("torch.nn.modules."):
+        return path
+    return f"{path}.{_operator(node)}".removeprefix(".")
+
+
+def _fail(node: fx.Node, name: str, problem: str) -> CaptureError:
+    return CaptureError(f"{name}: {_operator(node)} at {_path(node)} (node {node.name}): {problem}")
+
+
+def _rebind_in_place(graph: fx.Graph, name: str) -> None:
+    """Make in-place operators plain: later readers of the changed tensor read the result.
+
+    A tensor that shares memory with the changed one (a slice of it, say) and is read later is
+    refused: its values change too, which a graph of plain operators cannot say.
+    """
+    nodes = list(graph.nodes)
+    place = {node: position for position, node in enumerate(nodes)}
+    owner = {node: node for node in nodes}
+    for node in nodes:
+        for value, is_written in _aliases(node):
+            owner[node] = owner[value]
+            if not is_written:
+                continue
+            for reader in nodes[place[node] + 1 :]:
+                reader.replace_input_with(value, node)
+            for other in nodes[: place[node]]:
+                if owner[other] is owner[value] and any(
+                    place[reader] > place[node] for reader in other.users
+                ):
+                    raise _fail(node, name, f"changes {other.name} in place, which is read later")
+
+
+def _aliases(node: fx.Node) -> list[tuple[fx.Node, bool]]:
+    """The operands whose memory the result may share, and whether the operator writes there."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return []
+    found = []
+    for argument, value in zip(node.target._schema.arguments, node.args, strict=False):
+        shares = argument.alias_info is not None or _operator(node) in DROPOUTS
+        if shares and isinstance(value, fx.Node):
+            found.append((value, bool(argument.alias_info and argument.alias_info.is_write)))
+    return found
+
+
+def _drop_identities(graph: fx.Graph, name: str) -> None:
+    """Let readers of operators that change nothing read the operand instead."""
+    for node in list(graph.nodes):
+        if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
+            continue
+        operator, source = _operator(node), node.args[0]
+        same_shape = shape_of(node) == shape_of(source) != ()
+        if operator in DROPOUTS and _arguments(node)["train"]:
+            raise _fail(node, name, "drops values in evaluation mode")
+        if (
+            operator in IDENTITIES | DROPOUTS
+            or (operator in RESHAPES and same_shape)
+            or (operator in ("to", "_to_copy") and _same_type(node, source))
+        ):
+            node.replace_all_uses_with(source)
+
+
+def _same_type(node: fx.Node, source: fx.Node) -> bool:
+    before, after = source.meta["val"], node.meta["val"]
+    return bool(before.dtype == after.dtype and before.device == after.device)
+
+
+def _state(program: torch.export.ExportedProgram) -> State:
+    """Per placeholder of a parameter, buffer or constant: its name in the module, its tensor."""
+    signature = program.graph_signature
+    names = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    tensors = {**program.constants, **program.state_dict}
+    return {placeholder: (target, tensors[target]) for placeholder, target in names.items()}
+
+
+def _live(output: fx.Node) -> frozenset[fx.Node]:
+    """The nodes that ``output`` is computed from, itself included."""
+    live: set[fx.Node] = set()
+    waiting = [output]
+    while waiting:
+        node = waiting.pop()
+        if node not in live:
+            live.add(node)
+            waiting.extend(node.all_input_nodes)
+    return frozenset(live)
+
+
+def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> FloatNetwork:
+    draft, values, state = Draft(name), {}, _state(program)
+    (user_input,) = program.graph_signature.user_inputs
+    live = _live(program.graph.output_node())
+    for node in program.graph.nodes:
+        if node.op == "placeholder" and node.name == user_input:
+            _, c, h, w = shape_of(node)
+            values[node] = draft.add("input", "input", (), (c, h, w))
+        elif node.op == "call_function" and node in live:
+            if _operator(node) not in OPERATORS:
+                raise _fail(node, name, "not a supported operator")
+            call = Call(
+                node, _operator(node), _path(node), _arguments(node), draft, values, state, live
+            )
+            values[node] = OPERATORS[_operator(node)](call)
+    if result not in values:
+        raise CaptureError(f"{name}: the module returns no tensor computed from its input")
+    return draft.finish(values[result])

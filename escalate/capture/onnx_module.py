@@ -1,0 +1,259 @@
+"""onnx_module: an ONNX file as a torch module, which ``capture`` then reads like any other.
+
+Only the operators that ``capture`` knows are translated, each to the torch function that says the
+same, see ``escalate.capture.onnx_operators``; an attribute that is not honoured is refused.
+Numbers that the file computes from shapes or constants alone stay NumPy arrays.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
+from torch import nn
+
+from escalate.capture.onnx_operators import OPERATORS, Operator, Value
+from escalate.errors import CaptureError
+from workloads.number import is_whole, shown
+from workloads.read_file import check_regular
+
+LATEST_OPSET = onnx.defs.onnx_opset_version()
+INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
+TRAINED = ("BatchNormalization", "Dropout")
+DOMAINS = ("", "ai.onnx")
+MOST_SIDE = 1 << 16  # of an image
+TENSOR_ERRORS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, OSError)
+"""What ONNX raises for tensors that are torn or of a type that NumPy lacks."""
+
+
+class OnnxModule(nn.Module):
+    """The network of an ONNX file: one float tensor (N, C, H, W) in, one out.
+
+    Parameters
+    ----------
+    path : the file; tensors that it keeps in other files lie beside it
+
+    Raises
+    ------
+    CaptureError
+        In one line: a missing, torn or foreign file, several inputs or outputs, an operator or an
+        attribute that is not supported (named with its place), or weights that are computed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.path = Path(path)
+        model = _read(self.path)
+        graph = model.graph
+        self.opset = _opset(model, self.path)
+        constants = {each.name: _array(each, self.path) for each in graph.initializer}
+        inputs = [each for each in graph.input if each.name not in constants]
+        if len(inputs) != 1 or len(graph.output) != 1:
+            raise CaptureError(
+                f"{self.path}: {len(inputs)} inputs and {len(graph.output)} outputs, "
+                "wanted one of each"
+            )
+        self.input, self.output = inputs[0].name, graph.output[0].name
+        self.shape = _input_shape(inputs[0], self.path)
+        self.constants = constants
+        self.operators: list[Step] = []  # there before modules are, so that none takes its name
+        for node in graph.node:
+            self.operators.append(Step(node, self))
+        _check_whole(self)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Run the file's operators in their order."""
+        values: dict[str, Value] = {**self.constants, self.input: images, "": None}
+        for step in self.operators:
+            values[step.outputs[0]] = step(values)
+        result = values[self.output]
+        if not isinstance(result, torch.Tensor):
+            raise CaptureError(f"{self.path}: the output {self.output} depends on no image")
+        return result
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise CaptureError(f"{path}: {error.strerror}") from None
+    try:
+        return onnx.load(path)
+    except (DecodeError, onnx.checker.ValidationError, *TENSOR_ERRORS) as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise CaptureError(f"{path}: is no whole ONNX file: {reason}") from error
+
+
+def _opset(model: onnx.ModelProto, path: Path) -> int:
+    """The version of ONNX's own operators that the file is written in."""
+    found = [each.version for each in model.opset_import if each.domain in DOMAINS]
+    if len(found) != 1 or not 1 <= found[0] <= LATEST_OPSET:
+        told = ", ".join(map(str, found)) or "missing"
+        raise CaptureError(f"{path}: opset is {told}, wanted one, 1 to {LATEST_OPSET}")
+    return int(found[0])
+
+
+def _array(tensor: onnx.TensorProto, path: Path) -> np.ndarray:
+    try:
+        return numpy_helper.to_array(tensor)
+    except TENSOR_ERRORS as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise CaptureError(
+            f"{path}: tensor {shown(tensor.name)} of {list(tensor.dims)}: {reason}"
+        ) from error
+
+
+def _input_shape(value: onnx.ValueInfoProto, path: Path) -> tuple[int, int, int] | None:
+    """(C, H, W) of the input; None where the file leaves a size open."""
+    dimensions = value.type.tensor_type.shape.dim
+    if len(dimensions) != 4:
+        raise CaptureError(f"{path}: the input {value.name} has {len(dimensions)} axes, wanted 4")
+    sizes = [each.dim_value for each in dimensions[1:] if each.HasField("dim_value")]
+    for size in sizes:
+        if not is_whole(size, 0, MOST_SIDE):
+            raise CaptureError(
+                f"{path}: the input {value.name} has a side of {size}, wanted up to {MOST_SIDE}"
+            )
+    return (sizes[0], sizes[1], sizes[2]) if len(sizes) == 3 and all(sizes) else None
+
+
+def _check_whole(module: OnnxModule) -> None:
+    """Refuse a file in which something reads what nothing before it makes."""
+    known = {"", module.input, *module.constants}
+    for step in module.operators:
+        for name in step.inputs:
+            if name not in known:
+                step.fail(f"reads {shown(name)}, which nothing before it makes")
+        known.add(step.outputs[0])
+    if module.output not in known:
+        raise CaptureError(f"{module.path}: nothing makes the output {shown(module.output)}")
+
+
+class Step:
+    """One operator of the file, its weights a module of ``owner`` where it has any."""
+
+    def __init__(self, node: onnx.NodeProto, owner: OnnxModule) -> None:
+        self.kind, self.inputs, self.outputs = node.op_type, list(node.input), list(node.output)
+        self.place = node.name or (self.outputs[0] if self.outputs else "?")
+        self.path, self.opset = owner.path, owner.opset
+        if node.domain not in DOMAINS:
+            self.fail(f"of the domain {shown(node.domain)}, wanted ONNX's own operators")
+        if self.kind not in OPERATORS:
+            self.fail("not a supported operator")
+        self.operator: Operator = OPERATORS[self.kind]
+        self.attributes = {each.name: self._attribute(each) for each in node.attribute}
+        self._check()
+        self.module: nn.Module | None = None
+        if self.operator.make is not None:
+            self.module = self.operator.make(self, owner.constants)
+            owner.add_module(_fresh(owner, self.place), self.module)
+
+    def _attribute(self, value: onnx.AttributeProto) -> Any:
+        try:
+            found = onnx.helper.get_attribute_value(value)
+            if isinstance(found, bytes):
+                return found.decode()
+            if isinstance(found, onnx.TensorProto):
+                return numpy_helper.to_array(found)
+        except TENSOR_ERRORS as error:
+            reason = (str(error).strip().splitlines() or ["no message"])[0]
+            self.fail(f"{value.name}: {reason}")
+        return found
+
+    def _check(self) -> None:
+        """Refuse what the translation does not honour."""
+        least, most = self.operator.operands
+        given = len([name for name in self.inputs[:least] if name])
+        if given < least or len(self.inputs) > most:
+            self.fail(f"has {len(self.inputs)} operands, wanted {least} to {most}")
+        if not self.outputs or not self.outputs[0]:
+            self.fail("makes nothing")
+        for name, value in self.attributes.items():
+            rule = self.operator.attributes.get(name)
+            if rule is None:
+                self.fail(f"attribute {name} is not supported")
+            if not rule.takes(value):
+                self.fail(f"{name} is {shown(value)}, wanted {rule.wanted}")
+        for name in self.operator.required:
+            if name not in self.attributes:
+                self.fail(f"attribute {name} is missing")
+        if (
+            self.kind in TRAINED
+            and self.opset < INFERENCE_OPSET
+            and "is_test" not in self.attributes
+        ):
+            self.fail("is_test is 0, wanted 1")
+
+    def fail(self, problem: str) -> NoReturn:
+        """Raise CaptureError with the operator and its place."""
+        raise CaptureError(f"{self.path}: {self.kind} at {self.place}: {problem}")
+
+    def get(self, name: str, default: Any) -> Any:
+        """An attribute."""
+        return self.attributes.get(name, default)
+
+    def has(self, position: int) -> bool:
+        """Whether there is an operand of that place; those at the end may be left out."""
+        return position < len(self.inputs) and bool(self.inputs[position])
+
+    def constant(self, values: Mapping[str, Value], position: int) -> np.ndarray:
+        """An operand that must be known without an image, as an array."""
+        value = values.get(self.inputs[position]) if self.has(position) else None
+        if not isinstance(value, np.ndarray):
+            name = self.inputs[position] if self.has(position) else f"operand {position + 1}"
+            self.fail(f"{name} is computed from the image, wanted a constant")
+        return value
+
+    def integers(self, values: Mapping[str, Value], position: int) -> list[int] | None:
+        """The integers of a constant operand; None where it is left out."""
+        if not self.has(position):
+            return None
+        array = self.constant(values, position)
+        if array.ndim > 1 or not np.issubdtype(array.dtype, np.integer):
+            self.fail(f"{self.inputs[position]} is no list of integers")
+        return [int(each) for each in array.ravel()]
+
+    def scalar(self, values: Mapping[str, Value], position: int, default: float) -> float:
+        """The number of a constant operand of one element; ``default`` where it is left out."""
+        if not self.has(position):
+            return default
+        array = self.constant(values, position)
+        if array.size != 1 or not (
+            np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_
+        ):
+            self.fail(f"{self.inputs[position]} is not one number")
+        return float(array.item())
+
+    def tensor(self, values: Mapping[str, Value], position: int = 0) -> torch.Tensor:
+        """An operand computed from the image."""
+        value = values.get(self.inputs[position])
+        if not isinstance(value, torch.Tensor):
+            self.fail(f"{self.inputs[position]} is no tensor computed from the image")
+        return value
+
+    def __call__(self, values: Mapping[str, Value]) -> Value:
+        """Its first output; the others are of training."""
+        operands = [values.get(name) for name in self.inputs]
+        if any(isinstance(each, torch.Tensor) for each in operands) or not operands:
+            return self.operator.act(self, values)
+        if self.operator.on_arrays is None:
+            self.fail("of constants alone, which only shape computations may be")
+        try:
+            return self.operator.on_arrays(self, values)
+        except (IndexError, *TENSOR_ERRORS) as error:
+            self.fail((str(error).splitlines() or ["no message"])[0])
+
+
+def _fresh(owner: nn.Module, place: str) -> str:
+    """A module name made of the operator's: no dots, not taken yet."""
+    wanted = re.sub(r"\W+", "_", place.strip("/")).strip("_") or "operator"
+    name, count = wanted, 1
+    while hasattr(owner, name):
+        count += 1
+        name = f"{wanted}_{count}"
+    return name

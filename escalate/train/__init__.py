@@ -1,0 +1,4 @@
+"""Networks with float weights, measured and retrained.
+
+Modules, losses, calibration and sensitivities belong here: what needs torch and images.
+"""

@@ -1,0 +1,69 @@
+"""calibrate: choose the ranges of a network's tensors from what it computes on images."""
+
+import numpy as np
+import torch
+
+from escalate.train.activation_range import Calibration, Range, choose_range, limits, logit_range
+from escalate.train.images import image_range, image_tensor
+from escalate.train.modules import GraphModule
+from workloads.integer import ImageQuantizer
+
+BATCH = 128
+SAMPLES_PER_TENSOR = 1 << 17  # values kept per tensor, evenly spread, beside the extremes
+
+
+def calibrate(
+    module: GraphModule, image: ImageQuantizer, pixels: np.ndarray, method: Calibration
+) -> dict[str, Range]:
+    """Ranges for all tensors of a network that have their own.
+
+    Parameters
+    ----------
+    module : GraphModule without ranges, so that nothing is clipped while looking
+    image : ImageQuantizer, which settles the input's range
+    pixels : uint8, shape (N, C, H, W)
+    method : how much to clip; see ``activation_range.choose_range``
+
+    Returns
+    -------
+    Range per node name; the network's output has 16 bits and is never clipped
+
+    Raises
+    ------
+    DecompositionError
+        If a tensor is not finite on these images.
+    """
+    first = module.graph.nodes[0].name
+    bounds = limits(module.graph, signed_input=image.low < 0)
+    samples = _observe(module, image, pixels)
+    ranges = {first: image_range(image)}
+    for name, sample in samples.items():
+        low, high = bounds[name]
+        if high > 255:
+            wide = logit_range(sample)
+            ranges[name] = Range(wide.scale, low, high)
+        else:
+            ranges[name] = choose_range(sample, low, high, method)
+    return ranges
+
+
+def _observe(
+    module: GraphModule, image: ImageQuantizer, pixels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """An even sample of every tensor with a range of its own, its extremes always included."""
+    batches = -(-len(pixels) // BATCH)
+    share = max(1, SAMPLES_PER_TENSOR // batches)
+    seen: dict[str, list[torch.Tensor]] = {}
+
+    def keep(name: str, value: torch.Tensor) -> None:
+        flat = value.flatten()
+        extremes = torch.stack(flat.aminmax())
+        picked = flat[:: -(-flat.numel() // share)]
+        seen.setdefault(name, []).append(torch.cat([picked, extremes]).cpu())
+
+    device = next(module.parameters()).device
+    with torch.no_grad():
+        for start in range(0, len(pixels), BATCH):
+            images = image_tensor(image, pixels[start : start + BATCH])
+            module(images.to(device), observe=keep)
+    return {name: torch.cat(parts).numpy() for name, parts in seen.items()}

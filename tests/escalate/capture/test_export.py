@@ -1,0 +1,586 @@
+"""Does the captured graph compute what the module computes, and is everything else refused?"""
+
+import logging
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from escalate.app.compress import Data, compress, network_sha256
+from escalate.capture.export import capture
+from escalate.errors import CaptureError
+
+TOLERANCE = 1e-4  # float32 rounding of folded batch norms, over a few layers of values near 1
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(7)
+
+
+def _windows(node, values, pool, fill):
+    top, bottom, left, right = node.attributes["padding"]
+    padded = functional.pad(values, (left, right, top, bottom), value=fill)
+    return pool(padded, node.attributes["kernel"], node.attributes["stride"])
+
+
+def _slice(node, values):
+    index = [slice(None)] * 4
+    index[node.attributes["axis"]] = slice(*(node.attributes[k] for k in ("start", "stop", "step")))
+    return values[tuple(index)]
+
+
+def _conv(node, values, network):
+    layer = node.layer
+    top, bottom, left, right = layer.padding
+    return functional.conv2d(
+        functional.pad(values, (left, right, top, bottom)),
+        torch.tensor(network.weights[node.name]),
+        torch.tensor(network.biases[node.name]),
+        layer.stride,
+        0,
+        layer.dilation,
+        layer.groups,
+    )
+
+
+def interpret(network, images):
+    """Every node's value: a plain reading of the graph's meaning in float32."""
+    values = {"input": images}
+    for node in network.graph.nodes[1:]:
+        operands = [values[name] for name in node.inputs]
+        first = operands[0]
+        if node.op == "conv":
+            value = _conv(node, first, network)
+        elif node.op == "add":
+            value = operands[0] + operands[1]
+        elif node.op == "concat":
+            value = torch.cat(operands, 1)
+        elif node.op == "max_pool":
+            value = _windows(node, first, functional.max_pool2d, -torch.inf)
+        elif node.op == "avg_pool":
+            value = _windows(node, first, functional.avg_pool2d, 0.0)
+        elif node.op == "slice":
+            value = _slice(node, first)
+        elif node.op == "pad":
+            before, after, top, bottom, left, right = node.attributes["padding"]
+            value = functional.pad(first, (left, right, top, bottom, before, after))
+        elif node.op == "flatten":
+            value = first.flatten(1)[:, :, None, None]
+        else:
+            value = first
+        if node.relu:
+            value = value.clamp(0, node.maximum)
+        assert tuple(value.shape[1:]) == node.shape, node.name
+        values[node.name] = value
+    return values
+
+
+def settle(module):
+    """Random batch norm statistics and scales, then evaluation mode."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.running_mean.uniform_(-1, 1)
+            part.running_var.uniform_(0.5, 2)
+            if part.affine:
+                nn.init.uniform_(part.weight, 0.5, 2)
+                nn.init.uniform_(part.bias, -1, 1)
+    return module.eval()
+
+
+def check(module, shape, batch=2):
+    """Capture and compare on another batch; return the graph's nodes by name."""
+    settle(module)
+    network = capture(module, torch.zeros(1, *shape), "net")
+    images = torch.randn(batch, *shape)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
+        wanted = module(images)
+    found = interpret(network, images)[network.graph.output.name].reshape(wanted.shape)
+    torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=TOLERANCE)
+    return network
+
+
+def ops(network):
+    return [(node.name, node.op) for node in network.graph.nodes]
+
+
+class Calls(nn.Module):
+    """A module from a function of its parts and the input."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+class Plain(nn.Module):
+    """Stride 2, depthwise, 1x1, uneven padding, dilation, string paddings, a classifier."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ZeroPad2d((0, 1, 0, 2)),
+            nn.Conv2d(3, 8, 3, stride=2, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(8, 8, 3, padding=1, groups=8),
+            nn.BatchNorm2d(8, affine=False),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(8, 12, 1),
+            nn.Conv2d(12, 12, (3, 5), padding=(2, 4), dilation=2, groups=3),
+            nn.Hardtanh(0.0, 2.5),
+            nn.Conv2d(12, 6, (2, 3), padding="same"),
+            nn.Conv2d(6, 6, 3, padding="valid"),
+        )
+        self.drop = nn.Dropout(0.9)
+        self.classifier = nn.Linear(6 * 4 * 3, 5)
+
+    def forward(self, x):
+        return self.classifier(self.drop(torch.flatten(self.features(x), 1)))
+
+
+def test_plain_network():
+    network = check(Plain(), (3, 12, 10))
+    assert ops(network) == [
+        ("input", "input"),
+        ("features.1", "conv"),
+        ("features.4", "conv"),
+        ("features.7", "conv"),
+        ("features.8", "conv"),
+        ("features.10", "conv"),
+        ("features.11", "conv"),
+        ("flatten", "flatten"),
+        ("classifier", "conv"),
+    ]
+    first = network.graph["features.1"]
+    assert first.relu
+    assert (first.layer.stride, first.layer.padding) == (2, (0, 2, 0, 1))
+    assert network.graph["features.4"].maximum == 6.0
+    assert network.graph["features.8"].maximum == 2.5
+    assert network.graph["features.10"].layer.padding == (0, 1, 1, 1)
+    assert network.graph["classifier"].layer.weight_shape == (5, 72, 1, 1)
+
+
+def test_parameters_are_counted_before_folding():
+    module = Plain()
+    network = check(module, (3, 12, 10))
+    assert network.original_parameters == sum(p.numel() for p in module.parameters())
+
+
+class Shortcut(nn.Module):
+    """The CIFAR ResNet block whose shortcut takes every second pixel and pads channels."""
+
+    def __init__(self, c, k):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c, k, 3, 2, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(k)
+        self.conv2 = nn.Conv2d(k, k, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(k)
+
+    def forward(self, x):
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        extra = y.shape[1] - x.shape[1]
+        y += functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, extra // 2, extra - extra // 2))
+        return functional.relu(y)
+
+
+def test_option_a_shortcut():
+    module = Calls(
+        lambda s, x: s.fc(s.block(functional.relu(s.stem(x))).mean((2, 3))),
+        stem=nn.Conv2d(3, 4, 3, padding=1),
+        block=Shortcut(4, 9),
+        fc=nn.Linear(9, 3),
+    )
+    network = check(module, (3, 8, 6))
+    assert ops(network) == [
+        ("input", "input"),
+        ("stem", "conv"),
+        ("block.slice", "slice"),
+        ("block.slice_2", "slice"),
+        ("block.pad", "pad"),
+        ("block.conv1", "conv"),
+        ("block.conv2", "conv"),
+        ("block.add", "add"),
+        ("mean", "avg_pool"),
+        ("fc", "conv"),
+    ]
+    assert network.graph["block.add"].relu
+    assert not network.graph["block.conv2"].relu
+    assert network.graph["block.pad"].attributes["padding"] == [2, 3, 0, 0, 0, 0]
+
+
+def test_concatenation():
+    module = Calls(
+        lambda s, x: s.last(s.pool(torch.cat([s.left(s.squeeze(x)), s.right(s.squeeze(x))], 1))),
+        squeeze=nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()),
+        left=nn.Sequential(nn.Conv2d(4, 5, 1), nn.ReLU(inplace=True)),
+        right=nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(inplace=True)),
+        pool=nn.MaxPool2d(3, 2, ceil_mode=True),
+        last=nn.Sequential(nn.Conv2d(11, 7, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+
+    def once(s, x):
+        squeezed = s.squeeze(x)
+        return s.last(s.pool(torch.cat([s.left(squeezed), s.right(squeezed)], 1)))
+
+    with pytest.raises(
+        CaptureError, match=r"net: conv2d at squeeze\.0 .*squeeze\.0\.weight is used"
+    ):
+        check(module, (3, 8, 8))
+    module.function = once
+    network = check(module, (3, 8, 8))
+    assert network.graph["cat"].inputs == ("left.0", "right.0")
+    assert network.graph["pool"].attributes["padding"] == [0, 1, 0, 1]
+    assert network.graph.producers("pool") == ("left.0", "right.0")
+
+
+def test_inverted_residual():
+    def unit(c, k, size, **options):
+        conv = nn.Conv2d(c, k, size, padding=size // 2, bias=False, **options)
+        return nn.Sequential(conv, nn.BatchNorm2d(k), nn.ReLU6(inplace=True))
+
+    module = Calls(
+        lambda s, x: x + s.project(s.depthwise(s.expand(x))),
+        expand=unit(4, 24, 1),
+        depthwise=unit(24, 24, 3, groups=24),
+        project=unit(24, 4, 1)[:2],
+    )
+    network = check(module, (4, 6, 6))
+    assert network.graph.output.inputs == ("input", "project.0")
+    assert network.graph["depthwise.0"].maximum == 6.0
+    assert not network.graph["project.0"].relu
+
+
+FUNCTIONS = {
+    "relu twice": lambda s, x: functional.relu6(functional.relu(s.conv(x))),
+    "relu read twice": lambda s, x: s.conv(x) + functional.relu(s.other(x)).relu(),
+    "preactivation": lambda s, x: s.other(functional.relu(x)) + x,
+    "in place, then both names": lambda s, x: _in_place(s.conv(x)),
+    "clone before in place": lambda s, x: _clone_first(s.conv(x)),
+    "contiguous and detach": lambda s, x: s.conv(x).contiguous().detach().clone().relu(),
+    "cast to its own type": lambda s, x: s.conv(x.float()).to(torch.float32),
+    "average pool": lambda s, x: functional.avg_pool2d(s.conv(x), (3, 2), (2, 1), (1, 0)),
+    "average pool that fits": lambda s, x: functional.avg_pool2d(s.conv(x), 2, ceil_mode=True),
+    "adaptive": lambda s, x: functional.adaptive_avg_pool2d(s.conv(x), (4, 2)).relu(),
+    "max pool": lambda s, x: functional.max_pool2d(s.conv(x), (3, 2), (2, 1), 1),
+    "mean kept": lambda s, x: s.conv(x).mean((-1, -2), keepdim=True).flatten(1),
+    "clamp": lambda s, x: s.conv(x).clamp(min=0).clamp(0, 1.5) + x.clamp_min(0),
+    "pad read twice": lambda s, x: _pad_twice(s, x),
+    "pad of channels and rows": lambda s, x: functional.pad(s.conv(x), (1, 0, 2, 1, 0, 3)),
+    "slices": lambda s, x: s.conv(x)[:, 1:, 2:-1:2, -4:],
+    "reshapes": lambda s, x: s.conv(x).mean((2, 3))[:, :, None, None].squeeze(3).squeeze(2),
+    "pad of features": lambda s, x: functional.pad(s.conv(x).flatten(1), (1, 2)),
+    "features joined": lambda s, x: torch.cat([s.conv(x).flatten(1), x.flatten(1)], -1),
+    "view": lambda s, x: s.conv(x).view(x.size(0), -1).relu(),
+    "added to itself": lambda s, x: _doubled(s.conv(x)),
+    "dead code": lambda s, x: (s.other(x).sigmoid(), s.conv(x))[1],
+    "one-element tuple": lambda s, x: s.conv(x),
+}
+
+
+def _in_place(y):
+    rectified = y.relu_()
+    return y + rectified
+
+
+def _clone_first(y):
+    kept = y.clone()
+    y.relu_()
+    return y + kept
+
+
+def _pad_twice(s, x):
+    padded = functional.pad(x, (1, 1, 1, 1))
+    return s.conv(padded) + s.other(padded)
+
+
+def _doubled(y):
+    return y + y
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_small_functions(name):
+    module = Calls(
+        FUNCTIONS[name], conv=nn.Conv2d(3, 3, 3, padding=1), other=nn.Conv2d(3, 3, 3, padding=1)
+    )
+    check(module, (3, 8, 8))
+
+
+def test_batch_norm_behind_linear():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 4, bias=False), nn.BatchNorm1d(4), nn.ReLU())
+    network = check(module, (3, 2, 2))
+    assert ops(network)[1:] == [("0", "flatten"), ("1", "conv")]
+
+
+def test_a_single_convolution_gets_a_name():
+    assert ops(check(nn.Conv2d(3, 2, 1), (3, 4, 4))) == [("input", "input"), ("conv", "conv")]
+
+
+def test_a_layer_called_input_gets_another_name():
+    module = Calls(lambda s, x: s.input(x), input=nn.Conv2d(3, 2, 1))
+    assert ops(check(module, (3, 4, 4))) == [("input", "input"), ("input_2", "conv")]
+
+
+def test_training_flags_are_left_as_found():
+    module = Plain().train()
+    module.features[2].eval()
+    capture(module, torch.zeros(1, 3, 12, 10), "net")
+    assert module.training
+    assert module.drop.training
+    assert not module.features[2].training
+    with pytest.raises(CaptureError):
+        capture(module, torch.zeros(1, 4, 12, 10), "net")
+    assert module.drop.training
+
+
+def test_weights_are_copies():
+    module = settle(nn.Sequential(nn.Conv2d(1, 1, 1)))
+    network = capture(module, torch.zeros(1, 1, 2, 2), "net")
+    before = network.weights["0"].copy()
+    with torch.no_grad():
+        module[0].weight.add_(1)
+    np.testing.assert_array_equal(network.weights["0"], before)
+
+
+def test_double_precision_modules_are_rounded_once():
+    module = settle(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))).double()
+    network = capture(module, torch.zeros(1, 1, 2, 2, dtype=torch.float64), "net")
+    norm = module[1]
+    with torch.no_grad():
+        factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+        wanted = (module[0].weight * factor[:, None, None, None]).float().numpy()
+    np.testing.assert_array_equal(network.weights["0"], wanted)
+
+
+def _tied():
+    module = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    module[1].weight = module[0].weight
+    return module
+
+
+def _view_changed(s, x):
+    y = s.c(x)
+    rows = y[:, :, ::2]
+    y.relu_()
+    return rows
+
+
+def _base_changed(s, x):
+    y = s.c(x)
+    y[:, :1].relu_()
+    return y
+
+
+def _conv3(**options):
+    return nn.Conv2d(3, 3, 3, **options)
+
+
+REFUSED = {
+    "sigmoid": (
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sigmoid()),
+        r"net: sigmoid at 1 \(node sigmoid\): not a supported operator",
+    ),
+    "nested place": (
+        nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.GELU())),
+        r"net: gelu at 0\.1 \(node gelu\): not a supported operator",
+    ),
+    "transposed": (
+        nn.ConvTranspose2d(3, 3, 2),
+        "conv_transpose2d at conv_transpose2d .*not a supp",
+    ),
+    "1-d": (
+        Calls(lambda s, x: s.c(x.flatten(2)), c=nn.Conv1d(3, 3, 3)),
+        r"net: flatten at flatten .*from \(1, 3, 8, 8\) to \(1, 3, 64\), wanted \(N, C\*H\*W\)",
+    ),
+    "strides": (_conv3(stride=(2, 1)), "conv2d at conv2d .*stride is 2x1, wanted both equal"),
+    "dilations": (_conv3(dilation=(1, 2)), "dilation is 1x2, wanted both equal"),
+    "reflection": (
+        _conv3(padding=1, padding_mode="reflect"),
+        "pad at .*: mode reflect with value None, wanted constant zeros",
+    ),
+    "pad of ones": (nn.ConstantPad2d(1, 1.0), "mode constant with value 1.0, wanted constant zero"),
+    "cropping": (nn.ZeroPad2d((-1, 1, 0, 0)), r"padding \[-1, 1, 0, 0\] crops"),
+    "shared layer": (
+        Calls(lambda s, x: s.c(s.c(x)), c=nn.Conv2d(3, 3, 1)),
+        r"conv2d at c \(node conv2d\): the parameter c\.weight is used twice",
+    ),
+    "shared parameter": (_tied(), "conv2d at 0 .*the parameter 1.weight is used twice"),
+    "computed weight": (
+        Calls(lambda s, x: functional.conv2d(x, x)),
+        "conv2d at conv2d .*weight is computed, wanted a parameter of the module",
+    ),
+    "norm behind relu": (
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)),
+        "batch_norm at 2 .*wanted right behind a convolution whose output nothing else reads",
+    ),
+    "norm of the input": (nn.BatchNorm2d(3), "batch_norm at .*wanted right behind a convolution"),
+    "norm beside a reader": (
+        Calls(lambda s, x: [y := s.c(x), s.b(y) + y][1], c=nn.Conv2d(3, 3, 1), b=nn.BatchNorm2d(3)),
+        "batch_norm at b .*wanted right behind a convolution",
+    ),
+    "batch statistics": (
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
+        "batch_norm at 1 .*normalizes by the batch's own statistics",
+    ),
+    "hardtanh": (nn.Hardtanh(), "hardtanh at .*clamps to -1.0..1.0, wanted 0..maximum"),
+    "negative maximum": (
+        Calls(lambda s, x: x.clamp(0, -1)),
+        "clamp at .*clamps to 0..-1, wanted 0..maximum",
+    ),
+    "scalar added": (Calls(lambda s, x: x + 1), "add at .*other is no tensor computed from"),
+    "scaled sum": (
+        Calls(lambda s, x: torch.add(x, x, alpha=2)),
+        "add at .*alpha is 2, wanted 1",
+    ),
+    "broadcast": (
+        Calls(lambda s, x: x + x.mean((2, 3), keepdim=True)),
+        r"operands of shapes \(1, 3, 8, 8\) and \(1, 3, 1, 1\), wanted equal shapes",
+    ),
+    "rows joined": (Calls(lambda s, x: torch.cat([x, x], 2)), "axis 2, wanted 1"),
+    "constant joined": (
+        Calls(lambda s, x: torch.cat([x, s.p], 1), p=nn.Parameter(torch.ones(1, 1, 8, 8))),
+        "cat at .*an operand is no tensor computed from the network's input",
+    ),
+    "dilated pool": (nn.MaxPool2d(2, dilation=2), "max_pool2d at .*dilation is .2, 2., wanted 1"),
+    "mean of inner pixels": (
+        nn.AvgPool2d(3, padding=1, count_include_pad=False),
+        "avg_pool2d at .*count_include_pad is False",
+    ),
+    "divisor": (nn.AvgPool2d(2, divisor_override=3), "divisor_override is not supported"),
+    "overhanging mean": (
+        nn.AvgPool2d(3, ceil_mode=True),
+        "ceil_mode averages over windows that hang over the edge",
+    ),
+    "uneven adaptive": (nn.AdaptiveAvgPool2d(3), "from 8x8 to 3x3, wanted windows of one size"),
+    "mean of channels": (
+        Calls(lambda s, x: x.mean(1, keepdim=True)),
+        r"mean at .*over axes \[1\] of shape \(1, 3, 8, 8\), wanted 2 and 3",
+    ),
+    "mean of all": (Calls(lambda s, x: x.mean()), r"over axes \[0, 1, 2, 3\] of shape"),
+    "batch sliced": (Calls(lambda s, x: torch.cat([x, x], 1)[:0]), "slices the batch, wanted axis"),
+    "nothing left": (Calls(lambda s, x: x[:, :, 8:]), "slice at .*leaves an empty tensor"),
+    "batch padded": (Calls(lambda s, x: functional.pad(x, (0,) * 7 + (1,))), "pads the batch"),
+    "batch flattened": (
+        Calls(lambda s, x: x.flatten()),
+        r"from \(1, 3, 8, 8\) to \(192,\), wanted",
+    ),
+    "linear on rows": (
+        nn.Linear(8, 2),
+        r"linear at .*input of shape \(1, 3, 8, 8\), wanted \(N, C\)",
+    ),
+    "features pooled": (
+        Calls(lambda s, x: functional.avg_pool2d(x.mean((2, 3)).unsqueeze(2), 1)),
+        r"avg_pool2d at .*: a tensor of shape \(1, 3, 1\), wanted \(N, C, H, W\)",
+    ),
+    "view changed": (
+        Calls(_view_changed, c=nn.Conv2d(3, 3, 1)),
+        r"net: relu at relu \(node relu_\): changes slice_1 in place, which is read later",
+    ),
+    "base changed": (
+        Calls(_base_changed, c=nn.Conv2d(3, 3, 1)),
+        "changes conv2d in place, which is read later",
+    ),
+    "dropout that drops": (
+        Calls(lambda s, x: functional.dropout(x)),
+        "dropout at dropout .*drops values in evaluation mode",
+    ),
+    "cast": (Calls(lambda s, x: x.double()), "to at .*not a supported operator"),
+    "several outputs": (
+        Calls(lambda s, x: (x, x)),
+        "net: the module returns 2 tensors, wanted one",
+    ),
+    "no output": (Calls(lambda s, x: 3), "net: the module returns 0 tensors, wanted one"),
+    "constant": (
+        Calls(lambda s, x: s.p, p=nn.Parameter(torch.ones(1))),
+        "net: the module returns no tensor computed from its input",
+    ),
+    "nothing": (nn.Identity(), "net: the module returns its input; there is no operator"),
+    "control flow": (
+        Calls(lambda s, x: x if x.sum() > 0 else -x),
+        "net: torch.export cannot trace the module: .*data-dependent",
+    ),
+    "numpy inside": (
+        Calls(lambda s, x: torch.from_numpy(x.numpy())),
+        "torch.export cannot trace the module: RuntimeError: .*numpy",
+    ),
+    "branch operator": (
+        Calls(lambda s, x: torch.cond(x.sum() > 0, torch.relu, torch.neg, (x,))),
+        "sum at sum .*not a supported operator",
+    ),
+    "missing attribute": (Calls(lambda s, x: s.gone(x)), "AttributeError: .*'gone'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_in_one_line(case, capsys, caplog):
+    module, message = REFUSED[case]
+    with pytest.raises(CaptureError, match=message) as caught:
+        capture(module, torch.zeros(1, 3, 8, 8), "net")
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(3, 8, 8), torch.zeros(1, 3, 8, 8).int()])
+def test_the_example_is_checked(bad):
+    with pytest.raises(
+        CaptureError, match=r"the example is .*wanted floating point \(N, C, H, W\)"
+    ):
+        capture(nn.Conv2d(3, 3, 1), bad, "net")
+
+
+def test_infinite_weights_are_named():
+    module = nn.Sequential(nn.Conv2d(3, 2, 1))
+    with torch.no_grad():
+        module[0].weight[1, 2] = torch.nan
+    with pytest.raises(CaptureError, match=r"0: weights at \[1, 2, 0, 0\] is not a finite number"):
+        capture(module, torch.zeros(1, 3, 8, 8), "net")
+
+
+class Answers(nn.Module):
+    """A small network whose answer is wrapped by a function."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.c, self.f, self.wrap = nn.Conv2d(1, 8, 3), nn.Linear(8, 10), wrap
+
+    def forward(self, x):
+        return self.wrap(self.f(functional.relu(self.c(x)).mean((2, 3))))
+
+
+WRAPS = {"dict": lambda y: {"out": y}, "tuple": lambda y: (y,), "nested": lambda y: [{"a": (y, 3)}]}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_the_one_tensor_of_an_answer_is_read(wrap, tmp_path):
+    """By the reader as well as where the original network is run for its logits."""
+    module = Answers(WRAPS[wrap])
+    data = Data("digits", limit=64)
+    made = compress(module, data=data, out=tmp_path / "out", epochs=0, method="int8", name="net")
+    assert made.int8.agreement > 0.9
+    plain = Answers(lambda y: y)
+    plain.load_state_dict(module.state_dict())
+    example = torch.zeros(1, 1, 8, 8)
+    assert network_sha256(capture(module, example, "net")) == network_sha256(
+        capture(plain, example, "net")
+    )
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_networks_of_other_precisions_are_read(kind, tmp_path):
+    module = Answers(lambda y: y).to(kind)
+    data = Data("digits", limit=64)
+    made = compress(module, data=data, out=tmp_path / "out", epochs=0, method="int8", name="net")
+    assert made.int8.agreement > 0.9
+    captured = capture(module, torch.zeros(1, 1, 8, 8, dtype=kind), "net")
+    assert captured.weights["c"].dtype == np.float32
+    assert (captured.weights["c"] == module.c.weight.detach().float().numpy()).all()
