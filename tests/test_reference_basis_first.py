@@ -72,7 +72,8 @@ def test_window_packing(rows, golden):
 @pytest.mark.parametrize("method", ["stepper", "recurrences"])
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row.name)
 def test_golden_row(row: GoldenRow, method):
-    r = reference_layer(row.tensors, row.fields, row.planes, method=method)
+    fields = {"loop_order": row.order, **row.fields}
+    r = reference_layer(row.tensors, fields, row.planes, method=method)
     assert (r.order, (r.tile, r.tiles, r.k_tiles, r.passes, r.steps)) == (row.order, row.shape)
     split = (r.compute_cycles, r.drain_cycles, r.pipeline_cycles, r.memory_stall_cycles)
     assert (r.cycles, *split) == row.cycles

@@ -55,7 +55,7 @@ def test_json_has_both_rows(escalate, words, tmp_path):
         (("FILE", "--bytes", 9), "the smallest file, medians only, makes 44 bytes, wanted at most"),
         (("FILE",), "wanted one of --bytes, --bits-per-value and --rate-penalty"),
         (("FILE", "--bytes", 900, "--rate-penalty", 1), "wanted one of"),
-        (("FILE", "--rate-penalty", "nan"), "lambda is nan, wanted finite and >= 0"),
+        (("FILE", "--rate-penalty", "nan"), "--rate-penalty': 'nan': wanted a number"),
         (("FILE", "--rate-penalty", 1, "--variances", "FILE"), "words: a variance is -"),
         (
             ("FILE", "--rate-penalty", 1, "--deviation", -1),
