@@ -1,7 +1,7 @@
 """CompressOptions: everything a compression can be told, checked at birth."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,10 +15,10 @@ from escalate.compressors.rate_distortion import (
     Objective,
 )
 from escalate.recipe.method import METHODS, Name, meaningless
-from escalate.ternary.scales import Granularity
 from escalate.ternary.survival import Survival
 from escalate.train.activation_range import Calibration
 from escalate.train.augment import Augmentation
+from escalate.train.granularity import granularities
 from escalate.train.pruning import Pruning, Scope
 from escalate.train.retrain import RetrainOptions
 from workloads.number import MOST_SEED
@@ -41,6 +41,10 @@ Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
 Price = Annotated[float, Field(ge=0, le=1e6, strict=True)]
 Ratio = Annotated[float, Field(gt=1, le=1e4, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
+if TYPE_CHECKING:
+    Granularity = str
+else:
+    Granularity = Literal[granularities()]
 Uncertainty = Literal["fisher", "labels", "constant"]
 
 
@@ -98,7 +102,7 @@ class CompressOptions(BaseModel):
     level_bits : of ``admm``: levels have so many bits with their sign, 4 by default
     rho : of ``admm``: weight of the squared distance to what is wanted, of weights whose root mean
         square is 1, in units of the loss; 1e-3 by default
-    scales : which scales the coefficients have, see ``escalate.ternary.scales``
+    scales : which scales the coefficients have, see ``escalate.train.granularity``
     weighting : what weights the squared errors of decomposition, thresholds and scales: ``none``,
         or ``inputs``, the second moments of each layer's input channels on the calibration images
     epochs, learning_rate, batch, seed, distillation, optimizer, l1, updates, ramp, augment,

@@ -6,7 +6,7 @@ import numpy as np
 
 from escalate.errors import DecompositionError
 from escalate.ternary.basis import DecomposedLayer, check_array
-from escalate.ternary.scales import Granularity, divide, fit_scales
+from escalate.ternary.scales import Fit, divide, fit_scales
 
 REFIT_SWEEPS = 10
 
@@ -100,7 +100,7 @@ class TernaryLayer:
 def ternary_layer(
     layer: DecomposedLayer,
     thresholds: np.ndarray,
-    granularity: Granularity = "separable",
+    fit: Fit = fit_scales,
     importance: np.ndarray | None = None,
 ) -> TernaryLayer:
     """Ternarize a decomposed layer and fit its scales.
@@ -109,7 +109,8 @@ def ternary_layer(
     ----------
     layer : DecomposedLayer
     thresholds : float64, shape (K,) or (K, C/groups)
-    granularity, importance : see ``scales.fit_scales``
+    fit : finds the scales, ``scales.fit_scales`` or another granularity's
+    importance : float >= 0, shape (K, C/groups), weights of the squared errors; None for 1
 
     Examples
     --------
@@ -119,19 +120,19 @@ def ternary_layer(
     [2.0, -2.0, 0.0]
     """
     signs = ternarize(layer.coefficients, thresholds)
-    fit = fit_scales(layer.coefficients, signs, granularity, importance)
+    found = fit(layer.coefficients, signs, importance)
     pairs = None
-    if fit.pair_scales is not None:
-        pairs = divide(fit.pair_scales, np.repeat(fit.filter_scales[:, None], layer.M, axis=1))
+    if found.pair_scales is not None:
+        pairs = divide(found.pair_scales, np.repeat(found.filter_scales[:, None], layer.M, axis=1))
     return TernaryLayer(
         layer.name,
         signs,
-        fit.filter_scales.astype(np.float32),
-        fit.basis_scales.astype(np.float32),
+        found.filter_scales.astype(np.float32),
+        found.basis_scales.astype(np.float32),
         layer.basis,
         thresholds,
         None if pairs is None else pairs.astype(np.float32),
-        fit.sides,
+        found.sides,
     )
 
 

@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from escalate.ternary.decompose import decompose
 from escalate.ternary.quantize import WEIGHT_LIMIT, quantize_basis, quantize_weights
-from escalate.ternary.scales import MOST_SCALE, Granularity
 from escalate.ternary.survival import Survival
 from escalate.ternary.ternary import TernaryLayer, refit, ternary_layer
-from escalate.train.straight_through import round_to_step, ternary, two_sided
+from escalate.train.granularity import granularity as granularity_of
+from escalate.train.straight_through import round_to_step, ternary
 from workloads.layer import ConvLayer
 from workloads.weights import LayerWeights
 
@@ -179,8 +179,8 @@ class TernaryConvolution(QuantizedConvolution):
     bias : float32, shape (K,)
     rule : which latent coefficients survive
     basis_size : M
-    granularity : which scales are free, see ``escalate.ternary.scales``; s is alpha[k,m], or p or
-        n, or 1
+    granularity : which scales are free, by name, see ``escalate.train.granularity``; s is what it
+        adds, or 1
     importance : float >= 0, shape (C,), second moments of the input channels, which weight every
         squared error; None for 1
     ease : how far the rule is from its full force at first, 1..0
@@ -205,20 +205,19 @@ class TernaryConvolution(QuantizedConvolution):
         rule: Survival,
         basis_size: int = 1,
         *,
-        granularity: Granularity = "separable",
+        granularity: str = "separable",
         importance: np.ndarray | None = None,
         ease: float = 0.0,
     ) -> None:
         super().__init__(layer, bias)
-        self.rule, self.granularity = rule, granularity
+        self.rule, self.granularity = rule, granularity_of(granularity)
         self.register_buffer("share", torch.ones((), dtype=torch.float64))
         h = None if importance is None else per_weight(layer, importance)
         self._reach = None if h is None else np.sqrt(h)[:, :, None]
         exact = decompose(layer.name, weights, basis_size, h)
-        shared = granularity in ("layer", "basis")
         limits = self._limits(exact.coefficients, ease)
-        rough = ternary_layer(exact, limits, granularity, h)
-        fitted = refit(rough, weights, importance=h, shared=shared)
+        rough = ternary_layer(exact, limits, self.granularity.fit, h)
+        fitted = refit(rough, weights, importance=h, shared=self.granularity.common)
         typical = np.sqrt((exact.coefficients.astype(np.float64) ** 2).mean(axis=(1, 2)))
         latent = exact.coefficients / np.where(typical > 0, typical, 1.0)[:, None, None]
         self.latent = nn.Parameter(torch.tensor(latent.astype(np.float32)))
@@ -230,16 +229,13 @@ class TernaryConvolution(QuantizedConvolution):
     def _adopt_scales(self, fitted: TernaryLayer) -> None:
         filters: np.ndarray = fitted.filter_scales
         gains: np.ndarray = np.ones(self.layer.K, np.float32)
-        if self.granularity in ("layer", "basis"):
+        if self.granularity.common:
             factor = float(filters.max(initial=0.0)) or 1.0
             filters, gains = np.array([factor], np.float32), filters / np.float32(factor)
         self.register_buffer("gains", torch.tensor(gains))
         self.filter_scales = nn.Parameter(torch.tensor(filters))
-        if fitted.pairs is not None:
-            self.pair_scales = nn.Parameter(torch.tensor(fitted.pairs))
-        if self.granularity == "two_sided":
-            sides = torch.tensor(fitted.sides, dtype=torch.float32)
-            self.positive, self.negative = nn.Parameter(sides[0]), nn.Parameter(sides[1])
+        for name, parameter in self.granularity.parameters(fitted).items():
+            self.register_parameter(name, parameter)
 
     def _adopt(self, fitted: TernaryLayer) -> None:
         """Take the fitted basis; that of a 1x1 layer goes into a[k]."""
@@ -281,29 +277,7 @@ class TernaryConvolution(QuantizedConvolution):
 
     def scaled_signs(self) -> torch.Tensor:
         """s T on the grid of s, the gradient passing to ``latent`` and to what s is made of."""
-        if self.granularity == "filter_basis":
-            return self.signs() * self._pairs()[:, None, :]
-        if self.granularity == "two_sided":
-            step = self._side_step()
-            positive, negative = (
-                round_to_step(side.clamp(min=float(step)), step)
-                for side in (self.positive, self.negative)
-            )
-            return two_sided(self.latent, self.thresholds, positive, negative)
-        return self.signs()
-
-    def _pairs(self) -> torch.Tensor:
-        """alpha[k,m] in its steps, at least one of them."""
-        step = self._pair_steps()[:, None]
-        return torch.maximum(round_to_step(self.pair_scales, step), step)
-
-    def _pair_steps(self) -> torch.Tensor:
-        largest = self.pair_scales.detach().amax(dim=1)
-        return torch.where(largest > 0, largest, torch.ones_like(largest)) / MOST_SCALE
-
-    def _side_step(self) -> torch.Tensor:
-        largest = torch.maximum(self.positive.detach(), self.negative.detach())
-        return torch.where(largest > 0, largest, torch.ones_like(largest)) / MOST_SCALE
+        return self.granularity.factors(self)
 
     def weight(self) -> torch.Tensor:
         """a[k] s T[k,c]."""
@@ -311,12 +285,7 @@ class TernaryConvolution(QuantizedConvolution):
 
     def steps(self) -> torch.Tensor:
         """a[k] times the value of one step of s."""
-        scales = self.scales().detach()
-        if self.granularity == "filter_basis":
-            return scales * self._pair_steps()
-        if self.granularity == "two_sided":
-            return scales * self._side_step()
-        return scales
+        return self.granularity.steps(self, self.scales().detach())
 
     def integers(self) -> LayerIntegers:
         """Ternary coefficients without a basis."""
@@ -335,14 +304,7 @@ class TernaryConvolution(QuantizedConvolution):
     def _factors(self) -> dict[str, Any]:
         """The integers of s: ``alpha`` or ``two_sided``, by name."""
         with torch.no_grad():
-            if self.granularity == "filter_basis":
-                codes = torch.round(self._pairs() / self._pair_steps()[:, None])
-                return {"alpha": _numpy(codes).astype(np.uint8)}
-            if self.granularity == "two_sided":
-                step = self._side_step()
-                sides = [torch.round(s / step) for s in (self.positive, self.negative)]
-                return {"two_sided": tuple(max(1, int(side)) for side in sides)}
-        return {}
+            return self.granularity.integers(self)
 
 
 class DecomposedConvolution(TernaryConvolution):
@@ -354,11 +316,13 @@ class DecomposedConvolution(TernaryConvolution):
 
     def _adopt(self, fitted: TernaryLayer) -> None:
         basis, scales = fitted.basis, fitted.basis_scales
-        if self.granularity in ("layer", "filter", "filter_basis"):
+        if not self.granularity.basis:
             basis, scales = basis * scales[:, None, None], np.ones_like(scales)
         self.basis = nn.Parameter(torch.tensor(basis))
+        trained = self.granularity.trains_basis
         self.basis_scales = nn.Parameter(
-            torch.tensor(scales), requires_grad=self.granularity not in ("layer", "filter")
+            torch.tensor(scales),
+            requires_grad=self.granularity.basis if trained is None else trained,
         )
 
     def kernels(self) -> torch.Tensor:

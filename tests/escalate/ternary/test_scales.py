@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from escalate.errors import DecompositionError
 from escalate.ternary.decompose import decompose
-from escalate.ternary.scales import GRANULARITIES, MOST_SCALE, fit_scales
+from escalate.ternary.scales import MOST_SCALE
 from escalate.ternary.survival import Survival, thresholds_for_density
 from escalate.ternary.ternary import refit, ternarize, ternary_layer
 from escalate.train.convolutions import DecomposedConvolution, TernaryConvolution
+from escalate.train.granularity import granularities
+from escalate.train.granularity import granularity as granularity_of
 from escalate.train.straight_through import two_sided
 from workloads.layer import ConvLayer
 
+GRANULARITIES = granularities()
 LAYER = ConvLayer("a", C=8, K=6, H=7, W=6, R=3, S=3, padding=(1, 1, 1, 1), groups=2)
 POINT = ConvLayer("p", C=8, K=5, H=3, W=3)
 HALF_DENSE = Survival(density=0.5)
@@ -44,7 +47,7 @@ def error_of(fit, coefficients, signs, importance):
 def test_the_error_falls_and_is_the_stated_one(seed, granularity, weighted, density):
     coefficients, signs, importance = random_case(seed, density=density)
     importance = importance if weighted else np.ones_like(importance)
-    fit = fit_scales(coefficients, signs, granularity, importance if weighted else None)
+    fit = granularity_of(granularity).fit(coefficients, signs, importance if weighted else None)
     slack = 1e-9 * fit.squared_errors[0]
     for before, after in itertools.pairwise(fit.squared_errors):
         assert after <= before + slack
@@ -57,9 +60,9 @@ def test_the_error_falls_and_is_the_stated_one(seed, granularity, weighted, dens
 @pytest.mark.parametrize("seed", range(3))
 def test_no_single_scale_can_be_moved_for_the_better(granularity, seed):
     coefficients, signs, importance = random_case(seed)
-    fit = fit_scales(coefficients, signs, granularity, importance)
+    fit = granularity_of(granularity).fit(coefficients, signs, importance)
     best = error_of(fit, coefficients, signs, importance)
-    shared = granularity in ("layer", "basis")
+    shared = granularity_of(granularity).common
     moves = []
     for factor in (1 - 1e-3, 1 + 1e-3):
         if fit.pair_scales is not None:
@@ -68,7 +71,7 @@ def test_no_single_scale_can_be_moved_for_the_better(granularity, seed):
             continue
         for k in [slice(None)] if shared else range(len(fit.filter_scales)):
             moves.append(("filter_scales", k, factor))
-        if granularity in ("basis", "separable", "two_sided"):
+        if granularity_of(granularity).basis:
             moves += [("basis_scales", m, factor) for m in range(len(fit.basis_scales))]
     for field, place, factor in moves:
         array = getattr(fit, field).copy()
@@ -84,7 +87,7 @@ def test_no_single_scale_can_be_moved_for_the_better(granularity, seed):
 
 def test_the_two_sides_are_a_minimum():
     coefficients, signs, importance = random_case(7)
-    fit = fit_scales(coefficients, signs, "two_sided", importance)
+    fit = granularity_of("two_sided").fit(coefficients, signs, importance)
     assert max(fit.sides) == 1.0
     assert fit.sides[0] != fit.sides[1]
     best = error_of(fit, coefficients, signs, importance)
@@ -101,7 +104,7 @@ def test_more_scales_never_do_worse():
     for seed in range(20):
         coefficients, signs, importance = random_case(seed)
         errors = {
-            name: fit_scales(coefficients, signs, name, importance).squared_errors[-1]
+            name: granularity_of(name).fit(coefficients, signs, importance).squared_errors[-1]
             for name in GRANULARITIES
         }
         room = 1 + 1e-7
@@ -114,19 +117,19 @@ def test_more_scales_never_do_worse():
 
 def test_importance_of_one_changes_nothing_and_dead_inputs_do_not_count():
     coefficients, signs, _ = random_case(3)
-    plain = fit_scales(coefficients, signs, "separable")
-    ones = fit_scales(coefficients, signs, "separable", np.ones(signs.shape[:2]))
+    plain = granularity_of("separable").fit(coefficients, signs)
+    ones = granularity_of("separable").fit(coefficients, signs, np.ones(signs.shape[:2]))
     np.testing.assert_array_equal(plain.filter_scales, ones.filter_scales)
     dead = np.ones(signs.shape[:2])
     dead[:, 2] = 0.0
-    without = fit_scales(np.delete(coefficients, 2, 1), np.delete(signs, 2, 1), "separable")
-    found = fit_scales(coefficients, signs, "separable", dead)
+    without = granularity_of("separable").fit(np.delete(coefficients, 2, 1), np.delete(signs, 2, 1))
+    found = granularity_of("separable").fit(coefficients, signs, dead)
     np.testing.assert_allclose(found.filter_scales, without.filter_scales, rtol=1e-6)
 
 
 def test_an_unknown_granularity_is_refused():
-    with pytest.raises(DecompositionError, match="granularity 'row', wanted one of layer, basis"):
-        fit_scales(np.ones((1, 1, 1)), np.ones((1, 1, 1), np.int8), "row")
+    with pytest.raises(DecompositionError, match="granularity 'row', wanted one of basis, filter"):
+        granularity_of("row").fit(np.ones((1, 1, 1)), np.ones((1, 1, 1), np.int8))
 
 
 def test_a_weighted_decomposition_is_the_best_under_its_weights():
@@ -150,12 +153,12 @@ def test_a_refit_lowers_the_weighted_error(granularity):
     weights = random.normal(size=(8, 4, 3, 3)).astype(np.float32)
     h = random.uniform(0.1, 5, (8, 4))
     exact = decompose("a", weights, 4, h)
-    rough = ternary_layer(exact, np.full(8, 0.8), granularity, h)
+    rough = ternary_layer(exact, np.full(8, 0.8), granularity_of(granularity).fit, h)
 
     def lost(layer):
         return float((h[:, :, None, None] * (weights - layer.reconstruct()) ** 2).sum())
 
-    better = refit(rough, weights, importance=h, shared=granularity in ("layer", "basis"))
+    better = refit(rough, weights, importance=h, shared=granularity_of(granularity).common)
     assert lost(better) < lost(rough)
     assert lost(refit(better, weights, importance=h)) <= lost(better) * (1 + 1e-6)
 
@@ -217,9 +220,9 @@ def test_gradients_of_all_scales_are_finite_differences(granularity, layer):
         if layer.R > 1:
             values["kernels"] = module.kernels()
         if granularity == "filter_basis":
-            values["pair_scales"] = module._pairs()
+            values["pair_scales"] = module.granularity.pairs(module)
         if granularity == "two_sided":
-            step = module._side_step()
+            step = module.granularity.step(module)
             for name in ("positive", "negative"):
                 values[name] = torch.round(values[name] / step) * step
     names = {"layer": [], "filter_basis": ["pair_scales"], "two_sided": ["positive", "negative"]}
