@@ -3,6 +3,8 @@
 The tables list few memories.  Assumption: a memory is made of equal published arrays side by
 side, all accessed together; among those deep enough the one with the fewest bits in all is
 taken, then the one with the fewest arrays.  Nothing is ever taken from the other family.
+
+Rule: specification/memory.md, MEM-22.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 SRAM is CACTI's, arithmetic and registers are Aladdin's 40 nm components, whatever family prices
 the energy.  Wires between units, control, and the concentration of operands have no published
 figure and are not in it.
+
+Rule: specification/memory.md, MEM-30.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Counters and LayerResult: integers only; everything else is a function of them."""
+"""Counters and LayerResult: integers only; everything else is a function of them.
+
+Rules: specification/memory.md, MEM-5 and MEM-12.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

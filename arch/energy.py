@@ -2,6 +2,8 @@
 
 The prices are made in :mod:`arch.prices`; 1 pJ = 1,000,000 aJ.  Every price is rounded once to
 whole attojoules, so that any grouping of the charges adds up exactly to the total.
+
+Rule: specification/memory.md, MEM-20.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,7 @@
-"""Energy family of the default: Horowitz's arithmetic and CACTI's SRAM, 45 nm, 0.9 V."""
+"""Energy family of the default: Horowitz's arithmetic and CACTI's SRAM, 45 nm, 0.9 V.
+
+Rule: specification/memory.md, MEM-21.
+"""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -49,7 +52,7 @@ def add(bits: int) -> Figure:
 def multiply(bits_a: int, bits_b: int) -> Figure:
     """An integer multiplication: the published 8 x 8 one, scaled by the product of the widths.
 
-    Source of the rule: Basis-First specification, section 8.
+    Assumption: in proportion to the product of the widths.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""DRAM seen from a machine: one server, requests in order, exact integer times."""
+"""DRAM seen from a machine: one server, requests in order, exact integer times.
+
+Rules: specification/memory.md, MEM-1 to MEM-8.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -162,8 +165,8 @@ def schedule(steps: Traffic, spec: MachineSpec) -> Timeline:
     """Serve L0, L1, W0, L2, W1, L3 … and start each step when its data and buffers are there.
 
     L(n) may start when step n-2 has ended (double buffers), W(n) when n has ended;
-    start(n) = max(end(n-1), done L(n), done W(n-2)).  Source: Basis-First specification,
-    section 7; the same server feeds every machine.
+    start(n) = max(end(n-1), done L(n), done W(n-2)).  The same server feeds every machine:
+    specification/memory.md, MEM-1 to MEM-4.
 
     Raises
     ------

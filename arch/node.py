@@ -2,6 +2,8 @@
 
 Stillmaker and Baas, Integration 58 (2017): the energy of an operation is proportional to a
 polynomial of the supply voltage, one for each node; areas are published relative to 130 nm.
+
+Rule: specification/memory.md, MEM-25.
 """
 
 from collections.abc import Mapping
@@ -61,7 +63,7 @@ def energy_level(node_nm: int, supply_v: Fraction) -> Fraction:
 
     Examples
     --------
-    The authors' own example (correction to their section 4.2.1): 65 nm at 1.3 V.
+    Stillmaker and Baas's own example (correction to their section 4.2.1): 65 nm at 1.3 V.
 
     >>> round(float(energy_level(65, Fraction("1.3"))), 3)
     2.604

@@ -1,4 +1,7 @@
-"""outputs: the values that a layer leaves in memory, from its psums."""
+"""outputs: the values that a layer leaves in memory, from its psums.
+
+Rule: specification/memory.md, MEM-15.
+"""
 
 import numpy as np
 

@@ -4,6 +4,8 @@ They are a property of the tensors, the same on every machine: each pair of an o
 counts once, however often a machine reads or multiplies it.  The weight is the integer that the
 convolution multiplies by.  In a decomposed layer that is the sum over m of T B, with T scaled; it
 may be zero although coefficients are not.
+
+Rule: specification/memory.md, MEM-13.
 """
 
 import numpy as np

@@ -3,6 +3,8 @@
 A machine that plans a layer by itself tries plans of which each needs so and so many bytes of its
 buffers.  Which plans there are never depends on the buffers: a larger buffer only admits more of
 them, because a plan may leave part of a buffer unused.  So more of a buffer never costs cycles.
+
+Rules: specification/memory.md, MEM-9 and MEM-10.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -12,7 +12,7 @@ from tests.reference.basis_first import DEFAULTS, ReferenceInfeasible, reference
 from tests.reference.basis_first_dram import peak_bandwidth
 from tests.reference.basis_first_golden import (
     GOLDEN,
-    SECTION_10,
+    LAYERS,
     WINDOWS,
     GoldenRow,
     conv,
@@ -38,8 +38,8 @@ def test_mask_words():
 
 
 @pytest.mark.parametrize("method", ["stepper", "recurrences"])
-@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), SECTION_10)
-def test_section_10(shape, x, t, sign, fields, golden, method):
+@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), LAYERS)
+def test_compute_golden(shape, x, t, sign, fields, golden, method):
     C, K, H, M, stride = shape
     tensors = decomposed(conv(C, K, H, stride=stride), M, x, t, sign=sign)
     fields = {**fields, "loop_order": "coefficient_outer"}
@@ -181,7 +181,7 @@ def test_simple_cases_are_simple(case):
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(cases(simple=True))
 def test_packings_are_ordered(case):
-    """Section 4: ideal <= window <= none; other fields equal."""
+    """BF-23: ideal <= window <= none; other fields equal."""
     tensors, fields, planes = case
     sums = [
         reference_layer(tensors, {**fields, "packing": packing}, planes).t_ca_sum

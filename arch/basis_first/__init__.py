@@ -1,6 +1,8 @@
-"""The Basis-First machine, one file per section of its specification.
+"""The Basis-First machine.  Its rules stand in docs/specification, named BF-1 and so on.
 
-spec.py (2) the fields; bounds.py (1) widths; modes.py (3) k-tiles, passes, slices; ca_unit.py (4)
-dilution and concentration; mac_row.py (5) taps and psums; recurrence.py (6) the time of a step;
-layout.py, tiling.py, steps.py (7) memory; charges.py (8) energy; model.py puts them together.
+basis_first.md: spec.py (fields), bounds.py (widths), modes.py (k-tiles, passes, slices), sums.py.
+basis_first_time.md: ca_unit.py (dilution, concentration), mac_row.py (taps), recurrence.py (steps).
+basis_first_memory.md: layout.py, tiling.py, steps.py (named orders), auto.py, cuts.py, search.py.
+basis_first_counts.md: tally.py (events), charges.py (prices), area.py.
+work.py does what no plan changes, model.py puts all together.
 """

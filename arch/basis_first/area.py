@@ -1,4 +1,7 @@
-"""Section 8, area: what the machine is made of, in square nanometres by component."""
+"""What the machine is made of, in square nanometres by component.
+
+Rule: specification/basis_first_counts.md, BF-75.
+"""
 
 from arch.area import Area, areas
 from arch.basis_first.charges import WEIGHT_BITS, buffers

@@ -1,5 +1,7 @@
 """``loop_order = auto``: of a fixed set of plans the one with the fewest cycles, then bytes.
 
+Rules: specification/basis_first_memory.md, BF-55 to BF-59.
+
 The set depends on the layer alone; buffers only say which of its plans fit.  So every plan of a
 smaller buffer is one of the larger, which may leave a part unused, and more of a buffer never
 costs a cycle.  The plans, where n runs over 1, 2, 3, 4, 6, 8, 12 …:

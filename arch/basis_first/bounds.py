@@ -1,4 +1,7 @@
-"""Section 1: exact bounds of V and of the psums, so that nothing wraps or saturates."""
+"""Exact bounds of V and of the psums, so that nothing wraps or saturates.
+
+Rule: specification/basis_first.md, BF-4.
+"""
 
 import numpy as np
 

@@ -1,4 +1,6 @@
-"""Section 4: the cycles of every coefficient-accumulate unit at every pixel.
+"""The cycles of every coefficient-accumulate unit at every pixel.
+
+Rules: specification/basis_first_time.md, BF-20 to BF-23.
 
 Bit-sliced: a word holds one lane of a validity row at 64 pixels, and a row of eight words (see
 :mod:`arch.wide`) one lane of eight (job, word of pixels) at once.  So dilution is a copy of words

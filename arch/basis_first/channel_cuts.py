@@ -1,12 +1,14 @@
 """How ``auto`` may cut channels: the channel tiles and k-tiles of smaller buffers, too.
 
-Vector and coefficient buffer limit the channels of a pass (section 2).  Where a buffer holds fewer
+Vector and coefficient buffer limit the channels of a pass (BF-8).  Where a buffer holds fewer
 than ``broadcast_window`` of the widest vectors, blocks wait for each other, and narrower vectors in
 more passes may be faster; where sums over all channels leave the bits of an intermediate, only
 narrower vectors can be computed.  There ``auto`` may use less of either buffer: 2, 3, 4, 6, 8, 12 …
 bytes, the least that holds a channel tile, or just what the whole layer needs.  So what a smaller
 buffer allows, a larger one allows as well.  Elsewhere the widest tile has nothing to wait for, and
 more passes only add steps and MAC cycles.
+
+Rule: specification/basis_first_memory.md, BF-58.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Section 8, prices: the machine's actions and what each costs."""
+"""Prices: the machine's actions and what each costs.
+
+Rules: specification/basis_first_counts.md, BF-70 to BF-74.
+"""
 
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan

@@ -2,6 +2,8 @@
 
 Unlike the row groups of the named orders, the pieces of an ``auto`` plan do not grow with the
 buffers: each completes so many output rows of its tile, whatever fits.
+
+Rule: specification/basis_first_memory.md, BF-55.
 """
 
 from dataclasses import dataclass

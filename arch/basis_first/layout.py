@@ -1,4 +1,7 @@
-"""Section 7, layout in DRAM: tensors stored compressed, one plane per k-tile of their producer."""
+"""Layout in DRAM: tensors stored compressed, one plane per k-tile of their producer.
+
+Rules: specification/basis_first_memory.md, BF-40 and BF-41.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,4 +1,7 @@
-"""Section 5: which taps are legal, and the psums of the MAC rows."""
+"""Which taps are legal, and the psums of the MAC rows.
+
+Rules: specification/basis_first_time.md, BF-24 and BF-25.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""The Basis-First machine: sections 1 to 8 put together for one layer."""
+"""The Basis-First machine: its rules (specification/basis_first.md) together for one layer."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -28,7 +28,7 @@ from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
-POINTER_BYTES = 4  # one row pointer (section 7, layout)
+POINTER_BYTES = 4  # of one row pointer: specification/basis_first_memory.md, BF-43
 NO_REQUANTIZER = "output: ReLU and a right shift to 8 bits, where no requantizer is known"
 
 
@@ -240,7 +240,7 @@ class BasisFirst:
         )
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Section 8."""
+        """Prices of the actions in specification/basis_first_counts.md."""
         assert isinstance(spec, BasisFirstSpec)
         return prices(spec)
 

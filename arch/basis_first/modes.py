@@ -1,4 +1,7 @@
-"""Section 3: which slice works on what.  k-tiles, passes, and the slots of their slices."""
+"""Which slice works on what: k-tiles, passes, and the slots of their slices.
+
+Rules: specification/basis_first.md, BF-10 to BF-16.
+"""
 
 from dataclasses import dataclass
 
@@ -94,7 +97,9 @@ class Shape:
 
 
 def channel_tile(layer: ConvLayer, spec: BasisFirstSpec) -> int:
-    """C_t of section 2: what fits half a coefficient buffer and the vector buffer.
+    """C_t: what fits half a coefficient buffer and the vector buffer.
+
+    Rule: specification/basis_first.md, BF-8.
 
     Raises
     ------

@@ -1,11 +1,13 @@
 """The two orders of the stages, counted on the same tensors: what each computes and holds.
 
-Coefficients first is the Basis-First machine's order (section 1): V[k,m] = sum_c T X[c], then
+Coefficients first is the Basis-First machine's order (BF-1): V[k,m] = sum_c T X[c], then
 Y[k] = sum_m V[k,m] (*) B[m].  Convolve first is the predecessor's (PENNI, ICML 2020): Z[c,m] =
 X[c] (*) B[m], then Y[k] = sum_c,m T Z[c,m].  Exact integers make them the same function.
 
 Both are counted alike: the layer whole, nothing done twice for tiles; an operand that is zero, X,
 V or Z, is skipped wherever it would go; the basis is dense; a sum of n terms takes n additions.
+
+Rule: specification/basis_first.md, BF-5.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 All bounds hold for any tensors.  Splitting a step only adds barriers, so steps of whole rows take
 at least as long together as the plane in one step; column strips take at least the MAC cycles of
 the busiest block.  And all bytes must cross the DRAM bus.
+
+Rule: specification/basis_first_memory.md, BF-60.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Section 6: the time of one step, block by block and slice by slice, and who waited for what."""
+"""The time of one step, block by block and slice by slice, and who waited for what.
+
+Rules: specification/basis_first_time.md, BF-27 to BF-29.
+"""
 
 import numpy as np
 from numba import prange

@@ -1,4 +1,4 @@
-"""Section 2: the fields of the Basis-First machine.
+"""The fields of the Basis-First machine; what they mean: specification/basis_first.md.
 
 The paper's sizes could not be read, so every default here is an ``Assumption:`` of ours unless
 its description says otherwise.

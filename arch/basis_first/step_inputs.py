@@ -1,4 +1,7 @@
-"""What the recurrences of section 6 need to know of every step, as plain arrays."""
+"""What the equations of a step need to know of every step, as plain arrays.
+
+Rule: specification/basis_first_time.md, BF-27.
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,7 @@
-"""Section 7, orders and requests: the steps of a layer and what each asks of the DRAM."""
+"""The steps of a layer in a named order, and what each asks of the DRAM.
+
+Rules: specification/basis_first_memory.md, BF-47 to BF-51.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

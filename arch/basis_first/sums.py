@@ -1,4 +1,7 @@
-"""Stage 1, section 1: V of every (k, m) at every pixel, as exact matrix products."""
+"""Stage 1: V of every (k, m) at every pixel, as exact matrix products.
+
+Rules: specification/basis_first.md, BF-1 and BF-3.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

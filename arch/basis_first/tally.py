@@ -1,4 +1,7 @@
-"""Section 8, events: how often each part of the machine acted in a layer."""
+"""Events: how often each part of the machine acted in a layer.
+
+Rules: specification/basis_first_counts.md, BF-70 to BF-72.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +18,7 @@ from workloads.tensors import LayerTensors
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Integers of one layer; see the specification's section 8 for what each counts."""
+    """Integers of one layer; what each counts: specification/basis_first_counts.md."""
 
     ca_cycles: int
     multiplies: int

@@ -1,4 +1,7 @@
-"""Section 7, tiles: the P_t x Q_t grid that the buffers allow, for both loop orders."""
+"""The P_t x Q_t grid of tiles that the buffers allow, for both named orders.
+
+Rules: specification/basis_first_memory.md, BF-44 to BF-52.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ class Tile:
 
     @property
     def completion(self) -> np.ndarray:
-        """Input row whose broadcast completes each output row, -1 for none (reading 6)."""
+        """Input row whose broadcast completes each output row, -1 for none (BF-46)."""
         if not self.columns.needed.size:
             return np.full(self.rows.last.size, -1)
         return np.maximum.accumulate(self.rows.last)
@@ -137,7 +140,7 @@ def _largest(limit: int, fits: Callable[[int], bool]) -> int | None:
 
 
 def coefficient_outer_tiles(problem: TilingProblem) -> tuple[int, int] | None:
-    """P_t, Q_t of coefficient outer (reading 8), or None where nothing fits."""
+    """P_t, Q_t of coefficient outer (BF-48), or None where nothing fits."""
     layer = problem.layer
     width = _largest(layer.Q, problem.row_fits)
     if width is None:

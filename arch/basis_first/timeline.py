@@ -1,4 +1,6 @@
-"""Section 6 once more, written down: when each pixel was where, in one step.
+"""The equations of a step once more, written down: when each pixel was where.
+
+Rule: specification/basis_first_time.md, BF-30.
 
 ``recurrence.step_times`` keeps sums only; this keeps the times themselves, from the same inputs,
 and gives the same sums.
@@ -96,7 +98,7 @@ def _walk(
     mac_start: np.ndarray,
     mac_end: np.ndarray,
 ) -> None:
-    """The four equations of section 6 as they stand there.
+    """The four equations as they stand in specification/basis_first_time.md, BF-27.
 
     code : unsigned (pixels, slots), 2 * t_CA + (V is not zero), slice by slice
     full : int64 (pixels,), t_MAC where a V is not zero

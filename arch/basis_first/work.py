@@ -1,6 +1,7 @@
 """Phase 1: what depends on tensors and CA units only, not on blocks, tiles, FIFOs or DRAM.
 
-t_CA and "V is not zero" of every (k, m) at every pixel, and the psums.  Sections 3 to 5.
+t_CA and "V is not zero" of every (k, m) at every pixel, and the psums.
+Rules: specification/basis_first_time.md, BF-20 to BF-26.
 """
 
 from collections.abc import Hashable

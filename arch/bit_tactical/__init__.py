@@ -1,0 +1,1 @@
+"""Bit-Tactical; the rules stand in specification/bit_tactical.md."""

@@ -1,0 +1,1 @@
+"""Memristor crossbars; the rules stand in specification/crossbar.md."""

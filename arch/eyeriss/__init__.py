@@ -1,0 +1,1 @@
+"""Eyeriss; the rules stand in specification/eyeriss.md."""

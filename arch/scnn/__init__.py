@@ -1,0 +1,1 @@
+"""SCNN; the rules stand in specification/scnn.md."""

@@ -1,0 +1,1 @@
+"""SparTen; the rules stand in specification/sparten.md."""

@@ -1,0 +1,1 @@
+"""The systolic array; the rules stand in specification/systolic.md."""

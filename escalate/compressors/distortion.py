@@ -14,7 +14,7 @@ import numpy as np
 from escalate.errors import DecompositionError
 from escalate.train.pruning import strongest
 
-ROUNDS = 30  # of k-means, section 5 of the paper
+ROUNDS = 30  # of k-means: Gao et al., section 5
 STEPS = 40  # of Newton's method between bounds, which halves them at worst
 
 

@@ -17,7 +17,7 @@ def test_45_nm_is_where_the_tables_stand():
 
 
 def test_the_authors_own_example():
-    """Correction to the paper's section 4.2.1: 65 nm at 1.3 V gives 2.604."""
+    """Stillmaker and Baas, correction to section 4.2.1: 65 nm at 1.3 V gives 2.604."""
     assert float(energy_level(65, Fraction("1.3"))) == pytest.approx(2.604, abs=5e-4)
 
 

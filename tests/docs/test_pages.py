@@ -184,14 +184,16 @@ def build(configuration):
 def test_the_site_is_made_and_fetches_nothing(configuration, tmp_path):
     done = build(configuration)
     assert done.returncode == 0, done.stderr
-    pages = {page.name: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
-    assert {f"{page.stem}.html" for page in DOCS.glob("*.md")} <= set(pages)
+    site = tmp_path / "site"
+    pages = {str(page.relative_to(site)): page.read_text("utf-8") for page in site.rglob("*.html")}
+    written = [*DOCS.glob("*.md"), *DOCS.glob("specification/*.md")]
+    assert {str(page.relative_to(DOCS).with_suffix(".html")) for page in written} <= set(pages)
     assert {"commands.html", "limits.html", "validation.html"} <= set(pages)
     for name, text in pages.items():
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"?https?:", text), (
             name
         )
-    assert not list((tmp_path / "site").rglob("*.py"))
+    assert not list(site.rglob("*.py"))
     assert "pe_blocks" in pages["machines.html"]
     assert "a test" in pages["validation.html"]
 

@@ -1,41 +1,13 @@
 """The Basis-First machine, slow and plain: the referee of the fast one.
 
-Written from the text of the Basis-First specification, sections 1 to 8, and from nothing else.
-The files beside this one hold its parts: ``_machine`` the fields, ``_work`` k-tiles and passes,
-``_tiles`` and ``_steps`` the memory's plan, ``_stepper`` the cycle stepper, ``_recurrences`` the
-closed form it must equal, ``_dram`` the server between steps, ``_events`` the energy events.
-Out of scope: area.
+Written from the rules in specification/basis_first.md and the three pages behind it, and from
+nothing else.  The files beside this one hold its parts: ``_machine`` the fields, ``_work`` k-tiles
+and passes, ``_tiles`` and ``_steps`` the memory's plan, ``_stepper`` the cycle stepper,
+``_recurrences`` the equations it must equal, ``_dram`` the server between steps, ``_events`` the
+energy events, ``_auto`` every plan of ``loop_order = auto``.  Out of scope: area.
 
-Where the text leaves a choice:
-
-1. Half of an odd coefficient buffer is rounded down (C_t = 4 · floor(bytes / 2)).  Halves of the
-   GLBs need no rounding: a number of bytes fits half of b when twice it fits b.  Vector buffers
-   below 72 bytes and coefficient buffers below 2 are refused in every mode.
-2. In bypass V = X, a coefficient of 1: the bounds of V are checked for it too.
-3. A tile that no input feeds still takes one step per pass, without a pixel: it must be drained
-   and its outputs stored.
-4. Tiles follow one another in raster order, strips inside row tiles.
-5. Strips narrowed for the psum buffer must still keep one input row within half the input buffer
-   (readings 8 and 9 together): strips of a narrower grid need not lie inside those of a wider one.
-6. Stored output of a strip is one run per output row, as it is for reading; what must fit half
-   the output buffer is counted before burst rounding, as for the input.
-7. Row pointers are counted for every image of a batch, of the input as of the output.
-8. ``tiles`` counts the tiles of one image; ``passes`` those of one k-tile.
-9. The peak's last microsecond counts whole, also where the layer ends within it.
-10. Steps without a broadcast pixel use no input: they neither load nor displace it.
-11. "The whole compressed input" is loaded as one run per plane of all H rows, needed or not.
-12. An empty request waits for nothing but its own earliest start, not for requests before it.
-13. Layer cycles count to the latest end of any store, also if the last store were empty.
-14. Scales (``filter_basis``, ``two_sided``) take no cycle: t_CA is unchanged.  One multiply per
-    scale happens for every slice with a coefficient at every pixel it is broadcast, also where V
-    is 0; a pair is added to V+ or to V-, never to both; joining them is part of the multiplying.
-15. The alpha of a slice is one byte more of its coefficients' run; p and n belong to the layer's
-    configuration, like the requantizer's numbers, and move with no request.
-16. Layer fusion: an output that stays needs half the output GLB before burst rounding, for all
-    images together; it makes no request, and no row pointers are written, unless a later layer
-    reads it from DRAM too.  An input on chip makes no request in any step.
-17. In other storage formats than the bitmap a run is one tensor (sums, channels of the tile, 1),
-    its sums by output channel, then by basis kernel; its size is what the format makes of it.
+Where a rule can be read in two ways, the settled one stands in the list at the end of
+specification/basis_first_counts.md.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """``loop_order = auto``, slow and plain: every plan of the set is laid out and timed.
 
-The set (basis_first specification, section 7, as ``auto`` reads it): column strips of full height
+The set (specification/basis_first_memory.md, BF-55 to BF-59): column strips of full height
 in even pieces, row tiles, single rows in strips; the whole image, a tile or nothing stays on chip.
 Fewest cycles win, then fewest bytes; of equals the first.  A batch may also take its images one
 by one, each in its own best plan, and never moves more bytes than that.

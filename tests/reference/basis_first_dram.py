@@ -1,4 +1,7 @@
-"""The DRAM server between steps, twice: as a list of events and as recurrences (section 7)."""
+"""The DRAM server between steps, twice: as a list of events and as equations.
+
+Rules: specification/memory.md, MEM-1 to MEM-7.
+"""
 
 import heapq
 from collections import deque
@@ -122,7 +125,7 @@ def schedule_by_events(
 def schedule_by_recurrences(
     lengths: list[int], loads: list[int], stores: list[int], machine: SimpleNamespace
 ) -> Schedule:
-    """Time all steps by the equations of section 7."""
+    """Time all steps by the equations of specification/memory.md, MEM-4."""
     starts: list[int] = []
     ends: list[int] = []
     done: dict[tuple[str, int], int] = {}

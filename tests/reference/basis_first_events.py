@@ -1,4 +1,7 @@
-"""Integer events of a layer, by which energy is charged (basis_first specification, section 8)."""
+"""Integer events of a layer, by which energy is charged.
+
+Rules: specification/basis_first_counts.md, BF-70 to BF-72.
+"""
 
 from collections import Counter
 from types import SimpleNamespace

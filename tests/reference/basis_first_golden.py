@@ -1,4 +1,6 @@
-"""Golden values of the Basis-First machine, computed elsewhere from the same text.
+"""Golden values of the Basis-First machine: specification/basis_first_counts.md, BF-80 to BF-83.
+
+They were computed by another reference, written from the same rules.
 
 Masks by ``masks.py``: X salt 1 in (N=1, C, H, W) order, weights or coefficients salt 2, signs by
 salt 3; X values 1, basis all ones, uint8.  Default fields save those listed.  DRAM bytes are whole
@@ -40,17 +42,17 @@ def pointwise(layer: ConvLayer, x: float, t: float) -> LayerTensors:
     return LayerTensors(layer, activations, coefficients=signs, origin="synthetic")
 
 
-# Basis-First specification, section 10, first table: C, K, H, M, stride, density of X and of T,
+# Rule: specification/basis_first_counts.md, BF-81: C, K, H, M, stride, density of X and of T,
 # whether T is signed, changed fields; compute cycles, pairs, sum of t_CA, sum of psums.
 NARROW = {"lookahead": 1, "lookaside": 0, "intermediate_fifo": 1, "broadcast_window": 1}
-SECTION_10 = [
+LAYERS = [
     ((32, 8, 8, 6, 1), 0.5, 0.3, False, {}, (178, 13799, 3072, 105233)),
     ((100, 40, 9, 5, 2), 0.4, 0.2, False, {}, (268, 130984, 19261, 271977)),
     ((256, 33, 6, 6, 1), 0.45, 0.5, False, {}, (374, 412525, 33612, 2930711)),
     ((256, 33, 6, 6, 1), 0.45, 0.5, False, NARROW, (709, 412525, 48548, 2930711)),
     ((6, 20, 7, 3, 1), 0.4, 0.5, True, {"mac_row_width": 1}, (352, 3784, 2940, 1408)),
 ]
-# Section 10, second table: validity rows, cycles with (lookahead, lookaside) 4,1; 1,0; 2,2.
+# Rule BF-82: validity rows, cycles with (lookahead, lookaside) 4,1; 1,0; 2,2.
 WINDOWS = [
     ([0x1, 0x1, 0x1, 0x1, 0x1], (2, 5, 2)),
     ([0xFFFF, 0, 0, 0, 0, 0, 0x1], (2, 4, 3)),

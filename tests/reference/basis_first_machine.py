@@ -1,4 +1,4 @@
-"""The fields of the Basis-First machine, plain (basis_first specification, section 2)."""
+"""The fields of the Basis-First machine, plain; see specification/basis_first.md."""
 
 from types import SimpleNamespace
 

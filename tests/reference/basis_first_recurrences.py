@@ -1,7 +1,7 @@
-"""One step by the closed recurrences (basis_first specification, sections 4 to 6).
+"""One step by the closed equations (specification/basis_first_time.md, BF-20 to BF-29).
 
 Written beside the stepper and sharing none of its machinery: validity rows are integers, and the
-times of all pixels, blocks and slices follow from the four equations of section 6.
+times of all pixels, blocks and slices follow from the four equations of BF-27.
 """
 
 from types import SimpleNamespace
@@ -41,7 +41,7 @@ def window_cycles(validity: list[int], lanes: int, lookahead: int, lookaside: in
 
 
 def ca_cycles(piece: Slice, image: int, y: int, x: int, machine: SimpleNamespace) -> int:
-    """t_CA of one slice and pixel (section 4; bypass: section 3)."""
+    """t_CA of one slice and pixel (BF-23; bypass: BF-12)."""
     if piece.tensors.mode == "bypass":
         return int(piece.values[image, y, x] != 0)
     rows = piece.packed_rows(machine.ca_lanes)
@@ -57,7 +57,7 @@ def ca_cycles(piece: Slice, image: int, y: int, x: int, machine: SimpleNamespace
 
 
 def mac_cycles(step: Step, block: list[Slice], y: int, x: int, machine: SimpleNamespace) -> int:
-    """t_MAC of one block and pixel (section 5)."""
+    """t_MAC of one block and pixel (BF-25)."""
     pointwise = step.work.tensors.mode == "pointwise"
     if pointwise or not any(piece.values[step.image, y, x] for piece in block):
         return 1
@@ -66,7 +66,7 @@ def mac_cycles(step: Step, block: list[Slice], y: int, x: int, machine: SimpleNa
 
 
 def step_by_recurrences(step: Step, machine: SimpleNamespace) -> StepTiming:
-    """Time one step by section 6's equations."""
+    """Time one step by the equations of BF-27."""
     blocks = step.work.blocks
     window = step.work.window(machine)
     arrive: list[int] = []

@@ -1,4 +1,4 @@
-"""One step of the Basis-First machine, cycle by cycle (basis_first specification, 4 to 6).
+"""One step of the Basis-First machine, cycle by cycle (specification/basis_first_time.md).
 
 The clock stands on a boundary between cycles.  There, everything that takes no time happens until
 nothing changes: a vector arrives, an element enters or leaves a FIFO, a unit starts.  Then one

@@ -1,4 +1,7 @@
-"""The steps of a layer in one order of loops, and their traffic (specification, section 7)."""
+"""The steps of a layer in one order of loops, and their traffic.
+
+Rules: specification/basis_first_memory.md, BF-40 to BF-52.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Fused:
-    """What layer_fusion asks of a layer (section 7): its input is on chip, its output shall stay.
+    """What layer_fusion asks of a layer (BF-65): its input is on chip, its output shall stay.
 
     ``stored``: the output goes to DRAM all the same, because a later layer reads it too.
     """

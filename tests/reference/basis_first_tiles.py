@@ -1,4 +1,7 @@
-"""Spatial tiles, and what an order of loops needs of them (basis_first specification, 5 and 7)."""
+"""Spatial tiles, and what an order of loops needs of them.
+
+Rules: specification/basis_first_memory.md, BF-44 to BF-52.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -171,7 +174,7 @@ class Sizes:
 
 
 def coefficient_outer_tile(sizes: Sizes) -> tuple[int, int]:
-    """(P_t, Q_t): full height, shrunk by the input rows, then by the psums (reading 8)."""
+    """(P_t, Q_t): full height, shrunk by the input rows, then by the psums (BF-48)."""
     layer = sizes.layer
 
     def rows_fit(q_t: int) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be done: k-tiles, passes, blocks and slices (basis_first specification, 1 to 3)."""
+"""What is to be done: k-tiles, passes, blocks and slices (specification/basis_first.md)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Slice:
         return self.scaled(*self.sums)
 
     def scaled(self, positive, negative):
-        """V of V+ and V-: plain, alpha V, or p V+ - n V- (section 1)."""
+        """V of V+ and V-: plain, alpha V, or p V+ - n V- (BF-3)."""
         if len(self.scales) == 2:
             p, n = self.scales
             return p * positive - n * negative
@@ -133,7 +133,7 @@ def group_of(layer: ConvLayer, k: int) -> int:
 
 
 def channel_tile(layer: ConvLayer, machine: SimpleNamespace) -> int:
-    """C_t of section 2."""
+    """C_t: specification/basis_first.md, BF-8."""
     return min(
         layer.channels_per_group,
         4 * (machine.coefficient_buffer_bytes // 2),
@@ -248,7 +248,7 @@ def _scales(tensors: LayerTensors, k: int, m: int) -> tuple[int, ...]:
 
 
 def check_bounds(tensors: LayerTensors, tiles: list[KTile], machine: SimpleNamespace) -> None:
-    """Raise if some V or psum could leave its width, for any activations (section 1)."""
+    """Raise if some V or psum could leave its width, for any activations (BF-4)."""
     info = np.iinfo(tensors.activations.dtype)
     low, high = int(info.min), int(info.max)
     for tile in tiles:

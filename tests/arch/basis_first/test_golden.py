@@ -7,15 +7,15 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.machine import Neighbours
 from tests.reference.basis_first_golden import (
     GOLDEN,
-    SECTION_10,
+    LAYERS,
     GoldenRow,
     conv,
     decomposed,
 )
 
 
-@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), SECTION_10)
-def test_section_10(shape, x, t, sign, fields, golden) -> None:
+@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), LAYERS)
+def test_compute_golden(shape, x, t, sign, fields, golden) -> None:
     C, K, H, M, stride = shape
     case = decomposed(conv(C, K, H, stride=stride), M, x, t, sign=sign)
     run = simulate(case, BasisFirstSpec(loop_order="coefficient_outer", **fields))

@@ -11,7 +11,7 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.timeline import record
 from arch.errors import OperandError
 from arch.machine import Neighbours
-from tests.reference.basis_first_golden import GOLDEN, SECTION_10, GoldenRow, conv, decomposed
+from tests.reference.basis_first_golden import GOLDEN, LAYERS, GoldenRow, conv, decomposed
 from tests.strategies import cases
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -37,8 +37,8 @@ def same_sums(prepared: Prepared) -> int:
     return int(times[:, field.COMPUTE].sum())
 
 
-@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), SECTION_10)
-def test_section_10(shape, x, t, sign, fields, golden) -> None:
+@pytest.mark.parametrize(("shape", "x", "t", "sign", "fields", "golden"), LAYERS)
+def test_compute_golden(shape, x, t, sign, fields, golden) -> None:
     C, K, H, M, stride = shape
     case = decomposed(conv(C, K, H, stride=stride), M, x, t, sign=sign)
     spec = BasisFirstSpec(loop_order="coefficient_outer", **fields)
