@@ -207,8 +207,8 @@ def _best(
         one.window(machine) < machine.broadcast_window for tile in whole for one in tile.passes
     )
     for vector, coefficient in [limits, *channel_cuts(tensors, *limits)]:
-        if best is not None and not waits:
-            break
+        if best is not None and not waits and refusal is None:
+            break  # the whole buffers have a plan, which nothing narrower beats
         sizes_of = {"vector_buffer_bytes": vector, "coefficient_buffer_bytes": coefficient}
         less = SimpleNamespace(**{**vars(machine), **sizes_of})
         try:

@@ -50,10 +50,6 @@ def machine_of(fields: dict | None) -> SimpleNamespace:
                 raise ReferenceInfeasible(f"{name} is {value!r}, wanted one of {CHOICES[name]}")
         elif not isinstance(value, int) or value < (0 if name in MAY_BE_ZERO else 1):
             raise ReferenceInfeasible(f"{name} is {value!r}, out of range")
-    if machine.coefficient_buffer_bytes < 2:
-        raise ReferenceInfeasible("coefficient_buffer_bytes: half of it holds no channel")
-    if machine.vector_buffer_bytes < 64 + 64 // 8:
-        raise ReferenceInfeasible("vector_buffer_bytes holds no 64 channels and their mask")
     return machine
 
 
@@ -69,6 +65,8 @@ def mask_bytes(channels: int) -> int:
 
 def vector_tile_channels(machine: SimpleNamespace) -> int:
     """The largest multiple of 64 channels that fits the vector buffer with its mask."""
+    if machine.vector_buffer_bytes < 64 + 64 // 8:
+        raise ReferenceInfeasible("vector_buffer_bytes holds no 64 channels and their mask")
     channels = 64
     while channels + 64 + (channels + 64) // 8 <= machine.vector_buffer_bytes:
         channels += 64

@@ -134,6 +134,8 @@ def group_of(layer: ConvLayer, k: int) -> int:
 
 def channel_tile(layer: ConvLayer, machine: SimpleNamespace) -> int:
     """C_t: specification/basis_first.md, BF-8."""
+    if machine.coefficient_buffer_bytes < 2:
+        raise ReferenceInfeasible("coefficient_buffer_bytes: half of it holds no channel")
     return min(
         layer.channels_per_group,
         4 * (machine.coefficient_buffer_bytes // 2),

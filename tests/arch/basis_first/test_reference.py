@@ -1,6 +1,7 @@
 """Does the fast machine do what the slow one does, in psums and in every counter?"""
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.reference.basis_first import ReferenceInfeasible, ReferenceResult, re
 from tests.reference.basis_first_steps import Fused
 from tests.strategies import NAMED, cases
 from workloads.convolve import convolve
+from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 EXACT = settings(
@@ -113,6 +115,33 @@ def test_equals_reference_everywhere(drawn) -> None:
 @given(cases(orders=NAMED), st.builds(Fused, st.booleans(), st.booleans(), st.booleans()))
 def test_equals_reference_when_fused(drawn, fused) -> None:
     check(*drawn, fused)
+
+
+def test_auto_compares_all_cuts_where_the_widest_is_refused() -> None:
+    """V of 265 channels leaves 15 bits.  Of two cuts into three, the wider takes 179 cycles.
+
+    Blocks do not wait for each other; where V fits, the widest cut would not be compared.
+    """
+    rng = np.random.default_rng(0)
+    layer = ConvLayer("cut", C=265, K=1, H=3, W=3, R=3, S=3, padding=(1, 1, 1, 1))
+    case = LayerTensors(
+        layer,
+        rng.integers(0, 2, (1, 265, 3, 3)).astype(np.uint8),
+        basis=np.ones((2, 3, 3), np.int8),
+        coefficients=rng.integers(-1, 2, (1, 265, 2)).astype(np.int8),
+    )
+    found = check(case, {"intermediate_bits": 15, "dram_latency_ns": 0}, None)
+    assert found is not None
+    assert (found.passes, found.cycles) == (3, 174)
+
+
+@pytest.mark.parametrize("order", ["auto", "coefficient_outer", "input_outer"])
+def test_bypass_needs_no_channel_tile(order: str) -> None:
+    """A vector buffer too small for 64 channels holds the three of a pass."""
+    layer = ConvLayer("b", C=3, K=2, H=3, W=3, R=3, S=3, padding=(1, 1, 1, 1))
+    ones = np.ones((1, 3, 3, 3), np.uint8), np.ones((2, 3, 3, 3), np.int8)
+    fields = {"vector_buffer_bytes": 4, "coefficient_buffer_bytes": 1, "loop_order": order}
+    assert check(LayerTensors(layer, ones[0], weights=ones[1]), fields, None) is not None
 
 
 @settings(EXACT, max_examples=6)
