@@ -1,7 +1,7 @@
 """made_pages: pages of the site that are made when it is built; a hook of mkdocs.
 
 Commands come from the command line itself, assumptions and limits from the README, fields of
-Basis-First from its specification, and validation from the file ``extra.validation``, which ``make
+Basis-First from its spec, and validation from the file ``extra.validation``, which ``make
 docs`` has ``escalate validate`` write.
 """
 
