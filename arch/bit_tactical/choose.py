@@ -5,6 +5,8 @@ half of each memory; waits for DRAM count.  The images of a batch go through tog
 windows were those of one image, or one by one as each would alone.  Together only where that moves
 no more bytes than the images need at the very least, each by itself: so a batch never costs more
 than its images.
+
+Rule: specification/bit_tactical.md, BIT-11.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ Formats, Assumption where no source tells them: of each step left and filter a b
 slots, then weight and selector of the slots taken; dense weights without a front end; activations
 as ``group_bits`` says, a group being ``lanes`` channels, counted from the first of a pass, or the
 outputs of one set of filters.
+
+Rule: specification/bit_tactical.md, BIT-9.
 """
 
 from collections.abc import Mapping

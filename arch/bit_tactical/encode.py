@@ -11,6 +11,8 @@ bits       effectual terms: signed digits of the non-adjacent form (Booth recode
            two) or ones of the absolute value; the slowest lane, one cycle at least.
            Assumption: a lane shifts by any distance; DNNsim's two-stage shifters are left out
 ========== ====================================================================================
+
+Rule: specification/bit_tactical.md, BIT-5.
 """
 
 from dataclasses import dataclass

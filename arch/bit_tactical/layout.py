@@ -4,6 +4,8 @@ A filter is walked tap by tap, (r, s), and at each tap through its channels, ``l
 that is one step of the dense machine.  Small groups of a grouped or depthwise layer share a set:
 their channels lie side by side in the lanes, and each filter uses the lanes of its own group.
 Source: DNNsim's weight buffer, which packs depthwise layers alike.
+
+Rule: specification/bit_tactical.md, BIT-1.
 """
 
 from dataclasses import dataclass

@@ -16,6 +16,8 @@ Assumption, as no source tells how a layer is spread over tiles and what stays o
   channels.  Weights are loaded with the first block, and again with every block where they come
   in pieces.
 - How many blocks and pieces there are is chosen, see ``choose``.
+
+Rule: specification/bit_tactical.md, BIT-10.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,8 @@ by another rule: all holes at once, shift by shift, for pairs that are known at 
 
 Without look-ahead nothing is left out and every weight is executed, zero or not: no one marks
 which are zeros.
+
+Rules: specification/bit_tactical.md, BIT-2 to BIT-4.
 """
 
 from dataclasses import dataclass

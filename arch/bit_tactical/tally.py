@@ -13,6 +13,8 @@ slowest that advances together:
 
 Assumption: filling the pipeline and adding up a tile's last psums takes no cycles, and the
 memories on chip deliver what every step needs.
+
+Rules: specification/bit_tactical.md, BIT-5 to BIT-8.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Level 0 is ``conductance_min_us``, not zero; level j lies j equal steps above it
 column is the sum of voltage x conductance over the rows that are driven together; that of the
 reference column, whose cells are all at level 0, is subtracted, and the ADC rounds what is left to
 whole steps.  Signs are two arrays whose codes are subtracted.  No wire resistance, no noise.
+
+Rule: specification/crossbar.md, XBR-5.
 """
 
 import numpy as np

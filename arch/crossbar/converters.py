@@ -1,6 +1,8 @@
 """ISAAC's converters: energy of one action and area of one unit, 32 nm.
 
 Assumption: they scale to other nodes as logic does, though analog circuits shrink less.
+
+Rule: specification/crossbar.md, XBR-11.
 """
 
 from dataclasses import dataclass

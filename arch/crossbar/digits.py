@@ -1,4 +1,7 @@
-"""Activations as digits: what the DACs put on the rows, beat by beat."""
+"""Activations as digits: what the DACs put on the rows, beat by beat.
+
+Rule: specification/crossbar.md, XBR-3.
+"""
 
 import numpy as np
 

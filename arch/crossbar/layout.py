@@ -2,6 +2,8 @@
 
 A strip is a row of tiles: up to ``crossbar_rows`` rows of one group, in the order of the weight
 tensor.  Tiles stand in the order group, column tile, strip.
+
+Rules: specification/crossbar.md, XBR-1 and XBR-2.
 """
 
 from dataclasses import dataclass

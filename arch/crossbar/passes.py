@@ -7,6 +7,8 @@ Assumption throughout, as Yuan et al. tell only how weights are laid on crossbar
 - Crossbars left over hold copies of the pass, which take turns at the outputs.
 - Filters without any tile leave with the last pass; a layer without any takes a cycle for each
   output.
+
+Rules: specification/crossbar.md, XBR-6 and XBR-7.
 """
 
 from collections.abc import Iterator

@@ -14,6 +14,8 @@ Assumption throughout:
 - To choose from are the steps in which weights are written and the blocks of outputs, the same
   numbers for all passes; waits for DRAM count.  The images of a batch share what is written, or
   go one by one as each would alone, whichever takes fewer cycles, then fewer bytes.
+
+Rules: specification/crossbar.md, XBR-8 to XBR-10.
 """
 
 from collections.abc import Iterator

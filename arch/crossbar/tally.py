@@ -1,4 +1,7 @@
-"""What the crossbars did: causes of their time, and how often each part acted."""
+"""What the crossbars did: causes of their time, and how often each part acted.
+
+Rule: specification/crossbar.md, XBR-12.
+"""
 
 from dataclasses import asdict, dataclass
 

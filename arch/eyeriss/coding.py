@@ -6,6 +6,8 @@ whose value is zero.  Pairs are packed in words of 64 bits, whose last bit ends 
 
 Assumption: a plane (one channel of one image) is a stream of its own.  A table of where its rows
 begin lets a strip be read by itself: the words that hold the pairs which end in its rows.
+
+Rule: specification/eyeriss.md, EYE-9.
 """
 
 from dataclasses import dataclass

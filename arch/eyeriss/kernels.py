@@ -11,6 +11,8 @@ fill    the first window lasts until its last operand is there: all weights of t
 stream  the other windows last until their inputs and psums have come, and those before them gone
 
 Everything is an integer, so that the search and the plan add up to the same cycles.
+
+Rule: specification/eyeriss.md, EYE-6.
 """
 
 from typing import NamedTuple

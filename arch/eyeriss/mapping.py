@@ -18,6 +18,8 @@ DRAM, then fewest DRAM bytes, then least data movement at the published relative
 the coded maps are.
 
 Sources: JSSC 2017, section IV and table III.  The limits that a mapping keeps are ``LIMITS``.
+
+Rules: specification/eyeriss.md, EYE-1 to EYE-5.
 """
 
 from collections.abc import Mapping as Map

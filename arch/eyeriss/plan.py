@@ -7,6 +7,8 @@ GLB keeps the step's psums until all channels have been added, and its inputs wh
 Inputs of a step come from DRAM unless the step before had the same (one channel block, several
 filter blocks).  Weights come from DRAM for every pass, through the weight part of the GLB into
 the spads, unless the group has only one pass per strip: then the spads keep them.
+
+Rule: specification/eyeriss.md, EYE-3.
 """
 
 from collections.abc import Mapping

@@ -5,6 +5,8 @@ a bound cuts off costs more than the best mapping found so far.  So a machine wh
 more, which has all the choices of the smaller one at the same costs, is never slower.
 
 Two rounds: the first tries blocks as equal as can be, few and mostly good, the second all others.
+
+Rule: specification/eyeriss.md, EYE-4.
 """
 
 from typing import NamedTuple

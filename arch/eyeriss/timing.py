@@ -11,6 +11,8 @@ because whatever a step waited for left the server just when the step began: at 
 server is free, and has S(n-1) and L(n+1) to do.  The layer ends S(N-1) after its last step, or
 S(N-2) after that step began.  So steps add up in any order, and equal rows of steps count once.
 Without overlap an empty step that loads the weights stands before each step that loads inputs.
+
+Rule: specification/eyeriss.md, EYE-7.
 """
 
 from typing import Any, NamedTuple

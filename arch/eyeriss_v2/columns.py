@@ -1,4 +1,7 @@
-"""Weights as compressed sparse columns: the M0 weights of one input channel and one tap."""
+"""Weights as compressed sparse columns: the M0 weights of one input channel and one tap.
+
+Rules: specification/eyeriss_v2.md, EV2-1 to EV2-3.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 Assumption: layers with one channel per group skip no iact.  Their segments hold one channel, so
 compressed columns save nothing (the paper says so of depthwise layers), and the ground truth of
 Sparseloop's depthwise layers counts all positions, padding included; zero weights are skipped.
+
+Rules: specification/eyeriss_v2.md, EV2-2 and EV2-4.
 """
 
 from dataclasses import dataclass

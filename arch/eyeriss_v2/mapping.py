@@ -13,6 +13,8 @@ channels, items); psums wait in the GLB until the last items have been added.
 
 Assumption: all of this follows the paper's description of the dataflow; how the chip's own mapper
 chooses the numbers, and that a pass ends when its slowest PE ends, is not published.
+
+Rule: specification/eyeriss_v2.md, EV2-6.
 """
 
 from dataclasses import dataclass

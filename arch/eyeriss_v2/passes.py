@@ -1,4 +1,7 @@
-"""What the weights alone say of each pass: words in the PEs, and how long they take to load."""
+"""What the weights alone say of each pass: words in the PEs, and how long they take to load.
+
+Rule: specification/eyeriss_v2.md, EV2-7.
+"""
 
 from dataclasses import dataclass
 

@@ -17,6 +17,8 @@ included, then the fewest DRAM bytes.  It tries
 Where a filter has one tap or one channel, it tries more M0, C0 and all even pieces of rows.
 What is tried never depends on scratchpads and GLBs, which only rule out what does not fit, and
 nothing is left out but what a bound shows to be no better: so more memory never costs a cycle.
+
+Rule: specification/eyeriss_v2.md, EV2-11.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,8 @@ words of macs_per_pe.  In ``dense`` processing a value is its 8 bits and nothing
 
 Assumption: whole input rows are moved, and rows two tiles share are moved twice; outputs are
 stored in segments of the size that this layer reads, as the next layer is not known.
+
+Rule: specification/eyeriss_v2.md, EV2-10.
 """
 
 import numpy as np

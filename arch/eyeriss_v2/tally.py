@@ -1,4 +1,7 @@
-"""Plan and iacts -> counts: slots, multiplications, lane-cycles by cause, accesses."""
+"""Plan and iacts -> counts: slots, multiplications, lane-cycles by cause, accesses.
+
+Rules: specification/eyeriss_v2.md, EV2-8 and EV2-14.
+"""
 
 from dataclasses import dataclass
 

@@ -9,6 +9,8 @@ Pixels of a kind (see ``tiles.Axis``) meet every weight in the same banks, so th
 pixel with a block of weights are counted bank by bank once for each kind.  ``LANES`` blocks, of
 whichever groups of filters, are counted side by side, a byte for each bank and block, so that the
 compiler turns the loops over them into vector instructions.
+
+Rules: specification/scnn.md, SCN-1 and SCN-2.
 """
 
 import numpy as np

@@ -18,6 +18,8 @@ or of so many.
 
 Assumption: a fully connected layer has no plane to cut, so the PEs share its filters; every
 activation goes to all PEs, one in each block, so that 1 of I multipliers works (the paper's 25 %).
+
+Rules: specification/scnn.md, SCN-13 and SCN-14.
 """
 
 from collections.abc import Iterator, Sequence

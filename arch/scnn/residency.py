@@ -7,6 +7,8 @@ Assumption: a unit that another one follows has half of the IARAM, so that the n
 loaded meanwhile; or all of it, and then it begins when the unit before has ended and its output has
 left.  What fits neither way is streamed through the IARAMs, again in each step that reads it; a
 unit of one step always is.
+
+Rule: specification/scnn.md, SCN-11.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ and only equal ones meet.
 Assumption: ``tiling = "output"`` cuts the outputs of a strip, and the inputs that they need, into
 tiles as even as can be, the i-th of both for the i-th PE.  Under ``padded_input`` and ``input``
 output (p, q) belongs to the PE that holds the input at (p U, q U).
+
+Rules: specification/scnn.md, SCN-3 and SCN-7.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Steps in time: barriers between PEs, and the exchange of halos."""
+"""Steps in time: barriers between PEs, and the exchange of halos.
+
+Rules: specification/scnn.md, SCN-6 and SCN-8.
+"""
 
 from dataclasses import dataclass
 

@@ -10,6 +10,8 @@ Assumption: equal counts keep the order of the filters.  A filter group that is 
 few filters as leave no unit empty: its densest filters have a unit to themselves, the same one for
 all chunks, the others share the other units.  The output channels leave in the sorted order; the
 next layer's weights are permuted offline, at no cost.
+
+Rule: specification/sparten.md, SPA-6.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ parallel prefix network, each as wide as a count up to n.  The AND and the prefi
 per filter and chunk, a prefix sum for each operand that is packed; the encoder once per match.
 The permute network of GB-H passes a psum through 2 log2(units) - 1 stages of registers, once per
 filter and chunk, and an adder behind it collects the psum.
+
+Rule: specification/sparten.md, SPA-11.
 """
 
 from math import ceil, log2

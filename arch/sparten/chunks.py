@@ -4,6 +4,8 @@ A filter and the input window under it are one vector of C/groups x R x S positi
 padding included.  ``channels_first`` is SparTen's order: the channels of one tap stand side by
 side and each tap is cut on its own, so a chunk never crosses a tap.  ``taps`` is BitSim's: the
 vector is flattened as (C, R, S), C slowest, and cut through.
+
+Rule: specification/sparten.md, SPA-1.
 """
 
 import numpy as np

@@ -4,6 +4,8 @@ The time of a unit for one chunk is the number of its matches, of both filters w
 and at least ``load_cycles``: the chunk's broadcast.  ``asynchronous``: a unit runs through the
 chunks of a pass on its own, and the cluster is done with an output position when its slowest unit
 is.  ``broadcast``: the units wait for each other after each chunk.  ``chunk``: so do all clusters.
+
+Rules: specification/sparten.md, SPA-2 and SPA-5.
 """
 
 from collections.abc import Iterable

@@ -2,6 +2,8 @@
 
 Assumption: a tensor is stored pixel by pixel, along all its channels, each chunk as mask, values
 and pointer; the last chunk's mask is as long as the chunk, in whole bytes.
+
+Rule: specification/sparten.md, SPA-7.
 """
 
 from dataclasses import dataclass

@@ -9,6 +9,8 @@ each buffer.  Waits for DRAM count.
 The images of a batch go through together, as if their rows were those of one image, or one by one
 as each would alone.  Together only where that loads and stores no more bytes than the images need
 at the very least, each by itself: so a batch never costs more than its images.
+
+Rules: specification/sparten.md, SPA-9 and SPA-10.
 """
 
 from collections.abc import Hashable, Iterator

@@ -10,6 +10,8 @@ stored dense.
 The (filter group, output position) pairs of a step, positions fastest, are dealt to the clusters
 in turn; each cluster works through its own, and the step ends with the last.  In step after each
 chunk the clusters take neighbouring positions of one output row, all with the same filters.
+
+Rule: specification/sparten.md, SPA-8.
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""What the systolic array is made of, in square nanometres by component."""
+"""What the systolic array is made of, in square nanometres by component.
+
+Rule: specification/systolic.md, SYS-12.
+"""
 
 from arch.area import Area, areas
 from arch.buffers import memory_area

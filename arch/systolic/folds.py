@@ -26,6 +26,8 @@ Gemmini's PE has the same pair of registers (Genc et al., DAC 2021).
 
 Assumption: the stream of a fold may be cut into pieces, which cost no cycle; words leave a
 scratchpad unskewed, the skewing registers belong to the array.
+
+Rules: specification/systolic.md, SYS-1 to SYS-4.
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,8 @@ and hidden wherever a step computes for longer than the next one's request takes
 
 Assumption: a tensor's bytes of one step are one run; a step that waits for DRAM freezes the whole
 array.
+
+Rule: specification/systolic.md, SYS-5.
 """
 
 from collections.abc import Iterator, Sequence

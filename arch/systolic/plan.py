@@ -10,6 +10,8 @@ So a batch never costs more per image than one image.
 A plan may leave a part of a scratchpad unused: which sizes are tried depends on the layer and on
 the array alone, so what fits a small scratchpad is tried with a larger one too, and more of a
 scratchpad never costs a cycle.
+
+Rule: specification/systolic.md, SYS-8.
 """
 
 from collections.abc import Iterator

@@ -16,6 +16,8 @@ planes  weight stationary: all pixels of the channels of one fold fit; each is f
         row of folds
 stream  none of these: each piece fetches the pixels of its tile and channels
 ======= =========================================================================================
+
+Rules: specification/systolic.md, SYS-6 and SYS-7.
 """
 
 from functools import lru_cache

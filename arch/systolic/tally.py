@@ -4,6 +4,8 @@ All closed forms of one group's product, times groups and passes.  Scratchpad wo
 SCALE-Sim's "SRAM reads" and "writes": the zeros of the padding pass the array like any other word
 and are counted.  SCALE-Sim counts rows + columns more output writes per output-stationary fold
 than there are outputs; those are left out here.
+
+Rules: specification/systolic.md, SYS-10 and SYS-11.
 """
 
 from dataclasses import dataclass, fields

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from arch.machine import MACHINES
 from tests.reference.basis_first_golden import GOLDEN, LAYERS, NARROW, WINDOWS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "specification"
 SOURCES = ("arch", "tests", "escalate", "reports", "workloads", "docs", "benchmarks")
-PREFIXES = ("BF", "BIT", "EV2", "EYE", "MEM", "SCN", "SPA", "SYS", "XBR")
 ORIGINS = ("published", "derived", "followed", "assumption")
-RULE = re.compile(rf"\b(?:{'|'.join(PREFIXES)})-\d+\b")
+HEADING = re.compile(r"^### ([A-Z][A-Z0-9]+)-\d+ ", flags=re.MULTILINE)
+PREFIXES = {
+    each for page in PAGES.glob("*.md") for each in HEADING.findall(page.read_text("utf-8"))
+}
+RULE = re.compile(rf"\b(?:{'|'.join(sorted(PREFIXES))})-\d+\b")
 PAGE = re.compile(r"specification/(\w+\.(?:md|svg))")
 SECTION = re.compile(r"\b(?:sections?|readings?) \d", flags=re.IGNORECASE)
 PAPER = re.compile(r"et al\.|Stillmaker and Baas")
@@ -68,9 +72,15 @@ def functions(file: str) -> frozenset[str]:
 
 def test_rules_are_found() -> None:
     pages = {rule.page for rule in RULES}
-    without = {"index.md"}
-    assert pages == {page.name for page in PAGES.glob("*.md")} - without
-    assert {rule.name.split("-")[0] for rule in RULES} == set(PREFIXES)
+    assert pages == {page.name for page in PAGES.glob("*.md")} - {"index.md"}
+    assert len(RULES) == sum(len(HEADING.findall((PAGES / page).read_text())) for page in pages)
+
+
+def test_every_machine_has_a_page_that_the_first_one_names() -> None:
+    index = (PAGES / "index.md").read_text("utf-8")
+    for page in PAGES.glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in index
+    assert {f"{name}.md" for name in MACHINES} <= {rule.page for rule in RULES}
 
 
 def test_no_two_rules_have_one_name() -> None:
