@@ -117,7 +117,7 @@ def conserved(tensors, fields, r):
     e = r.events
     assert e["ca_adds"] == r.pairs
     per_sum = tensors.multiplies_per_sum
-    assert e["scale_multiplies"] == per_sum * e["coefficient_buffer_reads"]
+    assert e["scale_multiplies"] == per_sum * e["sums"]
     assert e["multiplies"] == 0 or tensors.mode != "pointwise"
     assert 0 <= e["psum_writes"] - e["psum_reads"] <= r.psums.size
     assert e["glb_output_write_bytes"] <= e["glb_output_read_bytes"] == r.dram["output"]
@@ -220,20 +220,27 @@ def test_one_pixel_by_hand():
     }
     assert r.peak_bandwidth == Fraction(256 * 10**6)
     assert {name: count for name, count in r.events.items() if count} == {
+        "coefficient_buffer_writes": 1,
         "coefficient_buffer_reads": 1,
         "coefficient_buffer_read_bytes": 1,
+        "vector_buffer_reads": 1,
         "vector_buffer_read_bytes": 16,
         "vector_buffer_writes": 1,
         "vector_buffer_write_bytes": 3,
         "ca_adds": 2,
+        "sums": 1,
         "fifo_writes": 1,
         "fifo_reads": 1,
         "multiplies": 1,
         "tree_adds": 1,
         "psum_writes": 1,
+        "glb_input_reads": 1,
         "glb_input_read_bytes": 3,
+        "glb_input_writes": 1,
         "glb_input_write_bytes": 64,
+        "glb_output_writes": 1,
         "glb_output_write_bytes": 1,
+        "glb_output_reads": 1,
         "glb_output_read_bytes": 64,
         "requantizes": 1,
     }

@@ -30,6 +30,23 @@ def check_regular(path: Path, most: int = MOST_BINARY) -> None:
         raise OSError(errno.EFBIG, message, str(path))
 
 
+def why_unread(path: Path) -> str | None:
+    """What keeps a file from being read, in words; None if nothing does.
+
+    Examples
+    --------
+    >>> why_unread(Path("/dev/zero")), why_unread(Path("nowhere.npz"))
+    ('is no regular file', 'no such file')
+    """
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return "is a folder, wanted a file" if path.is_dir() else error.strerror
+    return None
+
+
 def read_bytes(path: Path, most: int = MOST_BINARY) -> bytes:
     """All of a file; errors as for ``check_regular``."""
     check_regular(path, most)

@@ -3,6 +3,7 @@
 Rules: specification/basis_first_counts.md, BF-70 to BF-74.
 """
 
+from arch.basis_first.ports import COEFFICIENT_PORT_BYTES, WIDEST, glb_port, vector_port
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally
@@ -11,8 +12,6 @@ from arch.charges import common_prices
 from arch.energy import EnergyTable
 from arch.prices import price_list
 
-GLB_PORT_BYTES = 64  # widest port of the SRAM table; a wider broadcast takes several reads
-COEFFICIENT_PORT_BYTES = 8  # Assumption: a coefficient buffer delivers 64 bits per read
 WEIGHT_BITS = 8
 
 
@@ -27,34 +26,33 @@ def events(
 ) -> dict[tuple[str, str, str], int]:
     """Actions by (component, action, tensor).
 
-    ``pairs`` are those added in the first stage; ``swapped`` GLBs have each other's role.
+    ``pairs`` are those added in the first stage; ``swapped`` GLBs have each other's role.  What
+    moves between DRAM and a GLB passes the port step by step; outputs are packed on their way in.
     """
 
     def dram(name: str) -> int:
         return steps.bytes.total(name)
 
-    port = min(GLB_PORT_BYTES, spec.broadcast_bytes_per_cycle)
+    def steps_through(name: str) -> int:
+        return int((-(-getattr(steps.bytes, name) // port)).sum())
+
+    port = glb_port(spec)
     source, sink = ("output_glb", "input_glb") if swapped else ("input_glb", "output_glb")
-    reads_per_row = -(-spec.ca_lanes // GLB_PORT_BYTES)
+    reads_per_row = -(-spec.ca_lanes // WIDEST)
     return {
         ("dram", "byte", "input"): dram("input"),
         ("dram", "byte", "coefficient"): dram("coefficient"),
         ("dram", "byte", "basis"): dram("basis"),
         ("dram", "byte", "shortcut"): shortcut_bytes,
         ("dram", "byte", "output"): dram("output"),
-        (source, "write", "input"): -(-dram("input") // port),
+        (source, "write", "input"): steps_through("input"),
         (source, "read", "input"): counts.glb_reads,
-        (sink, "write", "output"): -(-counts.output_bytes // GLB_PORT_BYTES),
-        (sink, "read", "output"): -(-dram("output") // GLB_PORT_BYTES),
-        ("vector_buffer", "write", "input"): -(-counts.vector_write_bytes // spec.ca_lanes),
+        (sink, "write", "output"): -(-counts.output_bytes // port),
+        (sink, "read", "output"): steps_through("output"),
+        ("vector_buffer", "write", "input"): counts.vector_writes,
         ("vector_buffer", "read", "input"): counts.vector_row_reads * reads_per_row,
-        ("coefficient_buffer", "write", "coefficient"): -(
-            -dram("coefficient") // COEFFICIENT_PORT_BYTES
-        ),
-        ("coefficient_buffer", "read", "coefficient"): max(
-            counts.coefficient_reads,
-            -(-counts.coefficient_read_bytes // COEFFICIENT_PORT_BYTES),
-        ),
+        ("coefficient_buffer", "write", "coefficient"): counts.coefficient_writes,
+        ("coefficient_buffer", "read", "coefficient"): counts.coefficient_reads,
         ("ca_unit", "add", "intermediate"): pairs,
         ("scale_multiplier", "multiply", "intermediate"): counts.scale_multiplies,
         ("intermediate_fifo", "write", "intermediate"): counts.fifo_uses,
@@ -71,15 +69,14 @@ def events(
 
 def buffers(spec: BasisFirstSpec) -> Buffers:
     """Every SRAM."""
-    port = min(GLB_PORT_BYTES, spec.broadcast_bytes_per_cycle)
+    port = glb_port(spec)
     banks = spec.slices_per_block * spec.mac_row_width
     psum_bytes, word_bytes = -(-spec.psum_buffer_bytes // banks), -(-spec.psum_bits // 8)
     slices = spec.pe_blocks * spec.slices_per_block
-    vector_port = min(spec.ca_lanes, GLB_PORT_BYTES)
     return {
         "input_glb": Buffer(spec.input_glb_bytes, port),
-        "output_glb": Buffer(spec.output_glb_bytes, GLB_PORT_BYTES),
-        "vector_buffer": Buffer(spec.vector_buffer_bytes, vector_port, spec.pe_blocks),
+        "output_glb": Buffer(spec.output_glb_bytes, port),
+        "vector_buffer": Buffer(spec.vector_buffer_bytes, vector_port(spec), spec.pe_blocks),
         "coefficient_buffer": Buffer(spec.coefficient_buffer_bytes, COEFFICIENT_PORT_BYTES, slices),
         "psum_buffer": Buffer(psum_bytes, word_bytes, spec.pe_blocks * banks),
     }

@@ -14,7 +14,7 @@ from arch.basis_first.modes import KTile
 from arch.basis_first.prepare import Prepared, prepare
 from arch.basis_first.recurrence import step_times
 from arch.basis_first.spec import PRESETS, BasisFirstSpec
-from arch.basis_first.step_inputs import StepInputs
+from arch.basis_first.step_inputs import StepInputs, window
 from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally, pairs_by_image, tally
 from arch.basis_first.work import KEY_FIELDS
@@ -180,6 +180,8 @@ def finish(
         "input_on_chip": int(around.input_on_chip),
         "output_stays": int(prepared.output_stays),
         "broadcast_pixels": steps.broadcast_pixels,
+        "window_vectors": min(window(one, spec) for tile in tiles for one in tile.passes),
+        "fifo_vectors": spec.intermediate_fifo,
         "ca_cycles": counts.ca_cycles,
         **by_image(steps, times, pairs),
     }

@@ -15,8 +15,8 @@ TILE, FIRST, PER_SLICE, SLICES, BLOCKS, SLOTS, VECTOR, WINDOW = range(8)
 PART_FIELDS = 8
 # Columns of the result of ``step_times``.
 COMPUTE, MAC, CA, BROADCAST, SLOWEST, CA_SUM, USED, PRODUCTS, PSUM_WRITES = range(9)
-VECTOR_BYTES, GLB_READS = range(9, 11)
-FIELDS = 11
+VECTOR_BYTES, GLB_READS, VECTOR_WRITES = range(9, 12)
+FIELDS = 12
 
 
 @kernel(parallel=True)
@@ -38,6 +38,7 @@ def step_times(
     fifo: int,
     port: int,
     glb_port: int,
+    vector_port: int,
     taps_count: int,
     own_psum: int,
     out: np.ndarray,
@@ -51,7 +52,8 @@ def step_times(
     parts : int64 (parts, PART_FIELDS)
     copies : int64 (parts, blocks), PE blocks that behave as each block does
     vector : int64 (vectors, pixels), bytes broadcast
-    width : input columns; fifo : FIFO entries; port, glb_port : bytes per cycle and per read
+    width : input columns; fifo : FIFO entries; port : bytes per cycle
+    glb_port, vector_port : bytes of a read from the GLB, of a write into one vector buffer
     taps_count : 1 where t_MAC is the taps, 0 for pointwise; own_psum : each slice has its own psum
     out : int64 (steps, FIELDS)
     """
@@ -72,7 +74,7 @@ def step_times(
         consumed = np.zeros(depth, np.int64)
         arrived = np.int64(0)
         turn, seat = np.int64(0), np.int64(0)  # pixel modulo window, modulo FIFO
-        vector_sum = reads = np.int64(0)
+        vector_sum = reads = stored = np.int64(0)
         for row in range(rows_first[step], rows_first[step + 1]):
             for col in range(cols_first[step], cols_first[step + 1]):
                 pixel = bases[step] + rows[row] * width + cols[col]
@@ -118,6 +120,7 @@ def step_times(
                 arrived = arrive
                 vector_sum += size
                 reads += (size + glb_port - 1) // glb_port
+                stored += (size + vector_port - 1) // vector_port
                 turn = turn + 1 if turn + 1 < depth else np.int64(0)
                 seat = seat + 1 if seat + 1 < fifo else np.int64(0)
         compute = np.int64(0)
@@ -134,7 +137,8 @@ def step_times(
             result[USED] += many * uses[block]
             result[PRODUCTS] += many * products[block]
             result[PSUM_WRITES] += many * (products[block] if own_psum == 1 else writes[block])
-        result[COMPUTE], result[VECTOR_BYTES], result[GLB_READS] = compute, vector_sum, reads
+        result[COMPUTE], result[VECTOR_BYTES] = compute, vector_sum
+        result[GLB_READS], result[VECTOR_WRITES] = reads, stored
 
 
 @kernel(parallel=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arch.basis_first.modes import KTile, Pass
+from arch.basis_first.ports import glb_port, vector_port
 from arch.basis_first.recurrence import PART_FIELDS
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
@@ -37,6 +38,7 @@ class StepInputs(NamedTuple):
     fifo: int
     port: int
     glb_port: int
+    vector_port: int
     taps_count: int
     own_psum: int
 
@@ -82,6 +84,11 @@ def _vectors(tensors: LayerTensors, passes: list[Pass]) -> tuple[np.ndarray, lis
     return counts + masks[:, None], which
 
 
+def window(part: Pass, spec: BasisFirstSpec) -> int:
+    """The effective broadcast window: pixel vectors that a vector buffer holds, at least one."""
+    return max(1, min(spec.broadcast_window, spec.vector_buffer_bytes // part.vector_capacity))
+
+
 def _parts(
     tensors: LayerTensors, spec: BasisFirstSpec, passes: list[Pass], vectors: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -91,10 +98,9 @@ def _parts(
     copies = np.zeros((len(passes), max(each.copies.size for each in found)), np.int64)
     for n, (part, columns) in enumerate(zip(passes, found, strict=True)):
         blocks = columns.copies.size
-        window = min(spec.broadcast_window, spec.vector_buffer_bytes // part.vector_capacity)
         table[n] = (
             *(part.number, columns.first, columns.per_slice, part.slices, blocks),
-            *(columns.slots, vectors[n], max(1, window)),
+            *(columns.slots, vectors[n], window(part, spec)),
         )
         copies[n, :blocks] = columns.copies
     return table, copies
@@ -143,7 +149,8 @@ def step_inputs(
         width=layer.W,
         fifo=spec.intermediate_fifo,
         port=spec.broadcast_bytes_per_cycle,
-        glb_port=min(spec.broadcast_bytes_per_cycle, 64),
+        glb_port=glb_port(spec),
+        vector_port=vector_port(spec),
         taps_count=int(tensors.mode != "pointwise"),
         own_psum=int(tensors.mode == "bypass" and layer.is_depthwise),
     )

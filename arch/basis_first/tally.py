@@ -9,6 +9,7 @@ import numpy as np
 
 from arch.basis_first import recurrence as field
 from arch.basis_first.modes import KTile, Pass
+from arch.basis_first.ports import COEFFICIENT_PORT_BYTES
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
 from arch.basis_first.work import Work
@@ -26,6 +27,7 @@ class Tally:
     fifo_uses: int
     psum_writes: int
     psum_reads: int
+    coefficient_writes: int
     coefficient_reads: int
     coefficient_read_bytes: int
     scale_multiplies: int
@@ -41,15 +43,27 @@ class Tally:
 
 def _reads(
     tensors: LayerTensors, spec: BasisFirstSpec, part: Pass, found: Work
-) -> tuple[int, int, int]:
-    """At one pixel of a pass: rows summed, coefficient reads, and their bytes."""
+) -> tuple[int, int, int, int]:
+    """At one pixel of a pass: rows, sums, and what these read of coefficients: accesses, bytes."""
     if tensors.mode == "bypass":
-        return 0, 0, 0
+        return 0, 0, 0, 0
     lengths = part.of_sums(found.lengths)
     used = lengths[lengths > 0]
     channels = part.tile[1] - part.tile[0]
     rows = int((-(-used // spec.ca_lanes)).sum())
-    return rows, used.size, int((-(-(channels + used) // 8)).sum())
+    stored = -(-(channels + used) // 8)
+    accesses = -(-stored // COEFFICIENT_PORT_BYTES)
+    return rows, used.size, int(accesses.sum()), int(stored.sum())
+
+
+def _writes(tensors: LayerTensors, part: Pass, found: Work) -> int:
+    """Accesses that fill the coefficient buffers for a pass, each slice's for itself."""
+    if tensors.mode == "bypass":
+        stored = np.full(part.assigned.size, tensors.layer.R * tensors.layer.S)
+    else:
+        stored = -(-(part.tile[1] - part.tile[0] + part.of_sums(found.lengths)) // 8)
+        stored += tensors.alpha is not None
+    return int((-(-stored // COEFFICIENT_PORT_BYTES)).sum())
 
 
 def pairs_by_image(tensors: LayerTensors, found: Work, steps: Plan) -> np.ndarray:
@@ -88,10 +102,11 @@ def tally(
     bypass, pointwise = tensors.mode == "bypass", tensors.mode == "pointwise"
     pixels = np.array([step.broadcast_pixels for step in steps.steps], np.int64)
     part = np.array([step.k_tile * passes + step.pass_ for step in steps.steps])
-    blocks = np.array([p.blocks for k_tile in tiles for p in k_tile.passes], np.int64)[part]
-    each = [_reads(tensors, spec, p, found) for k_tile in tiles for p in k_tile.passes]
-    # rows, V of slices with a coefficient, bytes of those coefficients
-    rows, sums, read_bytes = ((np.array(each)[part] * pixels[:, None]).sum(axis=0)).tolist()
+    passes_of = [p for k_tile in tiles for p in k_tile.passes]
+    blocks = np.array([one.blocks for one in passes_of], np.int64)[part]
+    each = np.array([_reads(tensors, spec, one, found) for one in passes_of])
+    filling = np.array([_writes(tensors, one, found) for one in passes_of])
+    rows, sums, reads, read_bytes = ((each[part] * pixels[:, None]).sum(axis=0)).tolist()
     used, products = int(total[field.USED]), int(total[field.PRODUCTS])
     accumulates = not pointwise or passes > 1
     psum_writes = used if pointwise else int(total[field.PSUM_WRITES])
@@ -106,10 +121,11 @@ def tally(
         fifo_uses=used,
         psum_writes=psum_writes,
         psum_reads=psum_writes - first,
-        coefficient_reads=sums,
+        coefficient_writes=int(filling[part[steps.bytes.coefficient > 0]].sum()),
+        coefficient_reads=reads,
         coefficient_read_bytes=read_bytes,
         scale_multiplies=tensors.multiplies_per_sum * sums,
-        vector_writes=int((blocks * pixels).sum()),
+        vector_writes=int((blocks * times[:, field.VECTOR_WRITES]).sum()),
         vector_bytes=int(total[field.VECTOR_BYTES]),
         vector_write_bytes=int((blocks * times[:, field.VECTOR_BYTES]).sum()),
         vector_row_reads=used if bypass else rows,

@@ -14,7 +14,7 @@ from arch.eyeriss_v2.charges import events, prices, traffic
 from arch.eyeriss_v2.iacts import iacts, skips_iacts
 from arch.eyeriss_v2.plan import Plan, Planner, plan
 from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
-from arch.eyeriss_v2.stored import input_bytes, output_bytes, weight_bytes
+from arch.eyeriss_v2.stored import coded_bytes, input_bytes, output_bytes, weight_bytes
 from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
 from arch.eyeriss_v2.worked import Worked
 from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
@@ -86,6 +86,7 @@ def work(
         events=events(loads, sent, counts, turns, spec),
         pipeline_cycles=int((found.lengths - found.longest).sum()),
         extras=_extras(planned, counts, spec),
+        stored=coded_bytes(mapping, planned.columns, counted, spec),
     )
 
 

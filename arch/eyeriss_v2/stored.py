@@ -101,6 +101,17 @@ def input_of_pieces(mapping: Mapping, bits: np.ndarray) -> np.ndarray:
     return found
 
 
+def coded_bytes(
+    mapping: Mapping, columns: Columns, counted: Iacts, spec: EyerissV2Spec
+) -> dict[str, int]:
+    """Bytes of input and weights in DRAM, each once."""
+    inputs = row_bits(mapping, counted.stored, spec)
+    return {
+        "input": int(_to_bytes(inputs.sum())),
+        "weight": int(_to_bytes(weight_bits(mapping, columns, spec).sum())),
+    }
+
+
 def input_bytes(mapping: Mapping, counted: Iacts, spec: EyerissV2Spec) -> np.ndarray:
     """Bytes of input loaded by each pass, int64 of ``mapping.shape``."""
     rows = row_bits(mapping, counted.stored, spec)

@@ -113,6 +113,7 @@ class Scnn:
             events=events(plan.part, chosen, moved, useful=found.useful, outputs=sums.size),
             drain_cycles=halo,
             extras=_extras(found, plan.part.steps, halo),
+            stored=found.stored,
         )
         mode = "sparse" if chosen.skip_zeros else "dense"
         run = layer_run(self.name, mode, source, chosen, counted, sums)

@@ -94,6 +94,16 @@ def _stored(
     return found
 
 
+def whole_entries(feed: Feed, spec: ScnnSpec) -> int:
+    """Entries of an image whose plane is not cut into strips."""
+    layer = feed.layer
+    rows = row_tiles(layer, spec, ((0, layer.P),))
+    columns = column_tiles(layer, spec, ((0, layer.Q),))
+    values = feed.pixels.take(rows.inputs, axis=1).take(columns.inputs, axis=2)
+    longest = spec.longest_run if spec.skip_zeros else None
+    return int(_stored(values, rows.bounds, columns.bounds, longest).sum())
+
+
 def plane(feed: Feed, spec: ScnnSpec, grid: Grid) -> Plane:
     """Scan one image."""
     layer = feed.layer

@@ -17,7 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from arch.scnn.counts import steps_of
-from arch.scnn.plane import Plane
+from arch.scnn.feed import Feed
+from arch.scnn.plane import Plane, whole_entries
 from arch.scnn.spec import ScnnSpec
 from arch.scnn.weights import Weights
 
@@ -26,6 +27,11 @@ def stored_bytes(entries: np.ndarray, spec: ScnnSpec) -> np.ndarray:
     """Whole bytes of so many stored entries."""
     size: np.ndarray = -(-entries * spec.entry_bits // 8)
     return size
+
+
+def plane_bytes(feed: Feed, spec: ScnnSpec) -> int:
+    """Bytes of an image in DRAM."""
+    return int(stored_bytes(np.array(whole_entries(feed, spec)), spec))
 
 
 def held_bytes(entries: np.ndarray, on: Plane, spec: ScnnSpec) -> np.ndarray:

@@ -94,6 +94,7 @@ def ways(tally: Tally, spec: ScnnSpec, fused: Fused) -> list[Plan]:
     """The ways in which strips and groups get their input, with what is counted so far."""
     on, of, part = tally.on, tally.of, tally.part()
     read = plane_input(spec, on, of)
+    weights_read = stored_bytes(part.weight_entries, spec)
     leaves, half = _leaves(on, part, spec), read.most <= spec.iaram_bytes // 2
     found = Plan(
         strips=on.strips,
@@ -101,9 +102,10 @@ def ways(tally: Tally, spec: ScnnSpec, fused: Fused) -> list[Plan]:
         part=part,
         taken=times(part, spec),
         inputs=read.held * (not fused.input),
-        weights=stored_bytes(part.weight_entries, spec),
+        weights=weights_read,
         outputs=leaves * (not fused.output),
         leaves=leaves,
+        weights_once=int(weights_read.sum()) // on.strips,
         breaks=np.zeros_like(read.starts),
         whole=read.whole,
         stays=_stays(on, of, spec) if on.strips == 1 else None,

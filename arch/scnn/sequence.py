@@ -23,6 +23,7 @@ class Plan:
     part, taken : Part, and Times
     inputs, weights, outputs : int64 (steps,), stored bytes from and to DRAM
     leaves : int64 (steps,), bytes of each step's outputs, stored or not
+    weights_once : bytes of the weights in DRAM, coded as this plan reads them
     breaks : bool (steps,), whether a step's data is not loaded before the step before has ended
     whole : int64 (tiles,), IARAM bytes of the input, None where strips follow each other
     stays : int64 (PEs,), entries of the output, None likewise
@@ -38,6 +39,7 @@ class Plan:
     weights: np.ndarray
     outputs: np.ndarray
     leaves: np.ndarray
+    weights_once: int
     breaks: np.ndarray
     whole: np.ndarray | None
     stays: np.ndarray | None
@@ -94,6 +96,7 @@ def one_by_one(plans: Sequence[Plan], seams: Sequence[bool]) -> Plan:
         weights=all_of("weights"),
         outputs=all_of("outputs"),
         leaves=all_of("leaves"),
+        weights_once=sum(plan.weights_once for plan in plans),
         breaks=np.concatenate(breaks),
         whole=None,
         stays=None,

@@ -10,6 +10,7 @@ from arch.machine import Neighbours
 from arch.pairs import effectual_pairs
 from arch.scnn.counts import Part
 from arch.scnn.feed import Feed, Fused, mask
+from arch.scnn.residency import plane_bytes
 from arch.scnn.search import Bench, by_layer_groups, search
 from arch.scnn.sequence import Plan, cost, one_by_one
 from arch.scnn.spec import ScnnSpec
@@ -66,7 +67,10 @@ def images(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """The plan of all images; ``strips`` of each, ``useful`` products, ``pairs`` of non-zeros."""
+    """The plan of all images; ``strips`` of each, ``useful`` products, ``pairs`` of non-zeros.
+
+    ``stored`` are the bytes of each tensor in DRAM: of every image's input, of the weights once.
+    """
 
     plan: Plan
     strips: int
@@ -74,6 +78,7 @@ class Work:
     pairs: int
     input_on_chip: bool
     output_stays: bool
+    stored: dict[str, int]
 
 
 def _held(sizes: Sequence[np.ndarray | None], most: int) -> bool:
@@ -123,6 +128,10 @@ def work(of: Images, spec: ScnnSpec, around: Neighbours) -> Work:
         of.pairs,
         fused.input,
         around.handed_on and _stays(plans, spec) and (fused.output or around.stored),
+        {
+            "input": sum(plane_bytes(bench.feed, spec) for bench in of.benches),
+            "weight": plans[0].weights_once,
+        },
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from escalate.app.fed_images import fed_images
 from escalate.app.scores import BATCH, interval
-from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of
+from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of, model_source
 from escalate.integers import integer
 from escalate.store.model_file import bytes_on_disk, load
 
@@ -39,7 +39,7 @@ def score(
     CheckpointError, DataError, SourceError
         If the folder holds no model, or the images cannot be read or have no labels.
     """
-    source = ModelSource(Path(folder).resolve().name, Path(folder))
+    source = model_source(Path(folder))
     own = kind_of(source.folder)
     forms = {own: source.folder}
     if own == COMPRESSED and (source.folder / INT8 / MANIFEST).is_file():

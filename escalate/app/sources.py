@@ -11,6 +11,7 @@ from escalate.errors import FrontEndError
 from escalate.recipe.method import METHODS
 from workloads.layer import ConvLayer
 from workloads.network import Network, unconnected
+from workloads.read_file import why_unread
 
 if TYPE_CHECKING:
     from workloads.integer import IntegerModel
@@ -169,7 +170,16 @@ def told_form(model: "IntegerModel", kind: str) -> list[str]:
     return []
 
 
-def _model(folder: Path) -> ModelSource:
+def model_source(folder: Path) -> ModelSource:
+    """A compressed model's folder.
+
+    Raises
+    ------
+    SourceError
+        If it is none.
+    """
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: no such folder, wanted one that `escalate compress` wrote")
     if not (folder / MANIFEST).is_file():
         raise SourceError(f"{folder}: a folder without {MANIFEST}, {understood()}")
     return ModelSource(folder.resolve().name, folder)
@@ -203,7 +213,7 @@ def resolve(texts: Sequence[str]) -> Source:
     if not texts:
         raise SourceError(f"SOURCE missing, {understood()}")
     if len(texts) > 1 and all(Path(text).is_dir() for text in texts):
-        return _paired([_model(Path(text)) for text in texts])
+        return _paired([model_source(Path(text)) for text in texts])
     if len(texts) > 1:
         for text in texts:
             if not text.endswith(".npz"):
@@ -225,7 +235,10 @@ def resolve(texts: Sequence[str]) -> Source:
     if texts[0].endswith(".onnx"):
         return _onnx_shapes(first)
     if first.is_dir():
-        return _model(first)
+        return model_source(first)
     if texts[0] in networks.names():
         return ShapeSource(texts[0], networks.network(texts[0]))
-    raise SourceError(f"{texts[0]}: no such network, folder or file, {understood()}")
+    what = "no such network, folder or file"
+    if first.exists():
+        what = why_unread(first) or "is a file of no kind that is read"
+    raise SourceError(f"{texts[0]}: {what}, {understood()}")

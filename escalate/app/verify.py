@@ -11,7 +11,7 @@ from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
 from escalate.app.simulate import Simulation, run_source
-from escalate.app.sources import ModelSource
+from escalate.app.sources import ModelSource, model_source
 from escalate.integers import integer
 
 
@@ -48,7 +48,7 @@ def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None =
     InvariantError
         If a single logit differs.
     """
-    source = ModelSource(Path(folder).resolve().name, Path(folder))
+    source = model_source(Path(folder))
     model, _ = source.model_for(choice.machine.name)
     found = proved(source, choice, feed, watch)
     assert found.logits is not None

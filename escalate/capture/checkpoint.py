@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from escalate.errors import CheckpointError
+from workloads.read_file import why_unread
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIX = "module."
@@ -81,8 +82,9 @@ def load_checkpoint(module: nn.Module, path: str | Path) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+    unread = why_unread(path)
+    if unread is not None:
+        raise CheckpointError(f"{path}: {unread}")
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
     except OSError as error:

@@ -20,7 +20,7 @@ from torch import nn
 from escalate.capture.onnx_operators import OPERATORS, Operator, Value
 from escalate.errors import CaptureError
 from workloads.number import is_whole, shown
-from workloads.read_file import check_regular
+from workloads.read_file import why_unread
 
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
@@ -78,10 +78,9 @@ class OnnxModule(nn.Module):
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    try:
-        check_regular(path)
-    except OSError as error:
-        raise CaptureError(f"{path}: {error.strerror}") from None
+    unread = why_unread(path)
+    if unread is not None:
+        raise CaptureError(f"{path}: {unread}")
     try:
         return onnx.load(path)
     except (DecodeError, onnx.checker.ValidationError, *TENSOR_ERRORS) as error:

@@ -1,5 +1,7 @@
 """Do machines that skip zeros agree on what there is to do, and all machines on the numbers?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,11 +10,15 @@ from hypothesis import strategies as st
 from arch.errors import OperandError
 from arch.machine import MACHINES, Kept, machine, preset
 from arch.pairs import effectual_pairs
+from arch.simulate import Session
 from arch.spec import override
 from tests.arch.layers import small_layers
+from tests.workloads.models import every_operator, random_integers
 from workloads.convolve import convolve
+from workloads.execute import execute
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
+from workloads.weights import LayerWeights
 
 
 def sparse(layer, seed, density, images=1):
@@ -70,6 +76,51 @@ def test_decomposed_layers_have_the_pairs_of_their_integer_weights_on_every_mach
         except OperandError:
             continue  # a weight or layer that this machine cannot take
         assert run.result.counters.effectual_ops == pairs, name
+
+
+def network_of_small_weights(seed):
+    """Every operator, layers decomposed and not, each integer weight within 8 bits."""
+    rng = np.random.default_rng(seed)
+
+    def small(layer, weights):
+        if weights.basis is not None:
+            basis = rng.integers(-9, 10, weights.basis.shape).astype(np.int8)
+            return LayerWeights(basis=basis, coefficients=weights.coefficients)
+        if weights.coefficients is not None:
+            return weights
+        kept = rng.random(layer.weight_shape) < 0.5
+        return LayerWeights(weights=(rng.integers(-9, 10, kept.shape) * kept).astype(np.int8))
+
+    model = random_integers(rng, every_operator())
+    layers = {node.name: node.layer for node in model.graph.nodes if node.op == "conv"}
+    return replace(model, layers={name: small(layers[name], model.layers[name]) for name in layers})
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_network_has_the_same_pairs_on_every_machine(seed):
+    """Each machine feeds its layers with what its own psums become."""
+    model = network_of_small_weights(seed)
+    low, high = model.image.low, model.image.high
+    shape, rng = model.graph.nodes[0].shape, np.random.default_rng(seed)
+    pixels = np.maximum(rng.integers(low, high + 1, (2, *shape)), 0)
+    pixels = pixels.astype(np.int8 if low < 0 else np.uint8)
+    counted = {}
+    for name in MACHINES:
+        own = machine(name)
+        session = Session(own, next(iter(own.presets.values())))
+        execute(model, pixels, lambda tensors, session=session: session.run(tensors).psums)
+        counted[name] = session.finish("every", "first").effectual_ops
+    wanted = []
+
+    def plain(tensors):
+        dense = tensors.dense_weights()
+        wanted.append(effectual_pairs(tensors.layer, tensors.activations, dense))
+        return convolve(tensors)
+
+    execute(model, pixels, plain)
+    assert len(wanted) == 6
+    assert sum(wanted) > 0
+    assert counted == dict.fromkeys(MACHINES, sum(wanted))
 
 
 def test_pairs_do_not_depend_on_buffers_and_a_shape_has_none():

@@ -31,6 +31,9 @@ CASES = [
     ("sparten", "weight", (32, 64, 12), SMALL_GLBS, (32, 64, 12), 12),
     ("bit_tactical", "weight", (32, 64, 12), {}, (16, 16, 4), None),
     ("eyeriss", "input", (16, 80, 16), {}, (16, 4, 6), None),
+    ("eyeriss_v2", "input", (32, 64, 12), {}, (16, 16, 4), None),
+    ("eyeriss_v2", "weight", (4, 8, 24), {}, (8, 8, 6), None),
+    ("scnn", "weight", (16, 64, 24), {"iaram_bytes": 64}, (16, 16, 4), 9),
 ]
 
 

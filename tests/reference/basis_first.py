@@ -91,6 +91,7 @@ class ReferenceResult:
     causes: dict[str, int]
     peak_bandwidth: Fraction
     broadcast_pixels: int
+    window_vectors: int  # the least of all passes
     output_planes: tuple[int, ...]
     output_shift: int | None
     events: dict[str, int]
@@ -156,6 +157,7 @@ def reference_layer(
         causes=_causes(chosen, timings, drains, stall, machine),
         peak_bandwidth=peak_bandwidth(schedule.transfers, machine.clock_hz),
         broadcast_pixels=chosen.broadcast_pixels,
+        window_vectors=min(one.window(machine) for tile in tiles for one in tile.passes),
         output_planes=tuple(len(tile.channels) for tile in tiles),
         output_shift=sizes.sink.shift,
         events=events,

@@ -14,12 +14,15 @@ from tests.reference.basis_first_work import KTile, Slice, slice_per_channel
 from workloads.tensors import LayerTensors
 
 EVENTS = (
+    "coefficient_buffer_writes",
     "coefficient_buffer_reads",
     "coefficient_buffer_read_bytes",
+    "vector_buffer_reads",
     "vector_buffer_read_bytes",
     "vector_buffer_writes",
     "vector_buffer_write_bytes",
     "ca_adds",
+    "sums",
     "scale_multiplies",
     "fifo_writes",
     "fifo_reads",
@@ -27,12 +30,19 @@ EVENTS = (
     "tree_adds",
     "psum_writes",
     "psum_reads",
+    "glb_input_reads",
     "glb_input_read_bytes",
+    "glb_input_writes",
     "glb_input_write_bytes",
+    "glb_output_writes",
     "glb_output_write_bytes",
+    "glb_output_reads",
     "glb_output_read_bytes",
     "requantizes",
 )
+# Bytes of the ports.  One access serves one run: what is left of its last port is lost.
+WIDEST = 64
+COEFFICIENT_PORT = 8
 
 
 def events_of(
@@ -40,28 +50,47 @@ def events_of(
 ) -> dict[str, int]:
     """Count every event of every step, walking pixels, blocks and slices."""
     layer = tensors.layer
+    glb_port = min(WIDEST, machine.broadcast_bytes_per_cycle)
     total: Counter[str] = Counter(dict.fromkeys(EVENTS, 0))
     psums = _PsumBuffer(tensors, single_pass=len(k_tiles[0].passes) == 1)
     for step in plan.steps:
+        _fill(step, total)
         for y, x in step.pixels:
-            _broadcast(step, y, x, total)
+            _broadcast(step, y, x, machine, total)
             for block in step.work.blocks:
                 for piece in block:
                     _ca(piece, step.image, y, x, machine, total)
                 psums.accumulate(step, block, y, x, total)
+        total["glb_input_writes"] += ceil_div(step.input_bytes, glb_port)
         total["glb_input_write_bytes"] += step.input_bytes
         total["glb_output_write_bytes"] += step.compressed_output_bytes
+        total["glb_output_reads"] += ceil_div(step.output_bytes, glb_port)
         total["glb_output_read_bytes"] += step.output_bytes
+    total["glb_output_writes"] = ceil_div(total["glb_output_write_bytes"], glb_port)  # packed
     total["fifo_reads"] = total["fifo_writes"]
     total["requantizes"] = tensors.images * layer.K * layer.P * layer.Q
     return dict(total)
 
 
-def _broadcast(step: Step, y: int, x: int, total: Counter[str]) -> None:
-    vector = int(step.work.vector_bytes[step.image, y, x])
+def _fill(step: Step, total: Counter[str]) -> None:
+    """Coefficients enter the buffers of their slices, where the step loads any."""
+    if not step.coefficient_bytes:
+        return
+    for block in step.work.blocks:
+        for piece in block:
+            stored = piece.kernel.size
+            if piece.tensors.mode != "bypass":
+                stored = ceil_div(len(piece.channels) + piece.nonzeros, 8)
+                stored += piece.tensors.alpha is not None
+            total["coefficient_buffer_writes"] += ceil_div(stored, COEFFICIENT_PORT)
+
+
+def _broadcast(step: Step, y: int, x: int, machine: SimpleNamespace, total: Counter[str]) -> None:
+    vector, blocks = int(step.work.vector_bytes[step.image, y, x]), len(step.work.blocks)
+    total["glb_input_reads"] += ceil_div(vector, min(WIDEST, machine.broadcast_bytes_per_cycle))
     total["glb_input_read_bytes"] += vector
-    total["vector_buffer_writes"] += len(step.work.blocks)
-    total["vector_buffer_write_bytes"] += len(step.work.blocks) * vector
+    total["vector_buffer_writes"] += blocks * ceil_div(vector, min(WIDEST, machine.ca_lanes))
+    total["vector_buffer_write_bytes"] += blocks * vector
 
 
 def _ca(
@@ -71,12 +100,15 @@ def _ca(
     if piece.values[image, y, x]:
         total["fifo_writes"] += 1
     if piece.tensors.mode == "bypass":
+        total["vector_buffer_reads"] += int(piece.values[image, y, x] != 0)
         total["vector_buffer_read_bytes"] += int(piece.values[image, y, x] != 0)
     elif piece.nonzeros:
-        total["coefficient_buffer_reads"] += 1
+        total["sums"] += 1
         stored = ceil_div(len(piece.channels) + piece.nonzeros, 8)
+        total["coefficient_buffer_reads"] += ceil_div(stored, COEFFICIENT_PORT)
         total["coefficient_buffer_read_bytes"] += stored
         rows = ceil_div(piece.nonzeros, machine.ca_lanes)
+        total["vector_buffer_reads"] += rows * ceil_div(machine.ca_lanes, WIDEST)
         total["vector_buffer_read_bytes"] += rows * machine.ca_lanes
         total["ca_adds"] += int(piece.pairs[image, y, x])
         total["scale_multiplies"] += len(piece.scales)

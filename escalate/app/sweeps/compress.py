@@ -15,6 +15,7 @@ from escalate.app.code import code_digest
 from escalate.app.images import DEFAULT
 from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
+from workloads.read_file import why_unread
 
 if TYPE_CHECKING:
     from escalate.train.retrain import EpochReport
@@ -104,8 +105,9 @@ def _check_file(written: Written, key: str, word: Any, wrong: Complaints) -> Non
     """A file that is named must be there before anything runs."""
     file = _file(word)
     named = key != "network" or file.suffix in (".py", ".onnx")
-    if word and named and not file.is_file():
-        wrong.add(written.line("compress", key), f"compress.{key} = {word!r}: no such file")
+    unread = why_unread(file) if word and named else None
+    if unread is not None:
+        wrong.add(written.line("compress", key), f"compress.{key} = {word!r}: {unread}")
 
 
 def _file(word: Any) -> Path:

@@ -307,3 +307,28 @@ def test_a_tensor_read_too_often_is_told() -> None:
     assert reread_notes([once]) == []
     both = reread_notes([often, once])
     assert both == ["read from DRAM more than 4 times: input of ones (5.0 times)"]
+
+
+def test_one_read_is_charged_whole_ports() -> None:
+    """192 channels and 96 coefficients are 36 B: 5 accesses of 8 B, at 16 pixels and of 2 sums.
+
+    The two sums are also written once, 5 accesses each.  A vector of 192 bytes and its mask of
+    24 B fills 13.5 ports of 16 B, so 14 accesses in each of 2 blocks.
+    """
+    half = ones_layer(C=192, K=2, M=1)
+    coefficients = half.coefficients.copy()
+    coefficients[:, 1::2] = 0
+    events = simulate(replace(half, coefficients=coefficients), BasisFirstSpec())
+    counted = events.result.counters.events
+    assert counted["coefficient_buffer", "read", "coefficient"] == 16 * 2 * 5
+    assert counted["coefficient_buffer", "write", "coefficient"] == 2 * 5
+    assert counted["vector_buffer", "write", "input"] == 16 * 2 * 14
+
+
+def test_swapped_buffers_have_the_same_ports() -> None:
+    """A vector of 7 B takes two reads of 4 B whichever GLB it lies in."""
+    spec = BasisFirstSpec(layer_fusion="on", broadcast_bytes_per_cycle=4)
+    case = ones_layer(C=6, K=2, M=1)
+    for name, swapped in (("input_glb", False), ("output_glb", True)):
+        run = simulate(case, spec, Neighbours(swapped=swapped))
+        assert run.result.counters.events[name, "read", "input"] == 16 * 2

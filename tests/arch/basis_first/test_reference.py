@@ -33,6 +33,14 @@ EVENTS = {
     ("psum_buffer", "write", "psum"): "psum_writes",
     ("psum_buffer", "read", "psum"): "psum_reads",
     ("requantizer", "multiply", "output"): "requantizes",
+    ("coefficient_buffer", "write", "coefficient"): "coefficient_buffer_writes",
+    ("coefficient_buffer", "read", "coefficient"): "coefficient_buffer_reads",
+    ("vector_buffer", "write", "input"): "vector_buffer_writes",
+    ("vector_buffer", "read", "input"): "vector_buffer_reads",
+    ("input_glb", "write", "input"): "glb_input_writes",
+    ("input_glb", "read", "input"): "glb_input_reads",
+    ("output_glb", "write", "output"): "glb_output_writes",
+    ("output_glb", "read", "output"): "glb_output_reads",
 }
 TRAFFIC = {
     ("glb", "input", "read"): "glb_input_read_bytes",
@@ -57,6 +65,7 @@ def compare(run: LayerRun, expected: ReferenceResult) -> None:
     assert (extras["tile_rows"], extras["tile_columns"]) == expected.tile
     for field in ("tiles", "k_tiles", "passes", "steps", "broadcast_pixels"):
         assert extras[field] == getattr(expected, field), field
+    assert extras["window_vectors"] == expected.window_vectors
     assert counters.stage1_pairs == expected.pairs
     assert extras["ca_cycles"] == expected.t_ca_sum
     assert counters.causes == expected.causes

@@ -92,7 +92,7 @@ def test_half_precision_is_widened(tmp_path):
 
 def test_missing_files_are_named(tmp_path):
     refused(tmp_path / "net.pt", "no such file")
-    refused(tmp_path, "no such file")
+    refused(tmp_path, "is a folder, wanted a file")
 
 
 def put(name, place, value):

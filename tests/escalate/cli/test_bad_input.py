@@ -42,6 +42,26 @@ def test_missing_sources(refused, tmp_path):
     assert "wanted a folder of results" in refused("report", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("encode", "FILE", "--bytes", 900, "--out", "x.vbq"), ("decode", "FILE"),
+     ("simulate", "FILE"), ("networks", "show", "FILE"),
+     ("compress", "digits_cnn", "--checkpoint", "FILE", "--out", "x")],
+)  # fmt: skip
+def test_what_is_no_regular_file_is_called_that(refused, command):
+    for path in ("/dev/zero", "/dev/null"):
+        words = [path if word == "FILE" else word for word in command]
+        assert f"{path}: is no regular file" in refused(*words)
+
+
+def test_a_file_of_another_kind_is_not_missing(refused, tmp_path):
+    (tmp_path / "notes.txt").write_text("words")
+    assert "notes.txt: is a file of no kind that is read" in refused(
+        "simulate", tmp_path / "notes.txt"
+    )
+    assert "notes.txt: no such folder, wanted one that" in refused("verify", tmp_path / "notes.txt")
+
+
 def test_machines_fields_and_values(refused, own, tmp_path):
     assert "unknown machine 'abacus'" in refused("simulate", own, "--machine", "abacus")
     assert "unknown machine 'abacus'" in refused("machines", "show", "abacus")
