@@ -1,4 +1,7 @@
-"""Widths of the buffers' ports, bytes: what one access moves at most."""
+"""Widths of the buffers' ports, bytes: what one access moves at most.
+
+Rule: specification/basis_first_counts.md, BF-70.
+"""
 
 from arch.basis_first.spec import BasisFirstSpec
 
