@@ -1,17 +1,12 @@
-"""Actions and prices that every machine has: DRAM, leakage, clock, requantizer."""
+"""Actions that every machine has: DRAM, leakage, clock, requantizer."""
 
 from collections.abc import Mapping
 
-from arch.buffers import Buffers, memory_prices
-from arch.energy import EnergyTable, Price
 from arch.memory import burst_bytes
-from arch.prices import PriceList
 from arch.spec import MachineSpec
 from workloads.tensors import LayerTensors
 
 Key = tuple[str, str, str]
-CLOCK = Price(0, "no published figure for the clock tree; a table of one's own may price it")
-REQUANTIZE_BITS = 32  # both operands of the one multiplication of an output
 
 
 def shortcut_bytes(tensors: LayerTensors, spec: MachineSpec) -> int:
@@ -38,20 +33,4 @@ def common_events(moved: Mapping[Key, int], cycles: int, outputs: int) -> dict[K
         ("requantizer", "multiply", "output"): outputs,
         ("leakage", "cycle", "static"): cycles,
         ("clock", "cycle", "static"): cycles,
-    }
-
-
-def common_prices(cost: PriceList, buffers: Buffers) -> EnergyTable:
-    """Prices of ``common_events`` and of a read and a write of each buffer.
-
-    Raises
-    ------
-    SpecError
-        If the tables hold nothing that fits.
-    """
-    return {
-        ("dram", "byte"): cost.dram_byte(),
-        **memory_prices(cost, buffers),
-        ("requantizer", "multiply"): cost.multiply(REQUANTIZE_BITS, REQUANTIZE_BITS),
-        ("clock", "cycle"): CLOCK,
     }

@@ -6,7 +6,7 @@ whole attojoules, so that any grouping of the charges adds up exactly to the tot
 Rule: specification/memory.md, MEM-20.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from arch.counters import Counters
@@ -26,6 +26,18 @@ class Price:
     def __add__(self, other: "Price") -> "Price":
         """Both actions at once."""
         return Price(self.attojoules + other.attojoules, f"{self.source}; {other.source}")
+
+
+def summed(prices: Sequence[Price]) -> Price:
+    """All actions at once, at least one.
+
+    Examples
+    --------
+    >>> summed([Price(1, "a"), Price(2, "b")])
+    Price(attojoules=3, source='a; b')
+    """
+    first, *others = prices
+    return sum(others, start=first)
 
 
 # (component, action) -> price

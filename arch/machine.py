@@ -6,7 +6,7 @@ The registry holds ours and those that installed distributions bring, see :mod:`
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from arch.foreign import offers
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
+
+if TYPE_CHECKING:
+    from arch.steps import Steps
 
 T = TypeVar("T")
 
@@ -98,7 +101,8 @@ class LayerRun:
 
     ``psums`` is int32 (N, K, P, Q), or None where only a shape was simulated.
     ``output_planes`` are the channels of each plane in which the output lies in DRAM;
-    ``input_on_chip`` and ``output_stays`` tell what became of the neighbours' offers.
+    ``input_on_chip`` and ``output_stays`` tell what became of the neighbours' offers;
+    ``steps`` are what a timeline is drawn from, None where the machine draws its own.
     """
 
     result: LayerResult
@@ -106,6 +110,7 @@ class LayerRun:
     output_planes: tuple[int, ...]
     input_on_chip: bool = False
     output_stays: bool = False
+    steps: "Steps | None" = None
 
 
 class Machine(Protocol):
@@ -117,7 +122,10 @@ class Machine(Protocol):
     weights.
 
     A machine may also have ``kept_fields``, names of the fields that what it works out once for
-    ``kept`` depends on: sweeps then put points next to each other that agree in them.
+    ``kept`` depends on: sweeps then put points next to each other that agree in them; ``trace``
+    and ``trace_shape``, which run a layer and give its timeline (:mod:`arch.trace`); and
+    ``published``, the numbers that somebody published about it, see ``escalate validate``.
+    :class:`arch.model.Model` has all of them but the last.
     """
 
     name: ClassVar[str]

@@ -113,6 +113,11 @@ class MachineSpec(BaseModel):
         return f"<table><tr><th>field</th><th>value</th><th>meaning</th></tr>{rows}</table>"
 
     @property
+    def sram_bytes(self) -> int:
+        """Bytes of all memories on chip, as comparisons count them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its memories hold")
+
+    @property
     def dram_latency_cycles(self) -> int:
         """Latency in whole cycles, rounded up."""
         return -(-self.dram_latency_ns * self.clock_hz // 1_000_000_000)

@@ -6,20 +6,11 @@ trace never has to fit memory.  How a trace is written is the business of ``repo
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from arch.counters import LayerResult
-from arch.errors import SpecError
 from arch.memory import Timeline
-
-# machine -> module that holds ``trace`` and, if the machine eats shapes, ``trace_shape``
-TRACERS: Mapping[str, str] = {
-    "basis_first": "arch.basis_first.tracks",
-    "systolic": "arch.systolic.tracks",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +165,3 @@ def dram_spans(
             yield single(track, Label("latency", "latency"), first - latency, first, step=n)
         label = Label(f"{way} {' + '.join(parts)}", way)
         yield single(track, label, first, done, step=n, bytes=size, **parts)
-
-
-def tracer(machine: str) -> Any:
-    """The module that traces a machine: ``trace(tensors, spec, around) -> LayerTrace``.
-
-    Raises
-    ------
-    SpecError
-        Naming the machines that can be traced.
-
-    Examples
-    --------
-    >>> tracer("abacus")
-    Traceback (most recent call last):
-    arch.errors.SpecError: abacus cannot be traced, wanted one of basis_first, systolic
-    """
-    if machine not in TRACERS:
-        raise SpecError(f"{machine} cannot be traced, wanted one of {', '.join(TRACERS)}")
-    return import_module(TRACERS[machine])

@@ -116,6 +116,9 @@ def layer_run(
     spec: MachineSpec,
     work: Work,
     psums: np.ndarray | None,
+    *,
+    input_on_chip: bool = False,
+    output_stays: bool = False,
 ) -> LayerRun:
     """Schedule the DRAM, add what every machine counts, and check that nothing leaks.
 
@@ -127,6 +130,7 @@ def layer_run(
     spec : MachineSpec
     work : Work
     psums : int32 (N, K, P, Q), or None where only a shape was simulated
+    input_on_chip, output_stays : what became of the neighbours' offers
 
     Raises
     ------
@@ -168,4 +172,4 @@ def layer_run(
         provenance=source.provenance,
         stored={**source.stored, **work.stored},
     )
-    return LayerRun(result, psums, (layer.K,))
+    return LayerRun(result, psums, (layer.K,), input_on_chip, output_stays, work.steps)

@@ -8,9 +8,6 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally
 from arch.buffers import Buffer, Buffers
-from arch.charges import common_prices
-from arch.energy import EnergyTable
-from arch.prices import price_list
 
 WEIGHT_BITS = 8
 
@@ -79,19 +76,4 @@ def buffers(spec: BasisFirstSpec) -> Buffers:
         "vector_buffer": Buffer(spec.vector_buffer_bytes, vector_port(spec), spec.pe_blocks),
         "coefficient_buffer": Buffer(spec.coefficient_buffer_bytes, COEFFICIENT_PORT_BYTES, slices),
         "psum_buffer": Buffer(psum_bytes, word_bytes, spec.pe_blocks * banks),
-    }
-
-
-def prices(spec: BasisFirstSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names."""
-    cost = price_list(spec)
-    fifo = cost.register(spec.intermediate_bits)
-    return {
-        **common_prices(cost, buffers(spec)),
-        ("ca_unit", "add"): cost.add(spec.intermediate_bits),
-        ("scale_multiplier", "multiply"): cost.multiply(spec.intermediate_bits, WEIGHT_BITS),
-        ("intermediate_fifo", "write"): fifo,
-        ("intermediate_fifo", "read"): fifo,
-        ("mac_row", "multiply"): cost.multiply(spec.intermediate_bits, WEIGHT_BITS),
-        ("adder_tree", "add"): cost.add(spec.psum_bits),
     }

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from arch.basis_first import recurrence as field
-from arch.basis_first.area import area
 from arch.basis_first.batch import by_image
-from arch.basis_first.charges import events, prices
+from arch.basis_first.charges import events
+from arch.basis_first.components import components
 from arch.basis_first.layout import bursts, store
 from arch.basis_first.modes import KTile
 from arch.basis_first.prepare import Prepared, prepare
@@ -18,14 +18,14 @@ from arch.basis_first.step_inputs import StepInputs, window
 from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally, pairs_by_image, tally
 from arch.basis_first.work import KEY_FIELDS
+from arch.components import Components
 from arch.counters import Counters, LayerResult
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import ALONE, Kept, LayerRun, Neighbours
 from arch.memory import Timeline, peak_bandwidth, schedule
+from arch.model import Model
 from arch.pairs import effectual_ops
 from arch.spec import MachineSpec
-from workloads.layer import ConvLayer
+from arch.trace import LayerTrace
 from workloads.tensors import LayerTensors
 
 POINTER_BYTES = 4  # of one row pointer: specification/basis_first_memory.md, BF-43
@@ -208,7 +208,7 @@ def finish(
     )
 
 
-class BasisFirst:
+class BasisFirst(Model[BasisFirstSpec]):
     """The machine as the registry sees it."""
 
     name: ClassVar[str] = "basis_first"
@@ -219,47 +219,27 @@ class BasisFirst:
     )
     spec_type: ClassVar[type[MachineSpec]] = BasisFirstSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
     eats_basis: ClassVar[bool] = True
     kept_fields: ClassVar[tuple[str, ...]] = KEY_FIELDS
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: BasisFirstSpec) -> Components:
+        """See :func:`arch.basis_first.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: BasisFirstSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer."""
         assert isinstance(spec, BasisFirstSpec)
         return simulate(tensors, spec, around, kept)
 
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refuse: this machine's time depends on values."""
-        raise OperandError(
-            f"{layer.name}: basis_first needs tensors, not only shapes; "
-            "give a compressed folder or .npz files"
-        )
+    def trace(
+        self, tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE
+    ) -> LayerTrace:
+        """The timeline of a layer: every block, the broadcast, every request."""
+        from arch.basis_first.tracks import trace
 
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Prices of the actions in specification/basis_first_counts.md."""
-        assert isinstance(spec, BasisFirstSpec)
-        return prices(spec)
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """Multipliers of the MAC rows, adders of the CA units, bytes of all buffers, area."""
-        assert isinstance(spec, BasisFirstSpec)
-        slices = spec.pe_blocks * spec.slices_per_block
-        per_block = spec.vector_buffer_bytes + spec.psum_buffer_bytes
-        return Resources(
-            multipliers=slices * spec.mac_row_width,
-            adders=slices * spec.ca_lanes,
-            sram_bytes=spec.pe_blocks * per_block
-            + slices * spec.coefficient_buffer_bytes
-            + spec.input_glb_bytes
-            + spec.output_glb_bytes,
-            area=area(spec),
-        )
+        return trace(tensors, self.own(spec), around)
 
 
 MACHINE = BasisFirst()

@@ -76,5 +76,12 @@ class BasisFirstSpec(MachineSpec):
         "of all images; the GLBs swap roles for the next layer",
     )
 
+    @property
+    def sram_bytes(self) -> int:
+        """Both GLBs and the buffers of all blocks and slices."""
+        per_slice = self.slices_per_block * self.coefficient_buffer_bytes
+        per_block = self.vector_buffer_bytes + self.psum_buffer_bytes + per_slice
+        return self.input_glb_bytes + self.output_glb_bytes + self.pe_blocks * per_block
+
 
 PRESETS = {"default": BasisFirstSpec()}

@@ -22,7 +22,6 @@ from arch.basis_first.timeline import StepRecord, record
 from arch.machine import ALONE, Kept, Neighbours
 from arch.memory import Timeline, schedule
 from arch.pairs import effectual_ops
-from arch.spec import MachineSpec
 from arch.trace import (
     Batch,
     Counts,
@@ -216,7 +215,7 @@ class _Layer:
         return {name: int(getattr(asked, name)[n]) for name in names}
 
 
-def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) -> LayerTrace:
+def trace(tensors: LayerTensors, spec: BasisFirstSpec, around: Neighbours = ALONE) -> LayerTrace:
     """Simulate one layer and keep what its trace is worked out from.
 
     Parameters and errors as for :func:`arch.basis_first.model.simulate`.
@@ -230,7 +229,6 @@ def trace(tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE) 
     >>> [int(b.stop[-1] - b.start[0]) for b in found.batches(0, 99) if b.track.name == "steps"]
     [12]
     """
-    assert isinstance(spec, BasisFirstSpec)
     prepared = prepare(tensors, spec, around)
     inputs = prepared.inputs
     times = time_steps(inputs)

@@ -15,9 +15,8 @@ from arch.bit_tactical.schedule import Schedule
 from arch.bit_tactical.spec import BitTacticalSpec
 from arch.bit_tactical.tally import is_multiplexed
 from arch.buffers import Buffers, banked
-from arch.charges import Key, common_prices
-from arch.energy import EnergyTable, Price
-from arch.prices import price_list
+from arch.charges import Key
+from arch.energy import Price
 
 SELECTOR = Price(0, "no published figure for the selector of activations")
 
@@ -145,27 +144,3 @@ def lane_bits(spec: BitTacticalSpec) -> tuple[int, int]:
     taken = 1 if spec.serial else spec.operand_bits
     product = spec.operand_bits + (0 if spec.serial else spec.operand_bits)
     return taken, product + (spec.lanes - 1).bit_length()
-
-
-def prices(spec: BitTacticalSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names.
-
-    Assumption: a bit or a term costs a multiplication of one bit and an addition in the tree of
-    the lanes; shifters and selectors have no published figure and cost nothing.
-    """
-    cost, bits = price_list(spec), spec.operand_bits
-    taken, summed = lane_bits(spec)
-    operand, psum = cost.register(bits), cost.register(spec.psum_bits)
-    table: dict[tuple[str, str], Price] = {
-        ("activation_register", "read"): operand,
-        ("activation_register", "write"): operand,
-        ("selector", "select"): SELECTOR,
-        ("weight_register", "read"): operand,
-        ("weight_register", "write"): operand,
-        ("lane", "multiply"): cost.multiply(taken, bits),
-        ("lane", "add"): cost.add(summed),
-        ("accumulator", "add"): cost.add(spec.psum_bits),
-        ("psum_register", "read"): psum,
-        ("psum_register", "write"): psum,
-    }
-    return {**common_prices(cost, buffers(spec)), **table}

@@ -5,23 +5,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.bit_tactical.area import area
-from arch.bit_tactical.charges import events, on_chip, prices, traffic
+from arch.bit_tactical.charges import events, on_chip, traffic
 from arch.bit_tactical.choose import Planner, plans
+from arch.bit_tactical.components import components
 from arch.bit_tactical.layout import layout
 from arch.bit_tactical.plan import Plan
 from arch.bit_tactical.schedule import Schedule, schedule
 from arch.bit_tactical.spec import PRESETS, BitTacticalSpec
 from arch.bit_tactical.tally import causes, costs
+from arch.components import Components
 from arch.dense import operands
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
 from arch.outputs import stored_output
 from arch.parts import one_by_one
-from arch.spec import MachineSpec, own_spec
+from arch.spec import MachineSpec
 from arch.undecomposed import Work, fed, layer_run
-from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
@@ -84,7 +83,7 @@ def work(
     )
 
 
-class BitTactical:
+class BitTactical(Model[BitTacticalSpec]):
     """Zero weights skipped by a schedule made beforehand, activations taken bit by bit."""
 
     name: ClassVar[str] = "bit_tactical"
@@ -95,15 +94,13 @@ class BitTactical:
     )
     spec_type: ClassVar[type[MachineSpec]] = BitTacticalSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: BitTacticalSpec) -> Components:
+        """See :func:`arch.bit_tactical.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: BitTacticalSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -112,42 +109,14 @@ class BitTactical:
         Raises
         ------
         OperandError
-            If dense weights leave 8 bits, psums leave ``psum_bits``, or a memory is too small.
+            If dense weights leave 8 bits, psums leave ``psum_bits``, or a kept is too small.
         """
-        chosen, memory = own_spec(self.name, spec, BitTacticalSpec), kept or Kept()
         weights, found = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.psum_bits
         )
-        outputs, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        done = work(tensors, weights, outputs, chosen).with_shift(shift)
-        return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refuse: cycles depend on the values.
-
-        Raises
-        ------
-        OperandError
-            Always.
-
-        Examples
-        --------
-        >>> MACHINE.run_shape(ConvLayer("fc", C=4, K=4, H=1, W=1), PRESETS["iso"])
-        Traceback (most recent call last):
-        arch.errors.OperandError: fc: bit_tactical needs tensors, its cycles depend on their values
-        """
-        raise OperandError(
-            f"{layer.name}: bit_tactical needs tensors, its cycles depend on their values"
-        )
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, BitTacticalSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """Bit-parallel equivalents: words multiplied and added in a cycle at full precision."""
-        chosen = own_spec(self.name, spec, BitTacticalSpec)
-        return Resources(chosen.multipliers, chosen.multipliers, chosen.sram_bytes, area(chosen))
+        outputs, shift = kept.get("output", (), lambda: stored_output(tensors, found))
+        done = work(tensors, weights, outputs, spec).with_shift(shift)
+        return layer_run(self.name, "sparse", fed(tensors, spec, kept), spec, done, found)
 
 
 MACHINE = BitTactical()

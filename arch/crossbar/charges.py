@@ -1,21 +1,14 @@
 """Traffic on chip, actions and what each costs."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 import numpy as np
 
 from arch.buffers import Buffers, banked
-from arch.charges import Key, common_prices
-from arch.cited import Figure
-from arch.crossbar.converters import adc, converter_price, dac, shift_add
+from arch.charges import Key
 from arch.crossbar.spec import CrossbarSpec
 from arch.crossbar.tally import Tally
-from arch.energy import EnergyTable, Price
-from arch.prices import price, price_list
 from arch.steps import Steps
-
-FJ_PER_PJ = 1000
 
 
 def buffers(spec: CrossbarSpec) -> Buffers:
@@ -78,45 +71,3 @@ def events(done: Steps, counts: Tally, spec: CrossbarSpec) -> dict[Key, int]:
     ):
         table[buffer, "write", tensor] = table[buffer, "read", tensor] = count
     return table
-
-
-def cell_read(spec: CrossbarSpec) -> Figure:
-    """One cell under voltage for one reading.
-
-    Assumption: half way between both conductances, under the voltage of the largest digit.
-
-    Examples
-    --------
-    >>> float(cell_read(CrossbarSpec()).pj)  # 0.04 V2 x 0.55 uS x 100 ns = 2.2 fJ
-    0.0022
-    """
-    volts, low, high = (
-        Fraction(str(value))
-        for value in (spec.read_volts, spec.conductance_min_us, spec.conductance_max_us)
-    )
-    mean = (low + high) / 2
-    return Figure(
-        volts**2 * mean * spec.read_ns / FJ_PER_PJ,
-        "read_volts^2 x mean conductance x read_ns (conductances: Yuan et al., ISLPED 2019)",
-    )
-
-
-def prices(spec: CrossbarSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names.
-
-    Cells cost the same at every node; converters and the shift-and-add behind them are ISAAC's.
-    """
-    cost = price_list(spec)
-    register = cost.register(8 * spec.operand_bytes)
-    write = Figure(Fraction(str(spec.write_pj)), "field write_pj")
-    table: dict[tuple[str, str], Price] = {
-        ("input_register", "read"): register,
-        ("input_register", "write"): register,
-        ("dac", "drive"): converter_price(dac(spec.dac_bits), spec),
-        ("cell", "read"): price(cell_read(spec)),
-        ("cell", "write"): price(write),
-        ("adc", "convert"): converter_price(adc(spec.adc_bits), spec),
-        ("shift_add", "add"): converter_price(shift_add(spec.psum_bits), spec),
-        ("accumulator", "add"): cost.add(spec.psum_bits),
-    }
-    return {**common_prices(cost, buffers(spec)), **table}

@@ -10,8 +10,8 @@ from fractions import Fraction
 
 from arch.area import NM2_PER_UM2
 from arch.cited import Figure, rows
+from arch.components import Cell
 from arch.crossbar.spec import CrossbarSpec
-from arch.energy import Price
 from arch.node import NOMINAL, area_level, node
 from arch.prices import price
 
@@ -76,28 +76,19 @@ def _times(unit: Unit, factor: Fraction) -> Unit:
     return Unit(unit.energy.times(factor), unit.um2 * factor)
 
 
-def converter_price(unit: Unit, spec: CrossbarSpec) -> Price:
-    """Energy at the machine's node.
+def converter(unit: Unit, spec: CrossbarSpec) -> Cell:
+    """Energy and area at the machine's node.
 
     Examples
     --------
-    >>> converter_price(adc(8), CrossbarSpec(node_nm=32)).attojoules
-    1666667
+    >>> found = converter(adc(8), CrossbarSpec(node_nm=32))
+    >>> found.nm2, found.price.attojoules
+    (1200000000, 1666667)
     """
     at, published = node(spec.node_nm, spec.supply_v), node(TABLE_NM, NOMINAL)
     label = ""
     if at != published:
         label = f", scaled to {spec.node_nm} nm at {float(at.supply_v):g} V"
-    return price(unit.energy, at.energy / published.energy, label)
-
-
-def converter_nm2(unit: Unit, spec: CrossbarSpec) -> int:
-    """Area at the machine's node, nm2.
-
-    Examples
-    --------
-    >>> converter_nm2(adc(8), CrossbarSpec(node_nm=32))
-    1200000000
-    """
     factor = area_level(spec.node_nm) / area_level(TABLE_NM)
-    return round(unit.um2 * factor * NM2_PER_UM2)
+    energy = price(unit.energy, at.energy / published.energy, label)
+    return Cell(round(unit.um2 * factor * NM2_PER_UM2), energy)

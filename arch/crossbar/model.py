@@ -5,20 +5,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arch.crossbar.area import area
-from arch.crossbar.charges import events, prices, traffic
+from arch.components import Components
+from arch.crossbar.charges import events, traffic
+from arch.crossbar.components import components
 from arch.crossbar.digits import driven
 from arch.crossbar.layout import layout
 from arch.crossbar.plan import Plan, all_steps, plan
 from arch.crossbar.spec import PRESETS, CrossbarSpec
 from arch.crossbar.tally import causes, tally
 from arch.dense import operands
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.spec import MachineSpec, own_spec
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
+from arch.spec import MachineSpec
 from arch.undecomposed import Work, fed, layer_run
-from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
@@ -67,7 +66,7 @@ def work(tensors: LayerTensors, weights: np.ndarray, spec: CrossbarSpec) -> Work
     )
 
 
-class Crossbar:
+class Crossbar(Model[CrossbarSpec]):
     """Memristor crossbars that multiply where the weights are stored."""
 
     name: ClassVar[str] = "crossbar"
@@ -78,15 +77,13 @@ class Crossbar:
     )
     spec_type: ClassVar[type[MachineSpec]] = CrossbarSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: CrossbarSpec) -> Components:
+        """See :func:`arch.crossbar.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: CrossbarSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -98,38 +95,11 @@ class Crossbar:
             If dense weights leave 8 bits, psums leave ``psum_bits``, the sum of a column can
             leave ``adc_bits``, or a buffer is too small.
         """
-        chosen, memory = own_spec(self.name, spec, CrossbarSpec), kept or Kept()
         weights, found = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.psum_bits
         )
-        done = work(tensors, weights, chosen)
-        return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, done, found)
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refuse: which tiles there are depends on the weights.
-
-        Raises
-        ------
-        OperandError
-            Always.
-
-        Examples
-        --------
-        >>> MACHINE.run_shape(ConvLayer("fc", C=4, K=4, H=1, W=1), PRESETS["iso"])
-        Traceback (most recent call last):
-        arch.errors.OperandError: fc: crossbar needs tensors, its tiles depend on the weights
-        """
-        raise OperandError(f"{layer.name}: crossbar needs tensors, its tiles depend on the weights")
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, CrossbarSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """Products in a cycle stand for multipliers; one shift-and-add for each ADC."""
-        chosen = own_spec(self.name, spec, CrossbarSpec)
-        adders = chosen.crossbars * chosen.adcs_per_crossbar
-        return Resources(chosen.multipliers, adders, chosen.sram_bytes, area(chosen))
+        done = work(tensors, weights, spec)
+        return layer_run(self.name, "sparse", fed(tensors, spec, kept), spec, done, found)
 
 
 MACHINE = Crossbar()

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from arch.buffers import Buffer, Buffers
-from arch.charges import Key, common_prices
-from arch.energy import EnergyTable, Price
+from arch.charges import Key
 from arch.eyeriss import kernels as count
 from arch.eyeriss.plan import Plan
 from arch.eyeriss.spec import EyerissSpec
-from arch.prices import price_list
 
 Bytes = Mapping[str, np.ndarray]
 
@@ -109,21 +107,3 @@ def events(planned: Plan, macs: int, multiplies: int, spec: EyerissSpec) -> dict
         ("filter_glb", "write", "weight"): weights,
         ("filter_glb", "read", "weight"): weights,
     }
-
-
-def prices(spec: EyerissSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names.
-
-    Assumption: the input and psum spads are registers of one word, their decoders left out.
-    """
-    bits, cost = 8 * spec.operand_bytes, price_list(spec)
-    word, psum = cost.register(bits), cost.register(spec.psum_bits)
-    table: dict[tuple[str, str], Price] = {
-        ("pe", "multiply"): cost.multiply(bits, bits),
-        ("pe", "add"): cost.add(spec.psum_bits),
-        ("ifmap_spad", "read"): word,
-        ("ifmap_spad", "write"): word,
-        ("psum_spad", "read"): psum,
-        ("psum_spad", "write"): psum,
-    }
-    return {**common_prices(cost, buffers(spec)), **table}

@@ -6,19 +6,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from arch.components import Components
 from arch.dense import operands, psum_bits_needed
-from arch.energy import EnergyTable
 from arch.eyeriss import kernels as count
-from arch.eyeriss.area import area
-from arch.eyeriss.charges import Bytes, events, mac_accesses, prices, traffic
+from arch.eyeriss.charges import Bytes, events, mac_accesses, traffic
 from arch.eyeriss.coding import Maps, pairs_before
+from arch.eyeriss.components import components
 from arch.eyeriss.mapping import array_of, mappings
 from arch.eyeriss.plan import Plan, dram_bytes, plan
 from arch.eyeriss.spec import PRESETS, EyerissSpec
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
 from arch.outputs import stored_output
 from arch.pairs import tap_counts
-from arch.spec import MachineSpec, own_spec
+from arch.spec import MachineSpec
 from arch.steps import Steps
 from arch.together import together
 from arch.undecomposed import Work, fed, fed_shape, layer_run
@@ -170,7 +171,7 @@ def _image(tensors: LayerTensors, n: int) -> LayerTensors:
     return replace(tensors, activations=tensors.activations[n : n + 1].copy(), shortcut=None)
 
 
-class Eyeriss:
+class Eyeriss(Model[EyerissSpec]):
     """A dense row-stationary array; zeros save energy and DRAM bytes, never a cycle."""
 
     name: ClassVar[str] = "eyeriss"
@@ -181,14 +182,13 @@ class Eyeriss:
     spec_type: ClassVar[type[MachineSpec]] = EyerissSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = True
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: EyerissSpec) -> Components:
+        """See :func:`arch.eyeriss.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: EyerissSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -199,34 +199,33 @@ class Eyeriss:
         OperandError
             If no mapping fits, dense weights leave 8 bits, or psums leave ``psum_bits``.
         """
-        chosen, memory = own_spec(self.name, spec, EyerissSpec), kept or Kept()
         layer, images = tensors.layer, tensors.images
         _, found = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.checked_bits
         )
-        output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        coding = (chosen.compression, chosen.run_bits)
-        maps = memory.get("eyeriss maps", coding, lambda: coded_maps(tensors, output, chosen))
-        key = (*coding, chosen.mapping, array_of(chosen))
-        choices = memory.get("eyeriss mappings", key, lambda: mappings(layer, chosen, images, maps))
+        output, shift = kept.get("output", (), lambda: stored_output(tensors, found))
+        coding = (spec.compression, spec.run_bits)
+        maps = kept.get("eyeriss maps", coding, lambda: coded_maps(tensors, output, spec))
+        key = (*coding, spec.mapping, array_of(spec))
+        choices = kept.get("eyeriss mappings", key, lambda: mappings(layer, spec, images, maps))
         if len(choices) == 1:
-            pairs = memory.get("eyeriss pairs", (), lambda: count_pairs(tensors))
-            done = work(plan(layer, chosen, images, choices[0]), pairs, maps, chosen)
+            pairs = kept.get("eyeriss pairs", (), lambda: count_pairs(tensors))
+            done = work(plan(layer, spec, images, choices[0]), pairs, maps, spec)
         else:
             each = [
                 work(
-                    plan(layer, chosen, 1, choice),
+                    plan(layer, spec, 1, choice),
                     count_pairs(_image(tensors, n)),
                     maps.image(n),
-                    chosen,
+                    spec,
                 )
                 for n, choice in enumerate(choices)
             ]
             done = together(each, _told(each))
         told = {**done.extras, "psum_bits_needed": psum_bits_needed(found)}
         done = replace(done, extras=told).with_shift(shift)
-        source = fed(tensors, chosen, kept)
-        return layer_run(self.name, "dense", source, chosen, done, found)
+        source = fed(tensors, spec, kept)
+        return layer_run(self.name, "dense", source, spec, done, found)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Simulate one layer known by shape only.
@@ -240,7 +239,7 @@ class Eyeriss:
         >>> MACHINE.run_shape(layer, PRESETS["published"]).result.extras["input_coding"]
         'raw'
         """
-        chosen = own_spec(self.name, spec, EyerissSpec)
+        chosen = self.own(spec)
         source = fed_shape(layer, images, chosen)
         choices = mappings(layer, chosen, images)
         apart = images // len(choices)
@@ -251,15 +250,6 @@ class Eyeriss:
         ]
         done = each[0] if len(each) == 1 else together(each, _told(each))
         return layer_run(self.name, "dense", source, chosen, done, None)
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, EyerissSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """One multiplier and one adder per PE."""
-        chosen = own_spec(self.name, spec, EyerissSpec)
-        return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
 
 
 MACHINE = Eyeriss()

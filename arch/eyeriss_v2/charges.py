@@ -9,11 +9,9 @@ have no published price and are free.
 import numpy as np
 
 from arch.buffers import Buffer, Buffers, banked
-from arch.charges import Key, common_prices
-from arch.energy import EnergyTable, Price
-from arch.eyeriss_v2.spec import ADDRESS_BITS, VALUE_BITS, EyerissV2Spec
+from arch.charges import Key
+from arch.eyeriss_v2.spec import EyerissV2Spec
 from arch.eyeriss_v2.tally import Tally
-from arch.prices import price_list
 
 
 def _bytes(bits: int) -> int:
@@ -96,21 +94,3 @@ def events(
         ("pe", "multiply", "psum"): counts.pairs,
         ("pe", "add", "psum"): counts.pairs + counts.sums - counts.outputs,
     }
-
-
-def prices(spec: EyerissV2Spec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names."""
-    cost = price_list(spec)
-    table: dict[tuple[str, str], Price] = {
-        ("pe", "multiply"): cost.multiply(VALUE_BITS, VALUE_BITS),
-        ("pe", "add"): cost.add(spec.psum_bits),
-    }
-    for spad, bits in (
-        ("iact_address_spad", ADDRESS_BITS["iact"]),
-        ("iact_spad", spec.word_bits),
-        ("weight_address_spad", ADDRESS_BITS["weight"]),
-        ("psum_spad", spec.psum_bits),
-    ):
-        for action in ("read", "write"):
-            table[spad, action] = cost.register(bits)
-    return {**common_prices(cost, buffers(spec)), **table}

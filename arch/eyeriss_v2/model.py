@@ -6,26 +6,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from arch.components import Components
 from arch.dense import operands, psum_bits_needed
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.eyeriss_v2.area import area
-from arch.eyeriss_v2.charges import events, prices, traffic
+from arch.eyeriss_v2.charges import events, traffic
+from arch.eyeriss_v2.components import components
 from arch.eyeriss_v2.iacts import iacts, skips_iacts
 from arch.eyeriss_v2.plan import Plan, Planner, plan
 from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
 from arch.eyeriss_v2.stored import coded_bytes, input_bytes, output_bytes, weight_bytes
 from arch.eyeriss_v2.tally import Tally, causes, sent_words, tally, times
 from arch.eyeriss_v2.worked import Worked
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
 from arch.outputs import stored_output
 from arch.pairs import effectual_pairs, tap_counts
 from arch.parts import one_by_one
-from arch.spec import MachineSpec, own_spec
+from arch.spec import MachineSpec
 from arch.steps import Steps
 from arch.together import together
 from arch.undecomposed import Work, fed, layer_run
-from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
@@ -137,7 +136,7 @@ def apart(parts: list[Work]) -> Work:
     return replace(done, steps=one_by_one([part.steps for part in parts]))
 
 
-class EyerissV2:
+class EyerissV2(Model[EyerissV2Spec]):
     """Sparse row-stationary PEs on a hierarchical mesh."""
 
     name: ClassVar[str] = "eyeriss_v2"
@@ -147,15 +146,13 @@ class EyerissV2:
     )
     spec_type: ClassVar[type[MachineSpec]] = EyerissV2Spec
     presets: ClassVar[Table[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: EyerissV2Spec) -> Components:
+        """See :func:`arch.eyeriss_v2.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: EyerissV2Spec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -167,38 +164,15 @@ class EyerissV2:
             If dense weights leave 8 bits, psums leave ``psum_bits``, outputs leave 8 bits, or no
             mapping fits.
         """
-        chosen, memory = own_spec(self.name, spec, EyerissV2Spec), kept or Kept()
         weights, found = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.checked_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.checked_bits
         )
-        output, shift = memory.get("output", (), lambda: stored_output(tensors, found))
-        done = best_work(tensors, weights, output, chosen, memory)
+        output, shift = kept.get("output", (), lambda: stored_output(tensors, found))
+        done = best_work(tensors, weights, output, spec, kept)
         told = {**done.extras, "psum_bits_needed": psum_bits_needed(found)}
         counted = replace(done, extras=told).with_shift(shift)
-        mode = "sparse" if chosen.processing == "csc" else "dense"
-        return layer_run(self.name, mode, fed(tensors, chosen, memory), chosen, counted, found)
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refused: what is skipped depends on the values.
-
-        Raises
-        ------
-        OperandError
-            Always.
-        """
-        raise OperandError(
-            f"{layer.name}: eyeriss_v2 needs tensors, not only shapes; "
-            "what it skips depends on values"
-        )
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, EyerissV2Spec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """One multiplier and one adder per lane; scratchpads count as SRAM."""
-        chosen = own_spec(self.name, spec, EyerissV2Spec)
-        return Resources(chosen.lanes, chosen.lanes, chosen.sram_bytes, area(chosen))
+        mode = "sparse" if spec.processing == "csc" else "dense"
+        return layer_run(self.name, mode, fed(tensors, spec, kept), spec, counted, found)
 
 
 MACHINE = EyerissV2()

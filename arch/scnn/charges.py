@@ -3,11 +3,8 @@
 from fractions import Fraction
 
 from arch.buffers import Buffer, Buffers, banked
-from arch.charges import Key, common_prices
+from arch.charges import Key
 from arch.cited import Figure
-from arch.energy import EnergyTable
-from arch.node import node
-from arch.prices import price, price_list
 from arch.scnn.counts import Part
 from arch.scnn.kernels import BANKS
 from arch.scnn.spec import ScnnSpec
@@ -125,21 +122,4 @@ def events(
         ("accumulator", "read", "output"): outputs,
         ("oaram", "write", "output"): -(-moved["oaram", "output", "write"] // port),
         ("oaram", "read", "output"): -(-moved["oaram", "output", "read"] // port),
-    }
-
-
-def prices(spec: ScnnSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names."""
-    bits, cost = 8 * spec.operand_bytes, price_list(spec)
-    register = cost.register(bits + spec.index_bits * spec.skip_zeros)
-    at = node(spec.node_nm, spec.supply_v)
-    through = CROSSBAR.times(_stages() * Fraction(spec.psum_bits, CROSSBAR_BITS))
-    return {
-        **common_prices(cost, buffers(spec)),
-        ("operand_register", "read"): register,
-        ("operand_register", "write"): register,
-        ("multiplier", "multiply"): cost.multiply(bits, bits),
-        ("coordinate", "add"): cost.add(COORDINATE_BITS),
-        ("crossbar", "transfer"): price(through, at.energy, at.label),
-        ("accumulator", "add"): cost.add(spec.psum_bits),
     }

@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from arch.components import Components
 from arch.dense import operands
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
 from arch.outputs import stored_output
-from arch.scnn.area import area
-from arch.scnn.charges import events, prices, traffic
-from arch.scnn.kernels import BANKS
+from arch.scnn.charges import events, traffic
+from arch.scnn.components import components
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.scnn.timing import causes
 from arch.scnn.work import KEY_FIELDS, Work, images, work
-from arch.spec import MachineSpec, own_spec
+from arch.spec import MachineSpec
 from arch.undecomposed import Work as Counted
 from arch.undecomposed import fed, layer_run
-from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 
@@ -41,7 +39,7 @@ def _extras(found: Work, steps: int, halo: int) -> dict[str, Any]:
     }
 
 
-class Scnn:
+class Scnn(Model[ScnnSpec]):
     """Cartesian products of non-zero activations and weights, scattered into accumulators."""
 
     name: ClassVar[str] = "scnn"
@@ -51,16 +49,14 @@ class Scnn:
     )
     spec_type: ClassVar[type[MachineSpec]] = ScnnSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
     kept_fields: ClassVar[tuple[str, ...]] = KEY_FIELDS
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: ScnnSpec) -> Components:
+        """See :func:`arch.scnn.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: ScnnSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -83,64 +79,48 @@ class Scnn:
         >>> run.psums.tolist(), run.result.counters.compute_cycles
         ([[[[14, 0, 6, 0]]]], 1)
         """
-        chosen, kept = own_spec(self.name, spec, ScnnSpec), kept or Kept()
         weights, sums = operands(
-            tensors, kept, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.psum_bits
         )
         output, _ = kept.get("output", (), lambda: stored_output(tensors, sums))
-        key = tuple(getattr(chosen, name) for name in KEY_FIELDS)
+        key = tuple(getattr(spec, name) for name in KEY_FIELDS)
         benches = kept.get(
             "scnn", key, lambda: images(tensors.layer, tensors.activations, weights, output)
         )
-        found = work(benches, chosen, around)
+        found = work(benches, spec, around)
         plan, steps = found.plan, found.plan.steps()
         moved = traffic(
             plan.part,
-            chosen,
+            spec,
             useful=found.useful,
             output=int(plan.leaves.sum()),
             loaded=int(steps.loads["input"].sum()),
             stored=int(steps.stores["output"].sum()),
         )
-        source = fed(tensors, chosen, kept)
+        source = fed(tensors, spec, kept)
         halo = int(plan.taken.halo.sum())
         counted = Counted(
             steps,
-            chosen.units,
-            causes(plan.part, found.useful, chosen, plan.taken),
+            spec.units,
+            causes(plan.part, found.useful, spec, plan.taken),
             multiplies=plan.part.products,
             traffic=moved,
-            events=events(plan.part, chosen, moved, useful=found.useful, outputs=sums.size),
+            events=events(plan.part, spec, moved, useful=found.useful, outputs=sums.size),
             drain_cycles=halo,
             extras=_extras(found, plan.part.steps, halo),
             stored=found.stored,
         )
-        mode = "sparse" if chosen.skip_zeros else "dense"
-        run = layer_run(self.name, mode, source, chosen, counted, sums)
-        return LayerRun(
-            run.result, run.psums, run.output_planes, found.input_on_chip, found.output_stays
+        mode = "sparse" if spec.skip_zeros else "dense"
+        return layer_run(
+            self.name,
+            mode,
+            source,
+            spec,
+            counted,
+            sums,
+            input_on_chip=found.input_on_chip,
+            output_stays=found.output_stays,
         )
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refuse: cycles depend on where the zeros are.
-
-        Raises
-        ------
-        OperandError
-            Always.
-        """
-        raise OperandError(
-            f"{layer.name}: scnn counts non-zeros and needs tensors, a shape is not enough"
-        )
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, ScnnSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """The multipliers, and one adder for each accumulator bank."""
-        chosen = own_spec(self.name, spec, ScnnSpec)
-        return Resources(chosen.units, chosen.pes * BANKS, chosen.sram_bytes, area(chosen))
 
 
 MACHINE = Scnn()

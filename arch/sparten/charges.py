@@ -11,14 +11,10 @@ filter and chunk, and an adder behind it collects the psum.
 Rule: specification/sparten.md, SPA-11.
 """
 
-from math import ceil, log2
-
 import numpy as np
 
 from arch.buffers import Buffer, Buffers, banked
-from arch.charges import Key, common_prices
-from arch.energy import EnergyTable, Price
-from arch.prices import price_list
+from arch.charges import Key
 from arch.sparten.filters import FilterGroups
 from arch.sparten.plan import Part
 from arch.sparten.spec import SpartenSpec
@@ -203,49 +199,3 @@ def _unit_events(part: Part, pairs: int, multiplies: int) -> dict[Key, int]:
         ("collector", "add", "psum"): permuted,
         ("collector", "write", "output"): positions(part) * joins.layer.K,
     }
-
-
-def prefix_adders(chunk: int) -> int:
-    """Adders of a prefix sum over ``chunk`` positions.
-
-    Examples
-    --------
-    >>> prefix_adders(128), prefix_adders(1)
-    (448, 1)
-    """
-    return max(1, -(-chunk // 2) * ceil(log2(chunk)))
-
-
-def permute_stages(units: int) -> int:
-    """Stages of a network that brings ``units`` words into any order (Benes).
-
-    Examples
-    --------
-    >>> permute_stages(32), permute_stages(1)
-    (9, 1)
-    """
-    return max(1, 2 * ceil(log2(units)) - 1)
-
-
-def _times(count: int, price: Price) -> Price:
-    return Price(count * price.attojoules, f"{count} x {price.source}")
-
-
-def prices(spec: SpartenSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names."""
-    bits, chunk = 8 * spec.operand_bytes, spec.chunk
-    cost = price_list(spec)
-    psum = cost.register(spec.psum_bits)
-    table: dict[tuple[str, str], Price] = {
-        ("inner_join", "and"): cost.add(chunk),
-        ("inner_join", "prefix_sum"): _times(prefix_adders(chunk), cost.add(chunk.bit_length())),
-        ("inner_join", "pick"): cost.add(chunk),
-        ("unit", "multiply"): cost.multiply(bits, bits),
-        ("unit", "add"): cost.add(spec.psum_bits),
-        ("psum_register", "read"): psum,
-        ("psum_register", "write"): psum,
-        ("permute_network", "move"): _times(permute_stages(spec.units_per_cluster), psum),
-        ("collector", "add"): cost.add(spec.psum_bits),
-        ("collector", "write"): cost.register(bits),
-    }
-    return {**common_prices(cost, buffers(spec)), **table}

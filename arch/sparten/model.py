@@ -15,20 +15,19 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from arch.components import Components
 from arch.dense import operands
-from arch.energy import EnergyTable
-from arch.errors import OperandError
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
 from arch.outputs import stored_output
-from arch.sparten.area import area
-from arch.sparten.charges import chunk_pairs, counts, matched, prices
+from arch.sparten.charges import chunk_pairs, counts, matched
+from arch.sparten.components import components
 from arch.sparten.join import all_joins
 from arch.sparten.lines import input_lines
 from arch.sparten.plan import Part, Plan, plan
 from arch.sparten.spec import PRESETS, SpartenSpec
-from arch.spec import MachineSpec, own_spec
+from arch.spec import MachineSpec
 from arch.undecomposed import Work, fed, layer_run
-from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
 T = TypeVar("T")
@@ -112,7 +111,7 @@ def work(
     )
 
 
-class Sparten:
+class Sparten(Model[SpartenSpec]):
     """Clusters of units that join sparse filters with sparse windows."""
 
     name: ClassVar[str] = "sparten"
@@ -122,15 +121,13 @@ class Sparten:
     )
     spec_type: ClassVar[type[MachineSpec]] = SpartenSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: SpartenSpec) -> Components:
+        """See :func:`arch.sparten.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: SpartenSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -149,31 +146,15 @@ class Sparten:
         >>> MACHINE.run(fc, PRESETS["iso"]).result.counters.multiplies
         1
         """
-        chosen, memory = own_spec(self.name, spec, SpartenSpec), kept or Kept()
         weights, made = operands(
-            tensors, memory, operand_bytes=chosen.operand_bytes, psum_bits=chosen.psum_bits
+            tensors, kept, operand_bytes=spec.operand_bytes, psum_bits=spec.psum_bits
         )
         outputs = None  # where no requantizer is known, outputs are stored whole
         if tensors.requantizer is not None:
-            outputs, _ = memory.get("output", (), lambda: stored_output(tensors, made))
-        done = work(tensors, weights, outputs, chosen)
-        mode = "dense" if chosen.skip == "none" else "sparse"
-        return layer_run(self.name, mode, fed(tensors, chosen, kept), chosen, done, made)
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refused: how long a layer takes depends on where its zeros are."""
-        raise OperandError(
-            f"{layer.name}: sparten skips zeros, so it wants tensors, not a shape alone"
-        )
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, SpartenSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """One multiplier and one accumulator per unit."""
-        chosen = own_spec(self.name, spec, SpartenSpec)
-        return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
+            outputs, _ = kept.get("output", (), lambda: stored_output(tensors, made))
+        done = work(tensors, weights, outputs, spec)
+        mode = "dense" if spec.skip == "none" else "sparse"
+        return layer_run(self.name, mode, fed(tensors, spec, kept), spec, done, made)
 
 
 MACHINE = Sparten()

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from arch.buffers import Buffers, banked
-from arch.charges import Key, common_prices
-from arch.energy import EnergyTable, Price
-from arch.prices import price_list
+from arch.charges import Key
 from arch.steps import Steps
 from arch.systolic.spec import SystolicSpec
 from arch.systolic.tally import Tally
@@ -84,20 +82,3 @@ def events(macs: int, steps: Steps, counts: Tally, spec: SystolicSpec) -> dict[K
         table[kind, "write", tensor] = registers.writes
         table[kind, "read", tensor] = registers.reads
     return table
-
-
-def prices(spec: SystolicSpec) -> EnergyTable:
-    """What each action costs, by the tables that the spec names."""
-    bits = 8 * spec.operand_bytes
-    cost = price_list(spec)
-    operand, psum = cost.register(bits), cost.register(spec.psum_bits)
-    table: dict[tuple[str, str], Price] = {
-        ("pe", "multiply"): cost.multiply(bits, bits),
-        ("pe", "add"): cost.add(spec.psum_bits),
-        ("accumulator", "add"): cost.add(spec.psum_bits),
-        ("operand_register", "read"): operand,
-        ("operand_register", "write"): operand,
-        ("psum_register", "read"): psum,
-        ("psum_register", "write"): psum,
-    }
-    return {**common_prices(cost, buffers(spec)), **table}

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from arch.components import Components
 from arch.dense import check_output
-from arch.energy import EnergyTable
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.spec import MachineSpec, own_spec
+from arch.machine import ALONE, Kept, LayerRun, Neighbours
+from arch.model import Model
+from arch.spec import MachineSpec
 from arch.steps import Steps
-from arch.systolic.area import area
-from arch.systolic.charges import events, prices, traffic
+from arch.systolic.charges import events, traffic
+from arch.systolic.components import components
 from arch.systolic.plan import Plan, plan
 from arch.systolic.psums import compute
 from arch.systolic.spec import PRESETS, SystolicSpec
 from arch.systolic.tally import Tally, causes, tally
+from arch.trace import LayerTrace
 from arch.undecomposed import Work, fed, fed_shape, layer_run
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -54,7 +56,7 @@ def _work(planned: Plan, macs: int, spec: SystolicSpec) -> Work:
     )
 
 
-class Systolic:
+class Systolic(Model[SystolicSpec]):
     """A dense systolic array with double-buffered scratchpads."""
 
     name: ClassVar[str] = "systolic"
@@ -65,14 +67,13 @@ class Systolic:
     spec_type: ClassVar[type[MachineSpec]] = SystolicSpec
     presets: ClassVar[Mapping[str, MachineSpec]] = PRESETS
     eats_shapes: ClassVar[bool] = True
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: SystolicSpec) -> Components:
+        """See :func:`arch.systolic.components.components`."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: SystolicSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers, decomposed weights as dense ones.
 
@@ -83,13 +84,12 @@ class Systolic:
         OperandError
             If dense weights leave 8 bits, psums leave ``psum_bits``, or a scratchpad is too small.
         """
-        chosen = own_spec(self.name, spec, SystolicSpec)
-        planned = plan(tensors.layer, chosen, tensors.images)
-        psums = compute(tensors, chosen)
-        check_output(tensors, chosen.operand_bytes)
-        source = fed(tensors, chosen, kept)
-        work = _work(planned, source.macs, chosen)
-        return layer_run(self.name, "dense", source, chosen, work, psums)
+        planned = plan(tensors.layer, spec, tensors.images)
+        psums = compute(tensors, spec)
+        check_output(tensors, spec.operand_bytes)
+        source = fed(tensors, spec, kept)
+        work = _work(planned, source.macs, spec)
+        return layer_run(self.name, "dense", source, spec, work, psums)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
         """Simulate one layer known by shape only; the array skips nothing, so counts are exact.
@@ -100,19 +100,32 @@ class Systolic:
         >>> MACHINE.run_shape(fc, PRESETS["iso"]).result.counters.compute_cycles
         251
         """
-        chosen = own_spec(self.name, spec, SystolicSpec)
+        chosen = self.own(spec)
         source = fed_shape(layer, images, chosen)
         work = _work(plan(layer, chosen, images), source.macs, chosen)
         return layer_run(self.name, "dense", source, chosen, work, None)
 
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, SystolicSpec))
+    def trace(
+        self, tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE
+    ) -> LayerTrace:
+        """The timeline of a layer, fold by fold."""
+        from arch.systolic.tracks import folds
 
-    def resources(self, spec: MachineSpec) -> Resources:
-        """One multiplier and one adder per PE."""
-        chosen = own_spec(self.name, spec, SystolicSpec)
-        return Resources(chosen.units, chosen.units, chosen.sram_bytes, area(chosen))
+        return folds(self.run(tensors, spec, around), self.own(spec))
+
+    def trace_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerTrace:
+        """The timeline of a layer known by shape only, fold by fold.
+
+        Examples
+        --------
+        >>> fc = ConvLayer("fc", C=64, K=40, H=1, W=1)
+        >>> found = MACHINE.trace_shape(fc, PRESETS["iso"])
+        >>> [(b.track.name, len(b)) for b in found.batches(0, 10**9)][:2]
+        [('steps', 2), ('phases', 4)]
+        """
+        from arch.systolic.tracks import folds
+
+        return folds(self.run_shape(layer, spec, images), self.own(spec))
 
 
 MACHINE = Systolic()

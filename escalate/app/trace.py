@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from arch.errors import SpecError
 from arch.machine import ALONE, Kept, LayerRun, Machine, Neighbours
 from arch.spec import MachineSpec
-from arch.trace import LayerTrace, tracer
+from arch.trace import LayerTrace
 from escalate.app.arguments import Paths, listed, settings_of
 from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.fleet import Watch
@@ -39,8 +40,10 @@ class _Tap:
     """A machine that traces one layer and simulates those before it."""
 
     def __init__(self, machine: Machine, layer: str) -> None:
+        if not hasattr(machine, "trace"):
+            raise SpecError(f"{machine.name} cannot be traced: its machine has no trace")
         self._machine, self._layer = machine, layer
-        self._tracer = tracer(machine.name)
+        self._tracer: Any = machine
         self.trace: LayerTrace | None = None
 
     def __getattr__(self, name: str) -> Any:

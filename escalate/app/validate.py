@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from arch.errors import SpecError
+from arch.machine import MACHINES, machine, machine_names
+from escalate.app import validation
 from escalate.app.results import NewFolder
 from escalate.app.validation.check import Check
 from escalate.version import VERSION
@@ -13,17 +16,35 @@ from escalate.version import VERSION
 if TYPE_CHECKING:
     import pandas as pd
 
-JUDGED = ("systolic", "eyeriss", "scnn", "sparten", "eyeriss_v2", "bit_tactical", "crossbar")
 FILES = ("validation.csv", "validation.parquet", "validation.html")
 Watch = Callable[[str, int, int], None]
 
 
-def validate(machines: Sequence[str] = JUDGED, *, watch: Watch | None = None) -> "pd.DataFrame":
+def judged() -> tuple[str, ...]:
+    """Machines that somebody published numbers about: ours with a module of checks, and others'
+    that have ``published``.
+
+    Examples
+    --------
+    >>> judged()[:3]
+    ('systolic', 'eyeriss', 'scnn')
+    """
+    ours = {module.name for module in iter_modules(validation.__path__)}
+    return tuple(
+        name
+        for name in machine_names()
+        if (name in ours if name in MACHINES else hasattr(machine(name), "published"))
+    )
+
+
+def validate(
+    machines: Sequence[str] | None = None, *, watch: Watch | None = None
+) -> "pd.DataFrame":
     """Compute every number that somebody published about these machines.
 
     Parameters
     ----------
-    machines : names; all that somebody published numbers about by default
+    machines : names; all of :func:`judged` by default
     watch : called with the machine, machines done, machines in all
 
     Returns
@@ -44,21 +65,28 @@ def validate(machines: Sequence[str] = JUDGED, *, watch: Watch | None = None) ->
     """
     import pandas as pd
 
-    for name in machines:
-        if name not in JUDGED:
+    allowed = judged()
+    chosen = allowed if machines is None else machines
+    for name in chosen:
+        if name not in allowed:
             raise SpecError(
-                f"--machines: nothing is published about {name!r}, allowed are {', '.join(JUDGED)}"
+                f"--machines: nothing is published about {name!r}, allowed are {', '.join(allowed)}"
             )
     rows = []
-    for done, name in enumerate(machines):
+    for done, name in enumerate(chosen):
         if watch is not None:
-            watch(name, done, len(machines))
+            watch(name, done, len(chosen))
         rows += [_row(check) for check in _checks(name)]
     return pd.DataFrame(rows)
 
 
-def _checks(machine: str) -> Iterator[Check]:
-    found: Iterator[Check] = import_module(f"escalate.app.validation.{machine}").checks()
+def _checks(name: str) -> Iterator[Check]:
+    found: Iterator[Check]
+    if name in MACHINES:
+        found = import_module(f"{validation.__name__}.{name}").checks()
+    else:
+        other: Any = machine(name)
+        found = other.published()
     return found
 
 

@@ -49,13 +49,13 @@ def validate(
     """
     from escalate.app.results import NewFolder
     from escalate.app.simulate import threads as on_threads
-    from escalate.app.validate import FILES, JUDGED, write_validation
+    from escalate.app.validate import FILES, write_validation
     from escalate.app.validate import validate as compute
 
     if out is not None:
         NewFolder(out, FILES)
     with on_threads(threads), terminal.bar() as watch:
-        frame = compute(JUDGED if machines is None else options.words(machines), watch=watch)
+        frame = compute(None if machines is None else options.words(machines), watch=watch)
     if out is not None:
         write_validation(frame, out)
         terminal.say(f"wrote {out}")

@@ -1,5 +1,6 @@
 """Intervals and counts: merged, cut to a window, and requests put to their steps."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arch.machine import MACHINES, machine
 from arch.memory import Traffic, schedule
 from arch.spec import MachineSpec
-from arch.trace import TRACERS, Counts, Label, Spans, Track, changes, dram_spans, runs, tracer
+from arch.trace import Counts, Label, Spans, Track, changes, dram_spans, runs
+from workloads.layer import ConvLayer
+from workloads.tensors import LayerTensors
 
 TRACK = Track("group", "track")
 BUSY = Label("busy", "busy")
@@ -95,6 +99,28 @@ def test_every_request_is_shown_with_its_latency() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", list(TRACERS))
-def test_every_tracer_is_there(name: str) -> None:
-    assert callable(tracer(name).trace)
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_machine_has_a_timeline(name: str) -> None:
+    """Its requests are those of the counters, and computing and waiting fill the layer."""
+    layer = ConvLayer("conv", C=12, K=20, H=9, W=9, R=3, S=3, padding=(1, 1, 1, 1))
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 9, (2, 12, 9, 9)).astype(np.uint8)
+    weights = rng.integers(-2, 3, layer.weight_shape).astype(np.int8)
+    found = machine(name)
+    traced = found.trace(LayerTensors(layer, pixels, weights), next(iter(found.presets.values())))
+    counters, moved, phases = traced.result.counters, Counter(), Counter()
+    for batch in traced.batches(0, counters.cycles):
+        if batch.track.name == "DRAM":
+            for label, size in zip(batch.label, batch.numbers.get("bytes", []), strict=False):
+                moved[batch.labels[label].kind] += size
+        if batch.track.name == "phases":
+            for label, start, stop in zip(batch.label, batch.start, batch.stop, strict=True):
+                phases[batch.labels[label].kind] += stop - start
+    asked = Counter()
+    for (level, tensor, way), size in counters.traffic.items():
+        if level == "dram" and tensor != "shortcut":
+            asked["load" if way == "read" else "store"] += size
+    assert moved == +asked
+    if phases:  # Basis-First shows its blocks instead
+        stalls = counters.memory_stall_cycles
+        assert phases == +Counter(compute=counters.cycles - stalls, dram=stalls)

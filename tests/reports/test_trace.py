@@ -14,7 +14,6 @@ from arch.errors import OperandError
 from arch.machine import Neighbours
 from arch.systolic.model import MACHINE as SYSTOLIC
 from arch.systolic.spec import SystolicSpec
-from arch.systolic.tracks import trace, trace_shape
 from arch.trace import LayerTrace
 from reports.trace import UNIT, count_events, write_trace
 from tests.reference.basis_first_golden import GOLDEN, LAYER_D, GoldenRow
@@ -130,7 +129,7 @@ def test_counting_stops_with_an_estimate() -> None:
 def test_systolic(dataflow: str, preset: dict, tmp_path) -> None:
     spec = SystolicSpec(dataflow=dataflow, **preset)
     layer = ConvLayer("groups", 32, 48, 9, 9, 3, 3, padding=(1, 1, 1, 1), groups=2)
-    traced = trace_shape(layer, spec, 2)
+    traced = SYSTOLIC.trace_shape(layer, spec, 2)
     found = written(traced, tmp_path / "trace.json")
     check_phases(found, traced.result)
     check_requests(found, traced.result)
@@ -145,6 +144,6 @@ def test_systolic(dataflow: str, preset: dict, tmp_path) -> None:
         0: len(folds) // 2,
         1: len(folds) // 2,
     }
-    on_tensors = trace(LAYER_D, spec)
+    on_tensors = SYSTOLIC.trace(LAYER_D, spec)
     assert on_tensors.result == SYSTOLIC.run(LAYER_D, spec).result
     check_requests(written(on_tensors, tmp_path / "trace.json"), on_tensors.result)

@@ -13,17 +13,16 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from arch.area import areas
-from arch.buffers import Buffers, banked, memory_area
-from arch.charges import Key, common_prices
+from arch.buffers import Buffers, banked
+from arch.charges import Key
+from arch.components import Components, cells, made_of
 from arch.cuts import cut, cut_sizes
 from arch.dense import operands
-from arch.energy import EnergyTable
 from arch.errors import OperandError
 from arch.lines import lines_under
-from arch.machine import ALONE, Kept, LayerRun, Neighbours, Resources
-from arch.prices import price_list
-from arch.spec import Count, Halves, MachineSpec, PsumBits, own_spec
+from arch.machine import Kept, LayerRun, Neighbours
+from arch.model import Model
+from arch.spec import Count, Halves, MachineSpec, PsumBits
 from arch.steps import Steps
 from arch.undecomposed import Work, fed, layer_run
 from workloads.layer import ConvLayer
@@ -32,7 +31,6 @@ from workloads.tensors import LayerTensors
 KIB = 1024
 BANK_BYTES = 64 * KIB  # Assumption
 MOST_PORT_BYTES = 64  # the widest that the tables of SRAMs price
-REQUANTIZE_BITS = 32
 
 
 class LaneSkipSpec(MachineSpec):
@@ -43,6 +41,11 @@ class LaneSkipSpec(MachineSpec):
     weight_bytes: Halves = Field(1024 * KIB, description="Assumption: weight buffer, two halves, B")
     output_bytes: Halves = Field(32 * KIB, description="Assumption: output buffer, two halves, B")
     psum_bits: PsumBits = Field(32, description="width of a psum, bits")
+
+    @property
+    def sram_bytes(self) -> int:
+        """All three buffers."""
+        return self.input_bytes + self.weight_bytes + self.output_bytes
 
 
 def buffers(spec: LaneSkipSpec) -> Buffers:
@@ -170,7 +173,7 @@ def traffic(planned: Plan) -> dict[Key, int]:
 
 
 def events(planned: Plan, spec: LaneSkipSpec) -> dict[Key, int]:
-    """Actions by (component, action, tensor); ``prices`` has one price for each."""
+    """Actions by (component, action, tensor); ``components`` has a price for each."""
     held, macs = buffers(spec), int((planned.lanes * planned.pairs).sum())
 
     def accesses(buffer: str, sizes: np.ndarray) -> int:
@@ -191,21 +194,24 @@ def events(planned: Plan, spec: LaneSkipSpec) -> dict[Key, int]:
     }
 
 
-def prices(spec: LaneSkipSpec) -> EnergyTable:
-    """What each action costs, from the cited tables that ``energy`` and ``node_nm`` name."""
-    cost = price_list(spec)
-    return {
-        **common_prices(cost, buffers(spec)),
-        ("lane", "multiply"): cost.multiply(8, 8),
-        ("lane", "add"): cost.add(spec.psum_bits),
-        ("psum_register", "access"): cost.register(spec.psum_bits),
-    }
+def components(spec: LaneSkipSpec) -> Components:
+    """Buffers, lanes with their psum registers, one requantizer (Assumption)."""
+    cell = cells(spec)
+    multiplier, adder = cell.multiplier(8, 8), cell.adder(spec.psum_bits)
+    psum = cell.register(spec.psum_bits)
+    lane = made_of("lane", spec.lanes, multiplier, adder, multiply=multiplier, add=adder)
+    return (
+        *cell.memories(buffers(spec)),
+        lane.counting(multipliers=spec.lanes, adders=spec.lanes),
+        made_of("psum_register", spec.lanes, psum, access=psum),
+        cell.requantizer(1),
+    )
 
 
 # 3. The machine, as the simulator sees it.
 
 
-class LaneSkip:
+class LaneSkip(Model[LaneSkipSpec]):
     """A vector unit that skips zero activations."""
 
     name: ClassVar[str] = "lane_skip"
@@ -216,53 +222,28 @@ class LaneSkip:
         "default": LaneSkipSpec(),
         "wide": LaneSkipSpec(lanes=256, weight_bytes=4096 * KIB),
     }
-    eats_shapes: ClassVar[bool] = False
-    eats_basis: ClassVar[bool] = False
 
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
+    def components(self, spec: LaneSkipSpec) -> Components:
+        """What it is made of."""
+        return components(spec)
+
+    def simulate(
+        self, tensors: LayerTensors, spec: LaneSkipSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer on real integers."""
-        chosen, memory = own_spec(self.name, spec, LaneSkipSpec), kept or Kept()
-        _, psums = operands(tensors, memory, operand_bytes=2, psum_bits=chosen.psum_bits)
-        planned = plan(tensors, chosen)
-        done = causes(planned, chosen)
+        _, psums = operands(tensors, kept, operand_bytes=2, psum_bits=spec.psum_bits)
+        planned = plan(tensors, spec)
+        done = causes(planned, spec)
         work = Work(
             Steps(planned.lengths, planned.loads, planned.stores),
-            chosen.lanes,
+            spec.lanes,
             done,
             multiplies=done["mac"],
             traffic=traffic(planned),
-            events=events(planned, chosen),
+            events=events(planned, spec),
             extras={"steps": planned.lengths.size},
         )
-        return layer_run(self.name, "sparse", fed(tensors, chosen, kept), chosen, work, psums)
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refused: how long a layer takes depends on its zeros."""
-        raise OperandError(f"{layer.name}: lane_skip skips zeros, so it wants tensors")
-
-    def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
-        return prices(own_spec(self.name, spec, LaneSkipSpec))
-
-    def resources(self, spec: MachineSpec) -> Resources:
-        """A multiplier, an adder and a psum register for each lane; one requantizer."""
-        chosen = own_spec(self.name, spec, LaneSkipSpec)
-        unit, held = areas(chosen), buffers(chosen)
-        lane = unit.multiplier(8, 8) + unit.adder(chosen.psum_bits)
-        area = {
-            **memory_area(unit, held),
-            "lane": chosen.lanes * lane,
-            "psum_register": chosen.lanes * unit.register(chosen.psum_bits),
-            "requantizer": unit.multiplier(REQUANTIZE_BITS, REQUANTIZE_BITS),
-        }
-        size = chosen.input_bytes + chosen.weight_bytes + chosen.output_bytes
-        return Resources(chosen.lanes, chosen.lanes, size, area)
+        return layer_run(self.name, "sparse", fed(tensors, spec, kept), spec, work, psums)
 
 
 MACHINE = LaneSkip()

@@ -7,8 +7,7 @@ from math import prod, sqrt
 
 import numpy as np
 
-from arch.crossbar.charges import prices
-from arch.crossbar.model import work
+from arch.crossbar.model import MACHINE, work
 from arch.crossbar.spec import PRESETS
 from escalate.app.validation.check import Band, Check
 from reports.publication import rows
@@ -82,7 +81,7 @@ def structured(layer: ConvLayer, keep: float, source: np.random.Generator) -> La
 
 def arrays(name: str, keep: float) -> Arrays:
     """What the convolutions of a network take and spend."""
-    crossbars, spent, table = 0, 0, prices(SPEC)
+    crossbars, spent, table = 0, 0, MACHINE.prices(SPEC)
     for seed, layer in enumerate(convolutions(name)):
         tensors = structured(layer, keep, np.random.default_rng(seed))
         done = work(tensors, tensors.dense_weights(), SPEC)

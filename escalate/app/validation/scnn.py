@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from arch.scnn.area import area
+from arch.scnn.model import MACHINE
 from arch.scnn.spec import PRESETS, ScnnSpec
 from arch.scnn.timing import causes, times
 from arch.scnn.work import Found, counted
@@ -367,7 +367,7 @@ AREA = (
 
 def chip_area() -> Iterator[Check]:
     """Area of the published preset, for the record."""
-    found = {name: size / 1e12 for name, size in area(PUBLISHED).items()}
+    found = {name: size / 1e12 for name, size in MACHINE.area(PUBLISHED).items()}
     total, pe = sum(found.values()), sum(found.values()) / PUBLISHED.pes
     array = found["multiplier"] / PUBLISHED.pes
     for name, ours in (

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import groupby, product
 from math import prod
 
-from arch.sparten.charges import counts, prices
+from arch.sparten.charges import counts
 from arch.sparten.join import all_joins
 from arch.sparten.model import MACHINE
 from arch.sparten.plan import plan
@@ -199,7 +199,7 @@ def _power_mw(tensors: LayerTensors, spec: SpartenSpec) -> dict[str, float]:
     layer, pixels = tensors.layer, tensors.activations
     paired = all_joins(layer, pixels, tensors.dense_weights(), spec)[:1]
     (alone,) = plan(layer, pixels, paired, None, spec).parts
-    table, found = prices(spec), dict.fromkeys(PARTS, 0)
+    table, found = MACHINE.prices(spec), dict.fromkeys(PARTS, 0)
     for (component, action, _), count in counts(alone, spec)[1].items():
         for part, names in PARTS.items():
             if component in names or f"{component} {action}" in names:

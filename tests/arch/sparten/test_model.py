@@ -237,7 +237,7 @@ def test_a_lower_bandwidth_waits_whatever_the_plan():
 
 
 def test_a_shape_alone_is_refused():
-    with pytest.raises(OperandError, match="conv: sparten skips zeros, so it wants tensors"):
+    with pytest.raises(OperandError, match="conv: sparten needs tensors, not only shapes"):
         MACHINE.run_shape(CONV, SMALL)
 
 

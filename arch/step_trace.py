@@ -1,0 +1,73 @@
+"""step_trace: the timeline that every machine has, from the steps of a layer's run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from arch.errors import InvariantError
+from arch.machine import LayerRun
+from arch.memory import Timeline
+from arch.spec import MachineSpec
+from arch.steps import Steps, bursts
+from arch.trace import Batch, Label, LayerTrace, Part, Spans, Track, dram_spans
+
+STEPS, PHASES, DRAM = (Track("layer", name) for name in ("steps", "phases", "DRAM"))
+STEP = (Label("step", "step"),)
+PHASE = (Label("compute", "compute"), Label("waits for DRAM", "dram"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepTrace:
+    """Steps of one layer, when each runs, and the requests that they make."""
+
+    steps: Steps
+    spec: MachineSpec
+    timeline: Timeline
+
+    def batches(self) -> Iterator[Batch]:
+        """All of it."""
+        yield self.work()
+        yield from self.waits()
+
+    def work(self) -> Spans:
+        """The steps that take time, with their bytes."""
+        start, stop = self.timeline.starts, self.timeline.ends
+        there = np.flatnonzero(stop > start)
+        numbers = {"step": there}
+        for way, side in (("load", self.steps.loads), ("store", self.steps.stores)):
+            numbers |= {f"{way} {name}, bytes": part[there] for name, part in side.items()}
+        label = np.zeros(there.size, np.int64)
+        return Spans(STEPS, STEP, label, start[there], stop[there], numbers)
+
+    def waits(self) -> Iterator[Spans]:
+        """Computing and waiting in turns, and every request of the DRAM."""
+        start, stop = self.timeline.starts, self.timeline.ends
+        edges = np.append(np.stack([np.append(0, stop[:-1]), start], axis=1).ravel(), stop[-1])
+        edges = np.append(edges, self.timeline.cycles)
+        label = np.append(np.tile([1, 0], start.size), 1)
+        there = edges[1:] > edges[:-1]
+        yield Spans(PHASES, PHASE, label[there], edges[:-1][there], edges[1:][there])
+        latency = self.spec.dram_latency_cycles
+        yield from dram_spans(DRAM, self.timeline, latency, self._bytes)
+
+    def _bytes(self, n: int, store: bool) -> Mapping[str, int]:
+        tensors = self.steps.stores if store else self.steps.loads
+        return {name: int(bursts(part[n : n + 1], self.spec)[0]) for name, part in tensors.items()}
+
+
+def step_trace(run: LayerRun) -> LayerTrace:
+    """The timeline of a run.
+
+    Raises
+    ------
+    InvariantError
+        If the run does not tell its steps.
+    """
+    result = run.result
+    if run.steps is None:
+        raise InvariantError(f"{result.layer.name}: {result.machine} told no steps")
+    timeline = run.steps.timeline(result.spec)
+    found = StepTrace(run.steps, result.spec, timeline)
+    part = Part(0, timeline.cycles, found.batches)
+    return LayerTrace(result, (STEPS, PHASES, DRAM), (part,))
