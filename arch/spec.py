@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from html import escape
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,11 +16,15 @@ from pydantic import (
 )
 
 from arch.allowed import allowed
+from arch.dram import kinds
 from arch.errors import SpecError
 from arch.node import node
 from workloads.number import shown
 
-DramKind = Literal["LPDDR4", "LPDDR", "DDR3", "DDR4", "GDDR5", "HBM2", "HMC"]
+if TYPE_CHECKING:
+    DramKind = str
+else:
+    DramKind = Literal[kinds()]  # every row of the table
 EnergyFamily = Literal["horowitz_cacti", "accelergy_aladdin"]
 NodeNm = Literal[130, 90, 65, 45, 32, 20, 16, 14, 10, 7]
 

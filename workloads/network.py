@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
@@ -233,25 +234,10 @@ def unconnected(name: str, layers: Iterable[ConvLayer], source: str) -> Network:
     return Network(name, "shapes only", source, (first.C, first.H, first.W), bare)
 
 
+# name -> module: every file of the folder of networks
 NETWORKS: Mapping[str, str] = {
-    "alexnet": "workloads.alexnet",
-    "vgg16": "workloads.vgg16",
-    "googlenet": "workloads.googlenet",
-    "googlenet_torchvision": "workloads.googlenet_torchvision",
-    "squeezenet1_0": "workloads.squeezenet1_0",
-    "squeezenet1_1": "workloads.squeezenet1_1",
-    "resnet18": "workloads.resnet18",
-    "resnet50": "workloads.resnet50",
-    "resnet152": "workloads.resnet152",
-    "mobilenet_v1": "workloads.mobilenet_v1",
-    "mobilenet_v1_050_128": "workloads.mobilenet_v1_050_128",
-    "mobilenet_v2": "workloads.mobilenet_v2",
-    "vgg16_cifar10": "workloads.vgg16_cifar10",
-    "resnet18_cifar10": "workloads.resnet18_cifar10",
-    "resnet20_cifar10": "workloads.resnet20_cifar10",
-    "resnet56_cifar10": "workloads.resnet56_cifar10",
-    "resnet152_cifar10": "workloads.resnet152_cifar10",
-    "mobilenet_v2_cifar10": "workloads.mobilenet_v2_cifar10",
+    file.stem: f"workloads.networks.{file.stem}"
+    for file in sorted((Path(__file__).parent / "networks").glob("[!_]*.py"))
 }
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from workloads.errors import WorkloadError
 from workloads.inverted_residual import inverted_residual_layers
-from workloads.mobilenet_v2_cifar10 import ROWS
 from workloads.network import (
     NETWORKS,
     Network,
@@ -16,8 +15,9 @@ from workloads.network import (
     square,
     unconnected,
 )
+from workloads.networks.mobilenet_v2_cifar10 import ROWS
+from workloads.networks.resnet20_cifar10 import STAGES
 from workloads.residual import residual_layers
-from workloads.resnet20_cifar10 import STAGES
 
 # Eyeriss (JSSC 2017) table III and nn_dataflow: name, C, K, H, R, stride, pad, groups, P, MACs.
 ALEXNET = """

@@ -4,9 +4,9 @@ The kernels are a known slip (github.com/pytorch/vision, issue 906) that its wei
 The channels are those of the paper's table; no auxiliary classifiers.
 """
 
-from workloads.googlenet import MODULES
 from workloads.inception import googlenet_layers
 from workloads.network import Network, Published
+from workloads.networks.googlenet import MODULES
 
 NETWORK = Network(
     "googlenet_torchvision",

@@ -5,8 +5,8 @@ The network that Eyeriss v2 (JETCAS 2019) was measured with.
 
 from fractions import Fraction
 
-from workloads.mobilenet_v1 import layers
 from workloads.network import Network, Published
+from workloads.networks.mobilenet_v1 import layers
 
 NETWORK = Network(
     "mobilenet_v1_050_128",
