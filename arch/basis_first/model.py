@@ -230,7 +230,6 @@ class BasisFirst(Model[BasisFirstSpec]):
         self, tensors: LayerTensors, spec: BasisFirstSpec, around: Neighbours, kept: Kept
     ) -> LayerRun:
         """Simulate one layer."""
-        assert isinstance(spec, BasisFirstSpec)
         return simulate(tensors, spec, around, kept)
 
     def trace(
