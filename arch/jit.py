@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import filelock
 import numba
 
 from workloads.user_folder import user_folder
@@ -89,20 +89,18 @@ class _SharedCache:
 
     def load_overload(self, *arguments: Any) -> Any:
         """Compiled code for a signature, or None."""
-        with _locked(fcntl.LOCK_SH):
+        with _lock():
             return self._own.load_overload(*arguments)
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep compiled code for a signature."""
-        with _locked(fcntl.LOCK_EX):
+        with _lock():
             self._own.save_overload(*arguments)
 
 
-@contextlib.contextmanager
-def _locked(how: int) -> Iterator[None]:
-    with (cache_folder() / "lock").open("a") as file:
-        fcntl.flock(file, how)
-        yield
+@cache
+def _lock() -> filelock.FileLock:
+    return filelock.FileLock(cache_folder() / "lock")
 
 
 def kernel(*, parallel: bool = False) -> Callable[[F], F]:
