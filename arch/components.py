@@ -143,7 +143,7 @@ def cells(spec: MachineSpec) -> Cells:
     --------
     >>> found = cells(MachineSpec()).multiplier(8, 8)
     >>> found.nm2, found.price.attojoules
-    (469171999, 200000)
+    (503353659, 200000)
     """
     return Cells(areas(spec), price_list(spec))
 
