@@ -7,7 +7,8 @@ import numpy as np
 from workloads.errors import WorkloadError
 from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer, IntegerModel
-from workloads.requantize import multiply_shift, storage_dtype
+from workloads.operators.conv import requantized
+from workloads.requantize import storage_dtype
 from workloads.tensors import LayerTensors
 
 Convolve = Callable[[LayerTensors], np.ndarray]
@@ -79,11 +80,10 @@ def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict
         )
     outputs = {first.name: np.ascontiguousarray(inputs).view()}
     for node in model.graph.nodes[1:]:
-        if node.op == "conv":
-            outputs[node.name] = _conv(model, node, outputs, convolve)
+        if node.layer is not None:
+            outputs[node.name] = _layer_output(model, node, outputs, convolve)
         else:
-            operands = [outputs[name] for name in node.inputs]
-            outputs[node.name] = np.ascontiguousarray(_OPERATORS[node.op](model, node, operands))
+            outputs[node.name] = _output(model, node, [outputs[name] for name in node.inputs])
         if outputs[node.name].shape[1:] != node.shape:
             raise WorkloadError(
                 f"{node.name}: the output has shape {outputs[node.name].shape[1:]}, "
@@ -118,13 +118,13 @@ def layer_tensors(
 def _shortcut(graph: Graph, node: Node, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The other operand of the addition that alone reads ``node``, if it is already there."""
     readers = graph.consumers(node.name)
-    if len(readers) != 1 or readers[0].op != "add":
+    if len(readers) != 1 or not readers[0].operator.adds:
         return None
     others = [name for name in readers[0].inputs if name != node.name]
     return outputs.get(others[0]) if len(others) == 1 else None
 
 
-def _conv(
+def _layer_output(
     model: IntegerModel, node: Node, outputs: Mapping[str, np.ndarray], convolve: Convolve
 ) -> np.ndarray:
     psums = convolve(layer_tensors(model, node, outputs))
@@ -133,85 +133,14 @@ def _conv(
         raise WorkloadError(
             f"{node.name}: psums are {psums.dtype} {psums.shape}, wanted int32 or int64 {wanted}"
         )
-    try:
-        return model.requantizers[node.name].apply(psums)
-    except WorkloadError as error:
-        raise WorkloadError(f"{node.name}: {error}") from error
+    return requantized(model, node, psums)
 
 
-def _clamp(model: IntegerModel, node: Node, values: np.ndarray) -> np.ndarray:
-    low, high = model.bounds[node.name]
-    return np.clip(values, low, high).astype(storage_dtype(low, high))
-
-
-def _rescaled(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> list[np.ndarray]:
-    rescales = model.rescales[node.name]
-    return [
-        multiply_shift(operand, rescale.multiplier, rescale.shift)
-        for operand, rescale in zip(operands, rescales, strict=True)
-    ]
-
-
-def _add(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    left, right = _rescaled(model, node, operands)
-    return _clamp(model, node, left + right)
-
-
-def _concat(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    return _clamp(model, node, np.concatenate(_rescaled(model, node, operands), axis=1))
-
-
-def _relu(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    return _clamp(model, node, operands[0].astype(np.int64))
-
-
-def _windows(node: Node, values: np.ndarray, fill: int) -> np.ndarray:
-    """The pooling windows, shape (N, C, P, Q, h, w); positions outside hold ``fill``."""
-    top, bottom, left, right = node.attributes["padding"]
-    down, across = node.attributes["stride"]
-    edges = ((0, 0), (0, 0), (top, bottom), (left, right))
-    padded = np.pad(values, edges, constant_values=fill)
-    kernel = tuple(node.attributes["kernel"])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
-    return windows[:, :, ::down, ::across]
-
-
-def _max_pool(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    below_all = int(np.iinfo(operands[0].dtype).min) - 1
-    pooled = _windows(node, operands[0].astype(np.int64), below_all).max(axis=(4, 5))
-    if pooled.size and pooled.min() == below_all:
-        raise WorkloadError(f"{node.name}: a pooling window holds nothing but padding")
-    return pooled.astype(operands[0].dtype)
-
-
-def _avg_pool(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    sums = _windows(node, operands[0].astype(np.int64), 0).sum(axis=(4, 5))
-    return _clamp(model, node, _rescaled(model, node, [sums])[0])
-
-
-def _slice(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    start, stop, step = (node.attributes[key] for key in ("start", "stop", "step"))
-    index = [slice(None)] * 4
-    index[node.attributes["axis"]] = slice(start, stop, step)
-    return operands[0][tuple(index)]
-
-
-def _pad(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    before, after, top, bottom, left, right = node.attributes["padding"]
-    return np.pad(operands[0], ((0, 0), (before, after), (top, bottom), (left, right)))
-
-
-def _flatten(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    return operands[0].reshape(operands[0].shape[0], -1, 1, 1)
-
-
-_OPERATORS: Mapping[str, Callable[[IntegerModel, Node, list[np.ndarray]], np.ndarray]] = {
-    "add": _add,
-    "concat": _concat,
-    "relu": _relu,
-    "max_pool": _max_pool,
-    "avg_pool": _avg_pool,
-    "slice": _slice,
-    "pad": _pad,
-    "flatten": _flatten,
-}
+def _output(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:
+    """The output of an operator that no machine computes, clamped to its bounds."""
+    values = node.operator.integers(model, node, operands)
+    bounds = node.operator.bounds(model, node)
+    if bounds is None:
+        return np.ascontiguousarray(values.astype(operands[0].dtype, copy=False))
+    clamped = np.clip(values.astype(np.int64, copy=False), *bounds)
+    return np.ascontiguousarray(clamped.astype(storage_dtype(*bounds)))

@@ -4,46 +4,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any
+
+import numpy as np
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
 from workloads.network import Handover
+from workloads.operator import Operator
+from workloads.operators import NAMES, operator
 
-Op = Literal[
-    "input", "conv", "add", "concat", "max_pool", "avg_pool", "relu", "slice", "pad", "flatten"
-]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator.  ``shape`` is its output (C, H, W) for one image.
+    """One operator and the tensor that it makes.
 
-    Attributes by operator (all JSON values):
-
-    ========= ===============================================================================
-    conv      ``layer`` set; fully connected layers are 1x1 convolutions behind a flatten
-    max_pool  ``kernel`` [h, w], ``stride`` [h, w], ``padding`` [top, bottom, left, right]
-    avg_pool  as max_pool; padded zeros count in the mean
-    slice     ``axis`` 1..3 of (N, C, H, W), ``start``, ``stop``, ``step``
-    pad       ``padding`` [c_before, c_after, top, bottom, left, right], zeros
-    flatten   (C, H, W) to (C*H*W, 1, 1)
-    relu      one that could not be fused into its producer
-    ========= ===============================================================================
-
-    ``relu`` (bool) and ``maximum`` (6.0 for ReLU6, else None) on conv, add, concat, avg_pool and
-    relu state the activation fused behind the operator.
+    Parameters
+    ----------
+    name : of the node and of its tensor
+    op : the operator, a file in ``workloads/operators``, which says what it means
+    inputs : names of the nodes that it reads
+    shape : of the output, (C, H, W) for one image
+    layer : where a machine computes it; fully connected layers are 1x1 convolutions
+    relu, maximum : the activation fused behind it, where the operator clamps; ``maximum`` is 6.0
+        for ReLU6, else None
+    attributes : what the operator asks for, JSON values
     """
 
     name: str
-    op: Op
+    op: str
     inputs: tuple[str, ...]
     shape: tuple[int, int, int]
     layer: ConvLayer | None = None
     relu: bool = False
     maximum: float | None = None
     attributes: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+    @property
+    def operator(self) -> Operator:
+        """What the node's operator is."""
+        return operator(self.op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Graph:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for position, node in enumerate(self.nodes):
-            if node.op not in get_args(Op):
+            if node.op not in NAMES:
                 raise WorkloadError(f"{self.name}: {node.name}: unknown operator {node.op!r}")
             if (node.op == "input") != (position == 0):
                 raise WorkloadError(f"{self.name}: wanted exactly one input, as the first node")
@@ -73,7 +75,7 @@ class Graph:
                     raise WorkloadError(
                         f"{self.name}: {node.name} reads {operand!r}, which no earlier node makes"
                     )
-            if (node.op == "conv") != (node.layer is not None):
+            if node.operator.has_layer != (node.layer is not None):
                 raise WorkloadError(f"{self.name}: {node.name}: layer and operator disagree")
             seen.add(node.name)
         if len(self.nodes) < 2:
@@ -89,7 +91,7 @@ class Graph:
     @property
     def convs(self) -> tuple[Node, ...]:
         """The convolutions, in execution order."""
-        return tuple(node for node in self.nodes if node.op == "conv")
+        return tuple(node for node in self.nodes if node.layer is not None)
 
     @property
     def layers(self) -> tuple[ConvLayer, ...]:
@@ -112,18 +114,17 @@ class Graph:
         padding or slicing of channels, and the network's input, have no producer.
         """
         node = self[name]
-        if node.op == "conv":
+        if node.layer is not None:
             return (name,)
-        if node.op == "concat":
-            parts = [self.producers(operand) for operand in node.inputs]
-            return tuple(p for part in parts for p in part) if all(parts) else ()
-        if node.op == "input" or (
-            node.op == "flatten" and self[node.inputs[0]].shape[1:] != (1, 1)
-        ):
+        channels = [self[operand].shape[0] for operand in node.inputs]
+        sources = node.operator.sources(node, channels)
+        if sources is None:
             return ()
-        if node.op in ("pad", "slice") and node.shape[0] != self[node.inputs[0]].shape[0]:
-            return ()
-        return self.producers(node.inputs[0])
+        for count in (1, len(channels)):
+            if np.array_equal(sources[:, 0], np.arange(sum(channels[:count]))):
+                parts = [self.producers(operand) for operand in node.inputs[:count]]
+                return tuple(p for part in parts for p in part) if all(parts) else ()
+        return ()
 
     def readers(self, name: str) -> frozenset[str]:
         """The convolutions that read ``name``, directly or through other operators.
@@ -137,7 +138,7 @@ class Graph:
             if here == self.output.name:
                 found.add(here)
             for node in self.consumers(here):
-                if node.op == "conv":
+                if node.layer is not None:
                     found.add(node.name)
                 elif node.name not in seen:
                     seen.add(node.name)

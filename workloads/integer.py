@@ -51,9 +51,9 @@ class IntegerModel:
     graph : Graph
     layers : LayerWeights per convolution
     requantizers : Requantizer per convolution (clamping performs its fused activation)
-    rescales : per add, concat and avg_pool node, one Rescale per operand (for an average pool the
+    rescales : per node whose operator rescales, one Rescale per operand (for an average pool the
         one operand is the window's sum)
-    bounds : (low, high) per add, concat, avg_pool and relu node, applied after the rescaling
+    bounds : (low, high) per node whose operator has bounds, applied after the rescaling
     image : ImageQuantizer
     output_scale : float, value of one step of the logits (for reading them, never for computing)
     provenance : JSON values: method, options, seed, data, accuracies, version
@@ -79,12 +79,5 @@ class IntegerModel:
 
     def __post_init__(self) -> None:
         for node in self.graph.nodes:
-            wanted: tuple[Mapping[str, object], ...] = ()
-            if node.op == "conv":
-                wanted = (self.layers, self.requantizers)
-            elif node.op in ("add", "concat", "avg_pool"):
-                wanted = (self.rescales, self.bounds)
-            elif node.op == "relu":
-                wanted = (self.bounds,)
-            if any(node.name not in table for table in wanted):
+            if any(node.name not in getattr(self, table) for table in node.operator.stores):
                 raise WorkloadError(f"{self.graph.name}: {node.name} ({node.op}) has no integers")

@@ -8,10 +8,10 @@ import numpy as np
 
 from escalate.capture.network import FloatNetwork
 from escalate.errors import CaptureError
-from workloads.graph import Graph, Node, Op
+from workloads.check_node import check_node
+from workloads.errors import WorkloadError
+from workloads.graph import Graph, Node
 from workloads.layer import ConvLayer
-
-FUSIBLE = ("conv", "add", "concat", "avg_pool", "relu")
 
 
 @dataclass(slots=True)
@@ -35,8 +35,8 @@ class Draft:
         Examples
         --------
         >>> draft = Draft("net")
-        >>> draft.add("add", "add", (), (1, 1, 1)), draft.fresh("add")
-        ('add', 'add_2')
+        >>> draft.add("image", "input", (), (1, 1, 1)), draft.fresh("image")
+        ('image', 'image_2')
         """
         name, count = wanted, 1
         while name in self.nodes:
@@ -47,14 +47,25 @@ class Draft:
     def add(
         self,
         wanted: str,
-        op: Op,
+        op: str,
         inputs: tuple[str, ...],
         shape: tuple[int, int, int],
         attributes: Mapping[str, Any] | None = None,
     ) -> str:
-        """Append an operator that has no weights and return its name."""
+        """Append an operator that has no weights and return its name.
+
+        Raises
+        ------
+        CaptureError
+            If the operator does not make ``shape`` of its operands.
+        """
         name = self.fresh(wanted)
-        self.nodes[name] = Node(name, op, inputs, shape, attributes=attributes or {})
+        node = Node(name, op, inputs, shape, attributes=attributes or {})
+        try:
+            check_node(node, [self.nodes[each].shape for each in inputs])
+        except WorkloadError as error:
+            raise CaptureError(f"{self.name}: {error}") from error
+        self.nodes[name] = node
         return name
 
     def add_conv(
@@ -92,14 +103,14 @@ class Draft:
         )
 
     def _ordered(self) -> tuple[Node, ...]:
-        """The nodes, slices and pads moved up to right behind their operand.
+        """The nodes, slices and pads (what runs early) moved up to right behind their operand.
 
         So a shortcut made of them is there when the convolution in front of its addition runs.
         """
         names: list[str] = []
         for node in self.nodes.values():
-            moves_up = node.op in ("slice", "pad")
-            place = names.index(node.inputs[0]) + 1 if moves_up else len(names)
+            early = node.operator.runs_early
+            place = names.index(node.inputs[0]) + 1 if early else len(names)
             names.insert(place, node.name)
         return tuple(self.nodes[name] for name in names)
 

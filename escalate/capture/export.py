@@ -11,16 +11,16 @@ import torch
 from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
+from escalate.capture import operators
+from escalate.capture.aten import Call, State, shape_of
 from escalate.capture.draft import Draft
 from escalate.capture.network import FloatNetwork
-from escalate.capture.operators import OPERATORS, Call, State, shape_of
 from escalate.errors import CaptureError
 
 IDENTITIES = frozenset(
     ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "positive", "requires_grad")
 )
 DROPOUTS = frozenset(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"))
-RESHAPES = frozenset(("flatten", "view", "reshape", "squeeze", "unsqueeze", "slice"))
 MODULE_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -227,6 +227,7 @@ def _aliases(node: fx.Node) -> list[tuple[fx.Node, bool]]:
 
 def _drop_identities(graph: fx.Graph, name: str) -> None:
     """Let readers of operators that change nothing read the operand instead."""
+    known = operators.aten()
     for node in list(graph.nodes):
         if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
             continue
@@ -236,7 +237,7 @@ def _drop_identities(graph: fx.Graph, name: str) -> None:
             raise _fail(node, name, "drops values in evaluation mode")
         if (
             operator in IDENTITIES | DROPOUTS
-            or (operator in RESHAPES and same_shape)
+            or (same_shape and operator in known and known[operator].arranges)
             or (operator in ("to", "_to_copy") and _same_type(node, source))
         ):
             node.replace_all_uses_with(source)
@@ -273,6 +274,7 @@ def _live(output: fx.Node) -> frozenset[fx.Node]:
 
 def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> FloatNetwork:
     draft, values, state = Draft(name), {}, _state(program)
+    known = operators.aten()
     (user_input,) = program.graph_signature.user_inputs
     live = _live(program.graph.output_node())
     for node in program.graph.nodes:
@@ -280,12 +282,12 @@ def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> 
             _, c, h, w = shape_of(node)
             values[node] = draft.add("input", "input", (), (c, h, w))
         elif node.op == "call_function" and node in live:
-            if _operator(node) not in OPERATORS:
+            if _operator(node) not in known:
                 raise _fail(node, name, "not a supported operator")
             call = Call(
                 node, _operator(node), _path(node), _arguments(node), draft, values, state, live
             )
-            values[node] = OPERATORS[_operator(node)](call)
+            values[node] = known[_operator(node)].read(call)
     if result not in values:
         raise CaptureError(f"{name}: the module returns no tensor computed from its input")
     return draft.finish(values[result])

@@ -1,7 +1,7 @@
 """onnx_module: an ONNX file as a torch module, which ``capture`` then reads like any other.
 
 Only the operators that ``capture`` knows are translated, each to the torch function that says the
-same, see ``escalate.capture.onnx_operators``; an attribute that is not honoured is refused.
+same, see ``escalate/capture/operators``; an attribute that is not honoured is refused.
 Numbers that the file computes from shapes or constants alone stay NumPy arrays.
 """
 
@@ -17,14 +17,14 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import nn
 
-from escalate.capture.onnx_operators import OPERATORS, Operator, Value
+from escalate.capture import operators
+from escalate.capture.onnx_operator import Onnx, Value
 from escalate.errors import CaptureError
 from workloads.number import is_whole, shown
 from workloads.read_file import why_unread
 
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
-TRAINED = ("BatchNormalization", "Dropout")
 DOMAINS = ("", "ai.onnx")
 MOST_SIDE = 1 << 16  # of an image
 TENSOR_ERRORS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, OSError)
@@ -142,9 +142,9 @@ class Step:
         self.path, self.opset = owner.path, owner.opset
         if node.domain not in DOMAINS:
             self.fail(f"of the domain {shown(node.domain)}, wanted ONNX's own operators")
-        if self.kind not in OPERATORS:
+        if self.kind not in operators.onnx():
             self.fail("not a supported operator")
-        self.operator: Operator = OPERATORS[self.kind]
+        self.operator: Onnx = operators.onnx()[self.kind]
         self.attributes = {each.name: self._attribute(each) for each in node.attribute}
         self._check()
         self.module: nn.Module | None = None
@@ -182,7 +182,7 @@ class Step:
             if name not in self.attributes:
                 self.fail(f"attribute {name} is missing")
         if (
-            self.kind in TRAINED
+            self.operator.trained
             and self.opset < INFERENCE_OPSET
             and "is_test" not in self.attributes
         ):

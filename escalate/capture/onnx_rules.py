@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from workloads.number import is_whole
 
@@ -46,6 +45,12 @@ def only(*values: Any) -> Rule:
     return Rule(" or ".join(map(str, values)), lambda value: value in values)
 
 
+def _is_element(value: object) -> bool:
+    from onnx import helper
+
+    return value in helper.get_all_tensor_dtypes()
+
+
 def _axis(value: object) -> bool:
     return _whole(value, -4, 3)
 
@@ -67,29 +72,14 @@ AUTO_PAD = only("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 TENSOR = Rule("a tensor", lambda v: isinstance(v, np.ndarray))
 NUMBERS = Rule("numbers", lambda v: np.ndim(v) <= 1)
 FLOATS = ("FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE")
-ELEMENTS = Rule("a type of numbers", lambda v: v in helper.get_all_tensor_dtypes())
-DROPPED: Rules = {"is_test": only(1), "ratio": ANYTHING, "seed": ANYTHING}
+ELEMENTS = Rule("a type of numbers", _is_element)
 WINDOW: Rules = {"kernel_shape": TWO, "strides": TWO, "pads": FOUR, "auto_pad": AUTO_PAD}
 POOL: Rules = {**WINDOW, "ceil_mode": FLAG, "dilations": ONES}
 CONV: Rules = {**WINDOW, "group": GROUPS, "dilations": TWO}
-NORM: Rules = {
-    "epsilon": NUMBER,
-    "momentum": ANYTHING,
-    "consumed_inputs": ANYTHING,
-    "spatial": only(1),
-    "is_test": only(1),
-    "training_mode": only(0),
-}
-TIMES: Rules = {
-    "alpha": NUMBER,
-    "beta": NUMBER,
-    "transA": only(0),
-    "transB": FLAG,
-    "broadcast": FLAG,
-}
-ADD: Rules = {"broadcast": only(0), "axis": ANYTHING, "consumed_inputs": ANYTHING}
 
 
 def is_floating(element: int) -> bool:
     """Whether a type of ONNX is one of floating point, of 16 bits or more."""
+    from onnx import TensorProto
+
     return TensorProto.DataType.Name(element) in FLOATS

@@ -48,11 +48,12 @@ def lower(
     rescales: dict[str, tuple[Rescale, ...]] = {}
     bounds: dict[str, tuple[int, int]] = {}
     for node in module.graph.nodes:
-        if node.op == "conv":
+        stores = node.operator.stores
+        if node.layer is not None:
             layers[node.name], requantizers[node.name] = _conv(module, node, spans, exact)
-        elif node.op in ("add", "concat", "avg_pool"):
+        if "rescales" in stores:
             rescales[node.name] = _rescales(node, spans)
-        if node.op in ("add", "concat", "avg_pool", "relu"):
+        if "bounds" in stores:
             bounds[node.name] = (spans[node.name].low, spans[node.name].high)
     return IntegerModel(
         graph=module.graph,
@@ -105,9 +106,9 @@ def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:
 
 def _rescales(node: Node, spans: Mapping[str, Range]) -> tuple[Rescale, ...]:
     """One rescale per operand; a mean pool divides its window's sum on the way."""
-    share = 1.0
-    if node.op == "avg_pool":
-        height, width = node.attributes["kernel"]
-        share = 1.0 / (height * width)
     target = spans[node.name].scale
-    return tuple(rescale(node.name, spans[name].scale * share / target) for name in node.inputs)
+    shares = node.operator.shares(node)
+    return tuple(
+        rescale(node.name, spans[name].scale * share / target)
+        for name, share in zip(node.inputs, shares, strict=True)
+    )

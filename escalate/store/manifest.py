@@ -5,14 +5,15 @@ convolution come from its operand, defaults are left out.  The manifest counts a
 size, so it is stored compressed.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workloads.check_node import check_node
-from workloads.graph import Graph, Node, Op
+from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
+from workloads.operators import NAMES, operator
 from workloads.requantize import storage_dtype
 from workloads.tensors import MOST_SCALE
 
@@ -28,6 +29,11 @@ Int32 = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
 Scale = Annotated[int, Field(ge=1, le=MOST_SCALE)]
 Positive = Annotated[float, Field(gt=0)]
 Level = Annotated[int, Field(ge=-(1 << 15), lt=1 << 15)]  # of what a tensor holds
+
+if TYPE_CHECKING:
+    Op = str
+else:
+    Op = Literal[NAMES]  # the operators that there are, which no type checker knows
 
 
 class _Part(BaseModel):
@@ -77,11 +83,11 @@ class Entry(_Part):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        conv = self.op == "conv"
+        has_layer = operator(self.op).has_layer
         for field in ("kernel", "requantizer"):
-            if (getattr(self, field) is not None) != conv:
+            if (getattr(self, field) is not None) != has_layer:
                 raise ValueError(f"{self.name}: {field} and op disagree")
-        if (self.shape is None) != conv:
+        if (self.shape is None) != has_layer:
             raise ValueError(f"{self.name}: shape and op disagree")
         return self
 
@@ -152,7 +158,7 @@ def describe(model: IntegerModel, digests: dict[str, str], payloads: dict[str, i
     entries = []
     for index, node in enumerate(model.graph.nodes):
         fields = _operator_fields(model, node)
-        if node.op == "conv":
+        if node.layer is not None:
             fields = _conv_fields(model, node)
             fields["payload"] = payloads.get(node.name)
             if node.name in payloads:
@@ -197,12 +203,12 @@ def _inputs(entry: Entry, position: int) -> tuple[int, ...]:
 
 def _check_integers(entry: Entry, operands: int) -> None:
     """Whether an operator has its integers, and no others."""
-    rescaled = entry.op in ("add", "concat", "avg_pool")
+    stores = operator(entry.op).stores
     count = None if entry.rescales is None else len(entry.rescales)
-    wanted = operands if rescaled else None
+    wanted = operands if "rescales" in stores else None
     if count != wanted:
         raise ValueError(f"{entry.name}: has {count or 'no'} rescales, wanted {wanted or 'none'}")
-    if (entry.bounds is not None) != (rescaled or entry.op == "relu"):
+    if (entry.bounds is not None) != ("bounds" in stores):
         raise ValueError(f"{entry.name}: bounds and op disagree")
     if entry.bounds is not None:
         low, high = entry.bounds

@@ -10,7 +10,6 @@ from escalate.errors import DecompositionError
 from workloads.graph import Graph
 
 Calibration = Literal["max", "percentile", "mse"]
-OWNERS = ("input", "conv", "add", "concat", "avg_pool")
 PERCENTILE = 99.99  # Assumption: the share of magnitudes that "percentile" leaves unclipped
 MSE_CANDIDATES = 80  # clips tried by "mse": maximum times 1/80, 2/80 .. 1
 LOGIT_HEADROOM = 2.0  # Assumption: logits may grow to twice the largest one seen in calibration
@@ -118,11 +117,10 @@ def logit_range(sample: np.ndarray) -> Range:
 def owner(graph: Graph, name: str) -> str:
     """The node that settles the range of the tensor ``name``.
 
-    The input, convolutions, additions, concatenations and mean pools have ranges of their own;
-    all other operators pass on the range of what they read.
+    Some operators have a range of their own, all others pass on the range of what they read.
     """
     node = graph[name]
-    return name if node.op in OWNERS else owner(graph, node.inputs[0])
+    return name if node.operator.owns_range else owner(graph, node.inputs[0])
 
 
 def limits(graph: Graph, *, signed_input: bool) -> dict[str, tuple[int, int]]:
@@ -134,18 +132,13 @@ def limits(graph: Graph, *, signed_input: bool) -> dict[str, tuple[int, int]]:
     signed: dict[str, bool] = {}
     found: dict[str, tuple[int, int]] = {}
     for node in graph.nodes:
-        operands = [signed[name] for name in node.inputs]
-        if node.op == "input":
-            signed[node.name] = signed_input
-        elif node.op == "conv":
-            signed[node.name] = not node.relu
-        else:
-            signed[node.name] = any(operands) and not (node.relu or node.op == "relu")
-        if node.op in OWNERS:
+        operands = [signed[name] for name in node.inputs] or [signed_input]
+        signed[node.name] = node.operator.signed(node, operands)
+        if node.operator.owns_range:
             found[node.name] = (-127, 127) if signed[node.name] else (0, 255)
     last = owner(graph, graph.output.name)
     shared = any(owner(graph, conv.inputs[0]) == last for conv in graph.convs)
-    if not shared and graph[last].op != "input":
+    if not shared and graph[last].inputs:
         found[last] = (-32768, 32767) if signed[last] else (0, 32767)
     return found
 
@@ -160,13 +153,14 @@ def tensor_ranges(graph: Graph, owned: Mapping[str, Range]) -> dict[str, Range]:
     """
     found: dict[str, Range] = {}
     for node in graph.nodes:
-        if node.op in OWNERS:
+        operator = node.operator
+        if operator.owns_range:
             if node.name not in owned:
                 raise DecompositionError(f"{node.name}: the tensor has no calibrated range")
             found[node.name] = owned[node.name]
         else:
             found[node.name] = found[node.inputs[0]]
-        if node.op == "relu" or (node.relu and node.op in OWNERS):
+        if operator.rectifies(node) and operator.clamps:
             found[node.name] = _rectified(found[node.name], node.maximum)
     return found
 

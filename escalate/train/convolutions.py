@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from escalate.ternary.decompose import decompose
 from escalate.ternary.quantize import WEIGHT_LIMIT, quantize_basis, quantize_weights
@@ -19,6 +18,7 @@ from escalate.ternary.ternary import TernaryLayer, refit, ternary_layer
 from escalate.train.granularity import granularity as granularity_of
 from escalate.train.straight_through import round_to_step, ternary
 from workloads.layer import ConvLayer
+from workloads.operators.conv import float_convolution
 from workloads.weights import LayerWeights
 
 
@@ -57,20 +57,8 @@ class Convolution(nn.Module):
 
         ``input_step`` is the value of one integer step of the inputs; None for exact inputs.
         """
-        top, bottom, left, right = self.layer.padding
-        padding = (top, left)
-        if top != bottom or left != right:
-            inputs = functional.pad(inputs, (left, right, top, bottom))
-            padding = (0, 0)
-        return functional.conv2d(
-            inputs,
-            self.weight(),
-            self.bias if input_step is None else self.bias_on_grid(input_step),
-            stride=self.layer.stride,
-            padding=padding,
-            dilation=self.layer.dilation,
-            groups=self.layer.groups,
-        )
+        bias = self.bias if input_step is None else self.bias_on_grid(input_step)
+        return float_convolution(self.layer, inputs, self.weight(), bias)
 
 
 class FloatConvolution(Convolution):

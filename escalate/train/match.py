@@ -52,7 +52,7 @@ def match_statistics(
         for node in module.graph.nodes[1:]:
             mine = [ours[name] for name in node.inputs]
             wanted = [theirs[name] for name in node.inputs]
-            if node.op == "conv":
+            if node.layer is not None:
                 convolution = module.convolution(node.name)
                 if not isinstance(convolution, QuantizedConvolution):
                     raise DecompositionError(f"{node.name}: the convolution is still in floats")

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from escalate.capture.network import FloatNetwork
 from escalate.errors import DecompositionError
-from escalate.train.activation_range import OWNERS, Range, tensor_ranges
+from escalate.train.activation_range import Range, tensor_ranges
 from escalate.train.convolutions import Convolution, FloatConvolution
 from escalate.train.straight_through import fake_quantize, round_to_step
 from workloads.graph import Graph, Node
@@ -92,15 +92,15 @@ class GraphModule(nn.Module):
     ) -> torch.Tensor:
         """The output of one node, float (N, C, H, W), from the tensors it reads."""
         span = self.tensor_ranges[node.name] if self.tensor_ranges is not None else None
-        if span is not None and node.op in ("add", "concat"):
+        if span is not None and node.operator.rounds_operands:
             step = torch.tensor(span.scale)
             operands = [round_to_step(operand, step) for operand in operands]
-        if node.op == "conv":
+        if node.layer is not None:
             spans = self.tensor_ranges
             input_step = None if spans is None else spans[node.inputs[0]].scale
             value = self.convolution(node.name)(operands[0], input_step)
         else:
-            value = OPERATORS[node.op](node, operands)
+            value = node.operator.floats(node, operands)
         return self.activated(node, value, observe)
 
     def activated(
@@ -108,15 +108,16 @@ class GraphModule(nn.Module):
     ) -> torch.Tensor:
         """The value of a node behind its activation function and its rounding."""
         span = self.tensor_ranges[node.name] if self.tensor_ranges is not None else None
-        if span is not None and node.op in OWNERS and observe is None:
+        operator = node.operator
+        if span is not None and operator.owns_range and observe is None:
             return fake_quantize(value, span, relu=node.relu, maximum=node.maximum)
-        if node.relu or node.op == "relu":
+        if operator.rectifies(node):
             value = functional.relu(value)
-        if node.op == "relu" and span is not None:
+        if operator.clamps and not operator.owns_range and span is not None:
             return value.clamp(max=span.limit)  # a ReLU6 ends on the grid, near 6
         if node.maximum is not None:
             value = value.clamp(max=node.maximum)
-        if node.op not in OWNERS:
+        if not operator.owns_range:
             return value
         if observe is not None:
             observe(node.name, value)
@@ -132,45 +133,3 @@ def float_module(network: FloatNetwork) -> GraphModule:
             node.layer, network.weights[node.name], network.biases[node.name]
         )
     return GraphModule(network.graph, convolutions)
-
-
-def _padded(node: Node, values: torch.Tensor, fill: float) -> torch.Tensor:
-    top, bottom, left, right = node.attributes["padding"]
-    if not (top or bottom or left or right):
-        return values
-    return functional.pad(values, (left, right, top, bottom), value=fill)
-
-
-def _max_pool(node: Node, operands: list[torch.Tensor]) -> torch.Tensor:
-    kernel, stride = node.attributes["kernel"], node.attributes["stride"]
-    padded = _padded(node, operands[0], float("-inf"))
-    return functional.max_pool2d(padded, tuple(kernel), tuple(stride))
-
-
-def _avg_pool(node: Node, operands: list[torch.Tensor]) -> torch.Tensor:
-    kernel, stride = node.attributes["kernel"], node.attributes["stride"]
-    return functional.avg_pool2d(_padded(node, operands[0], 0.0), tuple(kernel), tuple(stride))
-
-
-def _slice(node: Node, operands: list[torch.Tensor]) -> torch.Tensor:
-    start, stop, step = (node.attributes[field] for field in ("start", "stop", "step"))
-    index = [slice(None)] * 4
-    index[node.attributes["axis"]] = slice(start, stop, step)
-    return operands[0][tuple(index)]
-
-
-def _pad(node: Node, operands: list[torch.Tensor]) -> torch.Tensor:
-    before, after, top, bottom, left, right = node.attributes["padding"]
-    return functional.pad(operands[0], (left, right, top, bottom, before, after))
-
-
-OPERATORS: Mapping[str, Callable[[Node, list[torch.Tensor]], torch.Tensor]] = {
-    "add": lambda node, operands: operands[0] + operands[1],
-    "concat": lambda node, operands: torch.cat(operands, dim=1),
-    "max_pool": _max_pool,
-    "avg_pool": _avg_pool,
-    "relu": lambda node, operands: operands[0],
-    "slice": _slice,
-    "pad": _pad,
-    "flatten": lambda node, operands: operands[0].flatten(1)[:, :, None, None],
-}

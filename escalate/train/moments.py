@@ -34,7 +34,7 @@ def input_moments(
         for start in range(0, len(pixels), BATCH):
             images = image_tensor(image, pixels[start : start + BATCH]).to(device)
             for node, operands, _ in module.walk(images):
-                if node.op == "conv":
+                if node.layer is not None:
                     power = operands[0].double().square().mean(dim=(2, 3)).sum(dim=0)
                     sums[node.name] = sums.get(node.name, 0.0) + power
     return {name: (total / len(pixels)).cpu().numpy() for name, total in sums.items()}

@@ -17,6 +17,7 @@ from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
+from workloads.operators import conv
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
 
@@ -151,9 +152,9 @@ def test_psums_beyond_32_bits_are_refused():
 def test_sums_beyond_exact_float64_are_refused(monkeypatch):
     model = one_layer(np.full((1, 1, 1, 1), 127, np.int8))
     pixels = np.full((1, 1, 2, 2), 255, np.uint8)
-    monkeypatch.setattr(integer, "EXACT_FLOAT64", 127 * 255 + 1)
+    monkeypatch.setattr(conv, "EXACT_FLOAT64", 127 * 255 + 1)
     integer.predict(model, pixels)
-    monkeypatch.setattr(integer, "EXACT_FLOAT64", 127 * 255)
+    monkeypatch.setattr(conv, "EXACT_FLOAT64", 127 * 255)
     with pytest.raises(WorkloadError, match="only: psums may reach 2\\^53"):
         integer.predict(model, pixels)
 

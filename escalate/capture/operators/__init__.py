@@ -1,0 +1,37 @@
+"""How torch.export and ONNX spell each operator; a file for each, which is found by itself.
+
+A file says in ``ATEN``, by ATen name (without overload and the underscore of in-place forms), what
+adds the operator to a graph, and in ``ONNX``, by ONNX's name, which torch function it is.  Only
+spellings belong here: what an operator means is said in ``workloads/operators``.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from escalate.capture.aten import Aten
+    from escalate.capture.onnx_operator import Onnx
+
+
+@cache
+def aten() -> "Mapping[str, Aten]":
+    """The ATen operators that are read, by name."""
+    return _collected("ATEN")
+
+
+@cache
+def onnx() -> "Mapping[str, Onnx]":
+    """The ONNX operators that are read, by name."""
+    return _collected("ONNX")
+
+
+def _collected(table: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in iter_modules(__path__):
+        own = getattr(import_module(f"{__name__}.{each.name}"), table, {})
+        assert not found.keys() & own, f"{each.name}: spells what another file spells"
+        found |= own
+    return found

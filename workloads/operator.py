@@ -1,0 +1,175 @@
+"""Operator: what an operator of a graph is; each file in ``workloads/operators`` holds one.
+
+An operator says everything about itself: its attributes and the shape it makes, what it computes
+in integers (in NumPy and, independently, in torch) and in floats, and what it does to channels,
+scales and bounds.  Interpreters, importers, calibration, lowering, removal and model files ask it
+and know no operator by name.  torch is imported inside functions only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from workloads.channels import Classes
+    from workloads.graph import Node
+    from workloads.integer import IntegerModel
+
+Shape = tuple[int, int, int]
+ANY_NUMBER = 1 << 16
+
+
+class Whole(NamedTuple):
+    """An attribute: a list of so many whole numbers, each ``least`` or more; of 1, the number."""
+
+    numbers: int
+    least: int
+
+
+class Operator:
+    """One kind of node.  A subclass overrides what differs from these defaults.
+
+    A node makes one tensor.  What has several outputs, such as a split, is several nodes, one for
+    each of them, whose attributes say which part they take.
+
+    Attributes
+    ----------
+    operands : fewest and most tensors that a node reads
+    attributes : what ``Node.attributes`` holds, by name; every one of them must be there
+    stores : the tables of ``IntegerModel`` in which each node has its integers
+    has_layer : ``Node.layer`` is set, and a machine computes the node
+    owns_range : its output has a scale of its own; otherwise it has that of the first operand
+    rounds_operands : each operand is rounded to the output's scale before anything is computed
+    keeps_zero : an output is 0 wherever everything that it is made of is 0
+    adds : it is the sum of its operands, one of which a machine may add to the other as it computes
+    runs_early : it only picks or places numbers, and runs right behind its operand
+    """
+
+    operands: tuple[int, int] = (1, 1)
+    attributes: Mapping[str, Whole] = {}
+    stores: tuple[str, ...] = ()
+    has_layer: bool = False
+    owns_range: bool = False
+    rounds_operands: bool = False
+    keeps_zero: bool = True
+    adds: bool = False
+    runs_early: bool = False
+
+    # Shape.
+
+    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
+        """(C, H, W) of the output, from those of the operands and the node's attributes.
+
+        Raises
+        ------
+        WorkloadError
+            If the operands or the attributes do not fit; names the node.
+        """
+        raise NotImplementedError(f"{type(self).__name__} infers no shape")
+
+    # What it computes.  The activation behind it and the clamp to its bounds are done by those
+    # who call, for all operators alike.
+
+    def integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """The exact output in NumPy, any integer type, of uint8, int8 or int16 (N, C, H, W)."""
+        raise NotImplementedError(f"{type(self).__name__} computes no integers")
+
+    def torch_integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
+    ) -> "torch.Tensor":
+        """The same integers in torch, int64, of int64 operands; written without ``integers``."""
+        raise NotImplementedError(f"{type(self).__name__} computes no integers in torch")
+
+    def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """The output in floats.  Weights and biases, where it has some, are further operands."""
+        raise NotImplementedError(f"{type(self).__name__} computes no floats")
+
+    # Scales and bounds.
+
+    @property
+    def clamps(self) -> bool:
+        """Whether its integers end in a clamp, into which an activation can be fused."""
+        return "bounds" in self.stores or "requantizers" in self.stores
+
+    def bounds(self, model: "IntegerModel", node: "Node") -> tuple[int, int] | None:
+        """Lowest and highest integer of the output; None for those of the operand's type."""
+        return model.bounds[node.name] if "bounds" in self.stores else None
+
+    def rectifies(self, node: "Node") -> bool:
+        """Whether a ReLU is part of the node."""
+        return node.relu
+
+    def signed(self, node: "Node", operands: Sequence[bool]) -> bool:
+        """Whether the output may be negative, given whether each operand may."""
+        return any(operands) and not self.rectifies(node)
+
+    def shares(self, node: "Node") -> tuple[float, ...]:
+        """What each operand is multiplied with beside the ratio of its scale to the output's."""
+        return (1.0,) * len(node.inputs)
+
+    # Channels.  Operands lie side by side: the second one's channels are counted behind the
+    # first one's.
+
+    def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray | None:
+        """Of which channels of the operands each output channel is made; None if of its own.
+
+        Parameters
+        ----------
+        channels : how many each operand has
+
+        Returns
+        -------
+        int64 of shape (C, any number); -1 stands for zeros that come from nowhere
+        """
+        return np.arange(channels[0])[:, None]
+
+    def keeps_operands(self, node: "Node") -> bool:
+        """Whether no channel of its operands may be taken out."""
+        return False
+
+    def classes(
+        self, node: "Node", operands: Sequence[np.ndarray], classes: "Classes"
+    ) -> np.ndarray:
+        """The class of each output channel, int64 (C,), given those of the operands' channels."""
+        joined = np.concatenate(operands)
+        if self.keeps_operands(node):
+            classes.fix(joined)
+        sources = self.sources(node, [each.size for each in operands])
+        assert sources is not None
+        made = sources[:, 0] < 0
+        found = joined[np.maximum(sources[:, 0], 0)]
+        found[made] = classes.fresh(int(made.sum()))
+        for others in sources[:, 1:].T:
+            classes.join(found, joined[others])
+        return found
+
+    def zeros(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Which output channels are 0 for every image, bool (C,), given which of the operands'."""
+        sources = self.sources(node, [each.size for each in operands])
+        if sources is None or not self.keeps_zero:
+            return np.zeros(node.shape[0], bool)
+        joined = np.concatenate([*operands, [True]])  # the last one stands at -1
+        found: np.ndarray = joined[sources].all(axis=1)
+        return found
+
+    def used(
+        self, model: "IntegerModel", node: "Node", wanted: np.ndarray, channels: Sequence[int]
+    ) -> list[np.ndarray]:
+        """Which channels of each operand matter, bool, if of the output the ``wanted`` ones do."""
+        sources = self.sources(node, channels)
+        assert sources is not None
+        needed = np.zeros(sum(channels) + 1, bool)
+        needed[sources[wanted]] = True
+        return np.split(needed[:-1], np.cumsum(channels)[:-1])
+
+    def smaller(self, node: "Node", operands: Sequence[np.ndarray], kept: np.ndarray) -> "Node":
+        """The node when only some channels are left, bool (C,) of each operand and the output."""
+        return replace(node, shape=(int(kept.sum()), *node.shape[1:]))

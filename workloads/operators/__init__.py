@@ -1,0 +1,34 @@
+"""Every operator that a graph may hold, one file each, under the file's name.
+
+Only operators belong here: whatever file lies in this folder is one, and is found by its name.
+"""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from workloads.errors import WorkloadError
+from workloads.operator import Operator
+
+NAMES: tuple[str, ...] = tuple(sorted(each.name for each in iter_modules(__path__)))
+
+
+@cache
+def operator(name: str) -> Operator:
+    """The operator of that name; its file is imported only now.
+
+    Raises
+    ------
+    WorkloadError
+        Listing the operators there are.
+
+    Examples
+    --------
+    >>> operator("add").operands
+    (2, 2)
+    """
+    if name not in NAMES:
+        raise WorkloadError(f"unknown operator {name!r}, allowed are {', '.join(NAMES)}")
+    found = import_module(f"{__name__}.{name}").OPERATOR
+    assert isinstance(found, Operator)
+    return found

@@ -1,0 +1,34 @@
+"""input: the quantized image, the first node of every graph."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloads.channels import Classes
+from workloads.operator import Operator, Shape
+
+if TYPE_CHECKING:
+    from workloads.graph import Node
+
+
+class Input(Operator):
+    """The image.  Its shape is the node's own, its channels stay."""
+
+    operands = (0, 0)
+    owns_range = True
+
+    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
+        """What the node says."""
+        return node.shape
+
+    def sources(self, node: "Node", channels: Sequence[int]) -> None:
+        """Channels of its own."""
+        return
+
+    def classes(self, node: "Node", operands: Sequence[np.ndarray], classes: Classes) -> np.ndarray:
+        """Channels that are never taken out."""
+        return classes.fresh(node.shape[0], fixed=True)
+
+
+OPERATOR = Input()

@@ -1,0 +1,53 @@
+"""max_pool: the largest number of each window."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloads.errors import WorkloadError
+from workloads.pooling import Pooling
+
+if TYPE_CHECKING:
+    import torch
+
+    from workloads.graph import Node
+    from workloads.integer import IntegerModel
+
+
+class MaxPool(Pooling):
+    """The maximum; padding never wins, and a window of padding alone is refused."""
+
+    def integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """The maximum of each window."""
+        below_all = int(np.iinfo(operands[0].dtype).min) - 1
+        pooled: np.ndarray = self.windows(node, operands[0], below_all).max(axis=(4, 5))
+        if pooled.size and pooled.min() == below_all:
+            raise _only_padding(node)
+        return pooled
+
+    def torch_integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
+    ) -> "torch.Tensor":
+        """The maximum of each window."""
+        peaks = self.torch_windows(node, operands[0], float("-inf")).amax(dim=4)
+        if peaks.numel() and bool(peaks.isinf().any()):
+            raise _only_padding(node)
+        return peaks.long()
+
+    def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """The maximum of each window."""
+        from torch.nn import functional
+
+        kernel, stride = node.attributes["kernel"], node.attributes["stride"]
+        padded = self.padded(node, operands[0], float("-inf"))
+        return functional.max_pool2d(padded, tuple(kernel), tuple(stride))
+
+
+def _only_padding(node: "Node") -> WorkloadError:
+    return WorkloadError(f"{node.name}: a pooling window holds nothing but padding")
+
+
+OPERATOR = MaxPool()

@@ -1,0 +1,47 @@
+"""relu: a ReLU, with or without a maximum, that is not fused into the operator before it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloads.operator import Operator, Shape
+
+if TYPE_CHECKING:
+    import torch
+
+    from workloads.graph import Node
+    from workloads.integer import IntegerModel
+
+
+class Relu(Operator):
+    """max(x, 0), in integers a clamp to its bounds; the scale is the operand's."""
+
+    stores = ("bounds",)
+
+    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
+        """That of the operand."""
+        return operands[0]
+
+    def integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """The operand, which the bounds then clamp."""
+        return operands[0]
+
+    def torch_integers(
+        self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
+    ) -> "torch.Tensor":
+        """The operand, which the bounds then clamp."""
+        return operands[0]
+
+    def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """The operand, which the activation behind it then rectifies."""
+        return operands[0]
+
+    def rectifies(self, node: "Node") -> bool:
+        """Always."""
+        return True
+
+
+OPERATOR = Relu()
