@@ -73,10 +73,8 @@ def _linear(call: Call) -> str:
     k, c = weights.shape
     layer = ConvLayer(draft.fresh(call.parameter_path("weight") or "linear"), c, k, 1, 1)
     count = weights.size + (0 if biases is None else biases.size)
-    draft.parameters, draft.linear_parameters = (
-        draft.parameters + count,
-        draft.linear_parameters + count,
-    )
+    draft.parameters += count
+    draft.linear_parameters += count
     kernel = weights[:, :, None, None]
     return draft.add_conv(layer, source, kernel, np.zeros(k) if biases is None else biases)
 
