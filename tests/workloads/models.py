@@ -67,62 +67,16 @@ def every_operator() -> Graph:
 
 
 def random_graph(rng: np.random.Generator, operators: int = 8) -> Graph:
-    """A random network: each node reads one or two earlier tensors, mostly the latest."""
+    """A random network: each node reads earlier tensors, mostly the latest."""
+    from tests.operators import DRAWN, case  # which draw with the functions above
+
     nodes = [Node("input", "input", (), tuple(int(v) for v in rng.integers(2, 9, 3)))]
     for index in range(operators):
         source = nodes[-1] if rng.random() < 0.7 else nodes[rng.integers(len(nodes))]
-        nodes.append(_random_node(rng, f"n{index}", source, nodes))
-    nodes.append(_random_conv(rng, "last", nodes[-1]))
+        op = rng.choice(["conv", *DRAWN])  # convolutions twice as often
+        nodes.append(case(op).draw(rng, f"n{index}", source, nodes))
+    nodes.append(case("conv").draw(rng, "last", nodes[-1], nodes))
     return Graph("random", tuple(nodes))
-
-
-def _random_conv(rng, name, source):
-    c = source.shape[0]
-    groups = int(rng.choice([g for g in (1, 2, c) if c % g == 0]))
-    r, s, dilation = (int(v) for v in rng.integers(1, (4, 4, 3)))
-    reach_r, reach_s = dilation * (r - 1), dilation * (s - 1)
-    padding = tuple(int(rng.integers(0, 2)) + v for v in (reach_r, 0, 0, reach_s))
-    k = groups * int(rng.integers(1, 4))
-    return conv(
-        name, source.name, source.shape, k, R=r, S=s, stride=int(rng.integers(1, 3)),
-        padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
-
-
-def _random_node(rng, name, source, nodes):
-    c, h, w = source.shape
-    op = rng.choice(
-        ["conv", "conv", "add", "concat", "max", "mean", "relu", "slice", "pad", "flat"]
-    )
-    if op == "conv":
-        return _random_conv(rng, name, source)
-    if op == "add":
-        same = [n for n in nodes if n.shape == source.shape]
-        other = same[rng.integers(len(same))]
-        return Node(name, "add", (source.name, other.name), source.shape)
-    if op == "concat":
-        same = [n for n in nodes if n.shape[1:] == (h, w)]
-        others = [same[i] for i in rng.integers(0, len(same), rng.integers(1, 3))]
-        operands = [source, *others]
-        channels = sum(n.shape[0] for n in operands)
-        return Node(name, "concat", tuple(n.name for n in operands), (channels, h, w))
-    if op in ("max", "mean"):
-        kernel = [int(rng.integers(1, min(4, side + 1))) for side in (h, w)]
-        padding = [int(rng.integers(0, kernel[i // 2])) for i in range(4)]
-        stride = [int(v) for v in rng.integers(1, 3, 2)]
-        kind = "max_pool" if op == "max" else "avg_pool"
-        return pool(name, kind, source.name, source.shape, kernel, stride, padding)
-    if op == "relu":
-        return Node(name, "relu", (source.name,), source.shape, relu=True)
-    if op == "slice":
-        axis = int(rng.integers(1, 4))
-        size = source.shape[axis - 1]
-        start = int(rng.integers(0, size))
-        stop = int(rng.integers(start + 1, size + 1))
-        return strided(name, source.name, source.shape, axis, start, stop, int(rng.integers(1, 4)))
-    if op == "pad":
-        return padded(name, source.name, source.shape, [int(v) for v in rng.integers(0, 3, 6)])
-    return Node(name, "flatten", (source.name,), (c * h * w, 1, 1))
 
 
 def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
@@ -130,22 +84,21 @@ def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
     layers, requantizers, rescales, bounds = {}, {}, {}, {}
     for node in graph.nodes:
         low, high = RANGES[rng.integers(len(RANGES))]
-        if node.op == "conv":
+        stores = node.operator.stores
+        if node.layer is not None:
             layers[node.name] = _random_weights(rng, node.layer)
             requantizers[node.name] = Requantizer(
                 rng.integers(-(2**15), 2**15, node.layer.K).astype(np.int32),
                 rng.integers(-5000, 5000, node.layer.K).astype(np.int32),
                 int(rng.integers(20, 26)), low, high,
             )  # fmt: skip
-        elif node.op in ("add", "concat", "avg_pool"):
-            count = 1 if node.op == "avg_pool" else len(node.inputs)
+        if "rescales" in stores:
             rescales[node.name] = tuple(
                 Rescale(int(rng.integers(2**12, 2**15)), int(rng.integers(13, 16)))
-                for _ in range(count)
+                for _ in node.inputs
             )
-            bounds[node.name] = (low, high)
-        elif node.op == "relu":
-            bounds[node.name] = (0, high)
+        if "bounds" in stores:
+            bounds[node.name] = (0 if node.op == "relu" else low, high)
     c, h, w = graph.nodes[0].shape
     signed = bool(rng.integers(2))
     image = ImageQuantizer(

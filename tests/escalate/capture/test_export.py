@@ -12,6 +12,7 @@ from torch.nn import functional
 from escalate.app.compress import Data, compress, network_sha256
 from escalate.capture.export import capture
 from escalate.errors import CaptureError
+from escalate.train.modules import float_module
 
 TOLERANCE = 1e-4  # float32 rounding of folded batch norms, over a few layers of values near 1
 
@@ -19,64 +20,6 @@ TOLERANCE = 1e-4  # float32 rounding of folded batch norms, over a few layers of
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(7)
-
-
-def _windows(node, values, pool, fill):
-    top, bottom, left, right = node.attributes["padding"]
-    padded = functional.pad(values, (left, right, top, bottom), value=fill)
-    return pool(padded, node.attributes["kernel"], node.attributes["stride"])
-
-
-def _slice(node, values):
-    index = [slice(None)] * 4
-    index[node.attributes["axis"]] = slice(*(node.attributes[k] for k in ("start", "stop", "step")))
-    return values[tuple(index)]
-
-
-def _conv(node, values, network):
-    layer = node.layer
-    top, bottom, left, right = layer.padding
-    return functional.conv2d(
-        functional.pad(values, (left, right, top, bottom)),
-        torch.tensor(network.weights[node.name]),
-        torch.tensor(network.biases[node.name]),
-        layer.stride,
-        0,
-        layer.dilation,
-        layer.groups,
-    )
-
-
-def interpret(network, images):
-    """Every node's value: a plain reading of the graph's meaning in float32."""
-    values = {"input": images}
-    for node in network.graph.nodes[1:]:
-        operands = [values[name] for name in node.inputs]
-        first = operands[0]
-        if node.op == "conv":
-            value = _conv(node, first, network)
-        elif node.op == "add":
-            value = operands[0] + operands[1]
-        elif node.op == "concat":
-            value = torch.cat(operands, 1)
-        elif node.op == "max_pool":
-            value = _windows(node, first, functional.max_pool2d, -torch.inf)
-        elif node.op == "avg_pool":
-            value = _windows(node, first, functional.avg_pool2d, 0.0)
-        elif node.op == "slice":
-            value = _slice(node, first)
-        elif node.op == "pad":
-            before, after, top, bottom, left, right = node.attributes["padding"]
-            value = functional.pad(first, (left, right, top, bottom, before, after))
-        elif node.op == "flatten":
-            value = first.flatten(1)[:, :, None, None]
-        else:
-            value = first
-        if node.relu:
-            value = value.clamp(0, node.maximum)
-        assert tuple(value.shape[1:]) == node.shape, node.name
-        values[node.name] = value
-    return values
 
 
 def settle(module):
@@ -99,8 +42,9 @@ def check(module, shape, batch=2):
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
         wanted = module(images)
-    found = interpret(network, images)[network.graph.output.name].reshape(wanted.shape)
-    torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=TOLERANCE)
+        for node, _, value in float_module(network).walk(images):
+            assert tuple(value.shape[1:]) == node.shape, node.name
+    torch.testing.assert_close(value.reshape(wanted.shape), wanted, atol=TOLERANCE, rtol=TOLERANCE)
     return network
 
 

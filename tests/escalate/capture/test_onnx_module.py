@@ -6,8 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import TensorProto
 from PIL import Image
 
 from escalate.app.compress import compress
@@ -18,66 +17,7 @@ from escalate.capture.export import capture
 from escalate.capture.onnx_module import LATEST_OPSET, OnnxModule
 from escalate.capture.operators import onnx as onnx_operators
 from escalate.errors import CaptureError
-from escalate.train.modules import float_module
-
-TOLERANCE = 1e-4  # float32 rounding of folded batch norms
-OPSET = 17
-
-
-class Builder:
-    """ONNX graphs for tests, operator by operator."""
-
-    def __init__(self, channels=3, size=(9, 11), seed=0):
-        self.random = np.random.default_rng(seed)
-        self.nodes, self.tensors = [], []
-        self.shape = (channels, *size)
-
-    def tensor(self, values, name=None):
-        name = name or f"t{len(self.tensors)}"
-        self.tensors.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def floats(self, *shape):
-        return self.tensor(self.random.normal(size=shape).astype(np.float32))
-
-    def add(self, kind, *inputs, **attributes):
-        name = f"/{kind.lower()}/{len(self.nodes)}"
-        output = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name, **attributes))
-        return output
-
-    def conv(self, source, c, k, r, **attributes):
-        groups = attributes.get("group", 1)
-        return self.add("Conv", source, self.floats(k, c // groups, r, r), **attributes)
-
-    def norm(self, source, channels):
-        variance = self.tensor(self.random.uniform(0.5, 2, channels).astype(np.float32))
-        parts = [self.floats(channels) for _ in range(3)]
-        return self.add("BatchNormalization", source, *parts, variance, epsilon=1e-3)
-
-    def save(self, path, output, batch="n", opset=OPSET):
-        value = helper.make_tensor_value_info
-        graph = helper.make_graph(
-            self.nodes,
-            "net",
-            [value("image", TensorProto.FLOAT, [batch, *self.shape])],
-            [value(output, TensorProto.FLOAT, None)],
-            self.tensors,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-        model.ir_version = 9
-        onnx.save(model, path)
-        return path
-
-
-def assert_same(path, builder):
-    images = np.random.default_rng(3).normal(size=(2, *builder.shape)).astype(np.float32)
-    wanted = ReferenceEvaluator(str(path)).run(None, {"image": images})[0].reshape(2, -1)
-    network = capture(OnnxModule(path), torch.zeros(2, *builder.shape), "net")
-    with torch.no_grad():
-        found = float_module(network)(torch.from_numpy(images)).numpy()
-    np.testing.assert_allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * np.abs(wanted).max())
-    return network
+from tests.escalate.capture.onnx_builder import Builder, assert_same
 
 
 def test_a_residual_network_with_an_option_a_shortcut(tmp_path):
