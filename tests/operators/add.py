@@ -4,10 +4,8 @@ from workloads.graph import Node
 
 
 def draw(random, name, source, nodes):
-    # Of twice the same tensor every second sum lies between two steps, where floats round to the
-    # even one and integers up; so that is only drawn where there is no other.
-    same = [node for node in nodes if node.shape == source.shape and node is not source]
-    other = same[random.integers(len(same))] if same else source
+    same = [node for node in nodes if node.shape == source.shape]
+    other = same[random.integers(len(same))]
     return Node(name, "add", (source.name, other.name), source.shape)
 
 
