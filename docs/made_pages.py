@@ -1,12 +1,14 @@
 """made_pages: pages of the site that are made when it is built; a hook of mkdocs.
 
 Commands come from the command line itself, assumptions and limits from the README, fields of
-Basis-First from its spec, and validation from the file ``extra.validation``, which ``make
-docs`` has ``escalate validate`` write.
+Basis-First from its spec, operators from their files, and validation from the file
+``extra.validation``, which ``make docs`` has ``escalate validate`` write.
 """
 
+import inspect
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -17,9 +19,11 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from arch.machine import machine
+from escalate.capture import operators as spellings
 from escalate.cli.main import EXIT_CODES, app
 from reports.assumptions import fields
 from reports.validation import collapsed, shown, summary
+from workloads.operators import NAMES, operator
 
 ROOT = Path(__file__).parent.parent
 LARGE = 1000  # numbers from here on are shown without decimals
@@ -29,7 +33,12 @@ BASIS_FIRST = "Basis-First stands in the [README](../README.md).\n"
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made."""
     numbers = Path(config.config_file_path).parent / config.extra["validation"]
-    made = {"commands.md": commands(), "limits.md": limits(), "validation.md": validation(numbers)}
+    made = {
+        "commands.md": commands(),
+        "limits.md": limits(),
+        "operators.md": operators(),
+        "validation.md": validation(numbers),
+    }
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -61,6 +70,34 @@ def limits() -> str:
         "Every field of every machine, with what is assumed and what is published: "
         "[machines](machines.md). What each assumption costs on a network of yours:\n\n"
         "    escalate assumptions SOURCE --machine NAME\n"
+    )
+
+
+OPERATORS = """# Operators
+
+What a captured network is made of. Attributes are whole numbers, as many as the bracket says;
+integers are what a model stores for each node. The last column has the names in `torch.export`
+(ATen) and in ONNX.
+"""
+
+
+def operators() -> str:
+    """Every operator of a captured network, as its file and its exporters' names have it."""
+    head = ("operator", "what it is", "attributes", "integers", "spelled")
+    return f"{OPERATORS}\n{rows([head, *map(_operator, NAMES)])}"
+
+
+def _operator(name: str) -> Sequence[str]:
+    found = operator(name)
+    about = (sys.modules[type(found).__module__].__doc__ or "").partition(": ")[2].strip()
+    attributes = [f"`{field}` ({many.numbers})" for field, many in found.attributes.items()]
+    spelled = {f"`{each}`": None for table in spellings.tables(name) for each in table}
+    return (
+        f"`{name}`",
+        f"{about} {inspect.getdoc(found)}".replace("``", "`"),
+        ", ".join(attributes),
+        ", ".join(f"`{table}`" for table in found.stores),
+        ", ".join(spelled),
     )
 
 

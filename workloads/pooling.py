@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 class Pooling(Operator):
-    """What pools share.  ``kernel`` and ``stride`` are [down, across], ``padding`` is
-    [top, bottom, left, right], in elements; windows that do not fit are left out.
-    """
+    """What pools share: their attributes, in elements.  Windows that do not fit are left out."""
 
     attributes: Mapping[str, Whole] = {
         "kernel": Whole(2, 1),

@@ -3,18 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from scipy.special import log_softmax
-from torch import nn
 
 from escalate.app.images import Images
-from escalate.capture.export import only_tensor, precision
-from escalate.integers import integer
 from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BATCH = 100
 PLAIN = "int8"  # the form of the same network in plain 8 bits
@@ -40,8 +39,12 @@ class Scores:
     sqnr_db: float
 
 
-def float_logits(module: nn.Module, settings: ImageSettings, images: Images) -> np.ndarray:
+def float_logits(module: "nn.Module", settings: ImageSettings, images: Images) -> np.ndarray:
     """Logits of the original module, float64 (N, classes)."""
+    import torch
+
+    from escalate.capture.export import only_tensor, precision
+
     mean, std = (
         torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
         for values in (settings.mean, settings.std)
@@ -59,6 +62,8 @@ def float_logits(module: nn.Module, settings: ImageSettings, images: Images) -> 
 
 def integer_logits(model: IntegerModel, images: Images) -> np.ndarray:
     """Logits of the integer network in torch, float64 (N, classes), in the original's unit."""
+    from escalate.integers import integer
+
     steps = integer.predict(model, images.pixels, batch=BATCH)
     return steps.astype(np.float64) * model.output_scale
 

@@ -37,10 +37,8 @@ MODULE_ERRORS = (
 def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork:
     """Capture a module in evaluation mode; batch norm is folded into the convolutions.
 
-    Supported: 2-d convolution of equal strides and dilations, any padding and groups; linear;
-    batch norm right behind a convolution; ReLU, ReLU6 and clamps from 0; addition, concatenation
-    by channel; max, average and global pooling; strided slices; zero padding; flatten; dropout
-    and other operators that change nothing in evaluation.  Convolutions are named by module path.
+    Supported are the operators that ``escalate/capture/operators`` spells, and those that change
+    nothing in evaluation, such as dropout.  Convolutions are named by module path.
 
     Parameters
     ----------

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from escalate.errors import DataError
 from escalate.train.activation_range import Range, choose_range
 from workloads.execute import quantize_images
 from workloads.integer import ImageQuantizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def image_range(image: ImageQuantizer) -> Range:
     return Range(image.scale, image.low, image.high)
 
 
-def image_tensor(image: ImageQuantizer, pixels: np.ndarray) -> torch.Tensor:
+def image_tensor(image: ImageQuantizer, pixels: np.ndarray) -> "torch.Tensor":
     """Pixels on the grid of the input's integers, as float32 (N, C, H, W).
 
     Examples
@@ -121,6 +124,8 @@ def image_tensor(image: ImageQuantizer, pixels: np.ndarray) -> torch.Tensor:
     >>> image_tensor(image, np.array([[[[7, 16]]]], np.uint8)).tolist()
     [[[[0.5, 1.0]]]]
     """
+    import torch
+
     channels = np.arange(pixels.shape[1])[:, None, None]
     return torch.from_numpy(_levels(image)[channels, pixels])
 

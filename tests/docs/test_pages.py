@@ -22,6 +22,7 @@ from escalate.app.validate import validate
 from escalate.cli.main import app
 from tests.escalate.app.tiny import tiny_folder
 from workloads.network import network
+from workloads.operators import NAMES
 from workloads.topology import overhang
 
 ROOT = Path(__file__).parent.parent.parent
@@ -141,6 +142,14 @@ def test_every_command_and_option_has_words(made):
     assert [line for line in rows if line.split("|")[3].strip() == ""] == []
 
 
+def test_every_operator_has_words(made):
+    text = made.operators()
+    listed = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert [line[0] for line in listed] == [f"| `{name}`" for name in NAMES]
+    assert all(len(line[1]) > 20 for line in listed)
+    assert "`kernel` (2), `stride` (2), `padding` (4) | `rescales`, `bounds` | `avg_pool2d`" in text
+
+
 def test_limits_come_from_the_readme(made):
     text = made.limits()
     assert "ESCALATE's own sizes are not public" in text
@@ -188,7 +197,7 @@ def test_the_site_is_made_and_fetches_nothing(configuration, tmp_path):
     pages = {str(page.relative_to(site)): page.read_text("utf-8") for page in site.rglob("*.html")}
     written = [*DOCS.glob("*.md"), *DOCS.glob("specification/*.md")]
     assert {str(page.relative_to(DOCS).with_suffix(".html")) for page in written} <= set(pages)
-    assert {"commands.html", "limits.html", "validation.html"} <= set(pages)
+    assert {"commands.html", "limits.html", "operators.html", "validation.html"} <= set(pages)
     for name, text in pages.items():
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"?https?:", text), (
             name

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class AvgPool(Pooling, Rescaling):
-    """The mean; padded zeros count.  Its one rescale acts on the sum of a window."""
+    """``kernel`` and ``stride`` are [down, across], ``padding`` is [top, bottom, left, right].
+
+    Padded zeros count.  The one rescale acts on the sum of a window.
+    """
 
     def integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]

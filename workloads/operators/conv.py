@@ -25,7 +25,7 @@ EXACT_FLOAT64 = 2**53  # every integer of smaller magnitude is a float64, so sum
 
 
 class Conv(Operator):
-    """Psums of a ``ConvLayer``, which its requantizer turns into the output."""
+    """Exact sums of products, which the requantizer turns into the output."""
 
     stores = ("layers", "requantizers")
     has_layer = True

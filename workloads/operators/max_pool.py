@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class MaxPool(Pooling):
-    """The maximum; padding never wins, and a window of padding alone is refused."""
+    """``kernel`` and ``stride`` are [down, across], ``padding`` is [top, bottom, left, right].
+
+    Padding never wins, and a window of padding alone is refused.
+    """
 
     def integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]

@@ -19,19 +19,33 @@ if TYPE_CHECKING:
 @cache
 def aten() -> "Mapping[str, Aten]":
     """The ATen operators that are read, by name."""
-    return _collected("ATEN")
+    return _collected(0)
 
 
 @cache
 def onnx() -> "Mapping[str, Onnx]":
     """The ONNX operators that are read, by name."""
-    return _collected("ONNX")
+    return _collected(1)
 
 
-def _collected(table: str) -> dict[str, Any]:
+def tables(name: str) -> "tuple[Mapping[str, Aten], Mapping[str, Onnx]]":
+    """What the file of that name spells, in ATen and in ONNX; nothing where there is none.
+
+    Examples
+    --------
+    >>> [list(table) for table in tables("max_pool")]
+    [['max_pool2d'], ['MaxPool']]
+    """
+    if name not in {each.name for each in iter_modules(__path__)}:
+        return {}, {}
+    file = import_module(f"{__name__}.{name}")
+    return getattr(file, "ATEN", {}), getattr(file, "ONNX", {})
+
+
+def _collected(position: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in iter_modules(__path__):
-        own = getattr(import_module(f"{__name__}.{each.name}"), table, {})
+        own = tables(each.name)[position]
         assert not found.keys() & own, f"{each.name}: spells what another file spells"
         found |= own
     return found
