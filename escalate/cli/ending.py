@@ -42,6 +42,25 @@ def listen() -> None:
     for each in SIGNALS:
         if signal.getsignal(each) is signal.SIG_DFL:  # nohup's wish is left alone
             signal.signal(each, _stop)
+    sys.unraisablehook = _unraised
+
+
+_asked: list[int] = []
+
+
+def asked() -> int:
+    """The exit code of a request to stop that a library swallowed, 0 where there was none."""
+    return _asked[0] if _asked else 0
+
+
+def _unraised(found: "sys.UnraisableHookArgs") -> None:
+    """What could not be raised: a request to stop, where C code called back, ends the command."""
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        _asked.append(INTERRUPTED)
+    elif isinstance(found.exc_value, SystemExit) and isinstance(found.exc_value.code, int):
+        _asked.append(found.exc_value.code)
+    else:
+        sys.__unraisablehook__(found)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

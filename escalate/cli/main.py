@@ -113,13 +113,15 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(ending.INTERRUPTED)
     except Exception as error:
+        if ending.asked():
+            sys.exit(ending.asked())
         lines = ending.told(error)
         if lines is None:
             raise
         for line in lines:
             typer.echo(f"error: {line}", err=True)
         sys.exit(ending.BAD_INPUT)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(ending.asked() or (code if isinstance(code, int) else 0))
 
 
 if __name__ == "__main__":

@@ -151,3 +151,35 @@ def test_a_stopped_command_leaves_nothing(tmp_path, number):
     assert process.communicate(timeout=PATIENCE_S)[1] == b""
     assert process.returncode == 128 + number
     assert os.listdir(tmp_path) == []
+
+
+SWALLOWED = """
+import ctypes
+import os
+import signal
+
+from escalate.app import networks
+from escalate.cli import main
+
+
+def rows():
+    @ctypes.CFUNCTYPE(None)
+    def called_back():
+        os.kill(os.getpid(), signal.SIGNAL)
+
+    called_back()
+    raise RuntimeError("no compiled object yet")
+
+
+networks.network_rows = rows
+main.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_request_to_stop_that_a_library_swallows_is_no_traceback(name, code):
+    program = SWALLOWED.replace("SIGNAL", name)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "networks"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (code, "")
