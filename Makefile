@@ -36,7 +36,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 bounds: $(READY)
-	NUMBA_BOUNDSCHECK=1 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -n $(WORKERS) tests/arch
+	NUMBA_BOUNDSCHECK=1 NUMBA_CPU_NAME=generic $(BIN)/python -m pytest -n $(WORKERS) -m "not validation and not nightly" tests/arch
 
 rounding: $(READY)
 	ESCALATE_ROUNDING=1 ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem \
