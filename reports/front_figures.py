@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from reports import plot
+from reports import curve_plot
 from reports.pages import Panel, panel
 from reports.quantity import NO_BREAK, quantity
 
@@ -96,14 +96,14 @@ def front_panels(
         return []
     name = gained(rows)
     first = partial(
-        plot.curves,
+        curve_plot.curves,
         accuracy_frame(rows),
         axes=(ACROSS, f"{name}, %"),
         description=f"{name} over bytes of {network}",
         log=(True, False),
     )
     second = partial(
-        plot.curves,
+        curve_plot.curves,
         divergence_frame(rows, curve),
         axes=(ACROSS, "divergence, nats per image"),
         description=f"Divergence of the answers over bytes of {network}",

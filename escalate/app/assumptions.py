@@ -12,8 +12,9 @@ from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
 from escalate.app.results import NewFolder
-from escalate.app.simulate import Simulation, threads, try_choices
+from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sources import Source
+from escalate.app.threads import threads
 from reports.assumptions import ASSUMED
 
 Row = dict[str, int | float | str]

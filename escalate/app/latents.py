@@ -300,7 +300,7 @@ def write_latents(found: Latents, target: Path) -> None:
     """
     import pandas as pd
 
-    from reports.plot import curves
+    from reports.curve_plot import curves
 
     frame = found.frame()
     tips = frame["code"] + " " + frame["setting"].map("{:g}".format)

@@ -125,7 +125,7 @@ def write_sensitivity(found: Sensitivity, target: Path) -> None:
     """
     import pandas as pd
 
-    from reports.plot import curves
+    from reports.curve_plot import curves
 
     frame = found.frame()
     shown = frame[frame["on_hull"]]

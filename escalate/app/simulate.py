@@ -1,14 +1,11 @@
 """simulate: one source on one machine; a compressed model classifies images with its psums."""
 
 import os
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
 from arch.errors import OperandError, SpecError
@@ -34,6 +31,7 @@ from escalate.app.sources import (
     resolve,
     told_form,
 )
+from escalate.app.threads import threads, torch_threads_kept
 from escalate.version import VERSION
 from reports.quality import in_words, quality
 from workloads.execute import execute
@@ -90,44 +88,6 @@ class Simulation:
             )
         head = "when the model was made (95 % intervals):"
         return f"{told}\n{head}\n  {before}" if before else told
-
-
-def most_threads() -> int:
-    """How many threads kernels can use in this process."""
-    settings: Any = numba.config  # a module that fills itself at run time
-    return int(settings.NUMBA_NUM_THREADS)
-
-
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Let kernels use so many threads for a while; results never depend on it.
-
-    Raises
-    ------
-    SpecError
-        If there are not so many.
-    """
-    before, most = numba.get_num_threads(), most_threads()
-    wanted = before if count is None else count
-    if not 1 <= wanted <= most:
-        raise SpecError(f"--threads: {wanted}, wanted 1..{most}")
-    numba.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
-
-
-@contextmanager
-def _torch_threads_kept() -> Iterator[None]:
-    """Leave torch the threads it has; it may share OpenMP with the kernels, which set their own."""
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch is not None else 0
-    try:
-        yield
-    finally:
-        if torch is not None:
-            torch.set_num_threads(before)
 
 
 def run_source(
@@ -198,7 +158,7 @@ def _run(
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
         group = _Group(source, [choices[n] for n in mine], wanted, watch, tolerant)
-        with _torch_threads_kept():
+        with torch_threads_kept():
             found |= zip(mine, group.run(), strict=True)
     return [found[n] for n in range(len(choices))]
 

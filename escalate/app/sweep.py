@@ -8,7 +8,6 @@ from typing import Any
 
 from arch.errors import InvariantError
 from escalate.app.estimate import Estimate, Job, estimate
-from escalate.app.simulate import threads as limited
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.compress import Compression, compressions, make
 from escalate.app.sweeps.compress import Watch as ModelWatch
@@ -19,6 +18,7 @@ from escalate.app.sweeps.run import check_scheduler, run_batches
 from escalate.app.sweeps.script import check_script
 from escalate.app.sweeps.store import MODELS, Store, check_folder, point_path
 from escalate.app.sweeps.work import Done
+from escalate.app.threads import threads as limited
 
 MOST_IN_BATCH = 25
 SHARES = 4  # batches per worker at least, so that none waits long for the last

@@ -15,8 +15,9 @@ from escalate.app.feed import Feed, parse_synthetic
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice, choose
 from escalate.app.new_file import check_writable, new_file
-from escalate.app.simulate import run_source, threads
+from escalate.app.simulate import run_source
 from escalate.app.sources import ModelSource, Source, TensorSource, resolve
+from escalate.app.threads import threads
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.trace import count_events, write_trace

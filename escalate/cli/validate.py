@@ -48,7 +48,7 @@ def validate(
       escalate validate --machines systolic --out validation
     """
     from escalate.app.results import NewFolder
-    from escalate.app.simulate import threads as on_threads
+    from escalate.app.threads import threads as on_threads
     from escalate.app.validate import FILES, write_validation
     from escalate.app.validate import validate as compute
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 import pandas as pd
 import pytest
 
-from reports import figures, plot
+from reports import curve_plot, figures, plot
 from reports.svg import SENTINEL, elided
 from tests.reports.runs import run
 
@@ -93,7 +93,7 @@ def test_curves_leave_out_what_has_no_logarithm_and_write_plain_numbers():
             "tip": ["a1", "a2", "b1", "b2"],
         }
     )
-    text = plot.curves(
+    text = curve_plot.curves(
         frame, axes=("bytes", "loss"), name="c", description="loss over bytes", log=(True, True)
     )
     assert [tip for tip in ("a1", "a2", "b1", "b2") if f"<title>{tip}</title>" in text] == [
@@ -110,7 +110,7 @@ def curve(y: list[float], reference: list[bool]) -> str:
     xs = [10.0, 20.0, 40.0, 80.0]
     points = {"series": ["a", "a", "b", "b"], "x": xs, "y": y, "tip": ["t"] * 4}
     frame = pd.DataFrame({**points, "reference": reference})
-    return plot.curves(frame, axes=("x", "y"), name="c", description="c", log=(True, True))
+    return curve_plot.curves(frame, axes=("x", "y"), name="c", description="c", log=(True, True))
 
 
 def test_a_reference_is_a_grey_line_without_points() -> None:

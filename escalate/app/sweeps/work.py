@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from escalate.app.code import machine_digest
-from escalate.app.simulate import Simulation, threads, try_choices
+from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch, Point
 from escalate.app.sweeps.store import Store
+from escalate.app.threads import threads
 
 ONE_AT_A_TIME = threading.Lock()  # processes over points, threads over tiles: never both
 
