@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import filelock
 import numba
+from numba.extending import register_jitable
 
 from workloads.user_folder import user_folder
 
@@ -122,3 +123,14 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
             settings.CACHE_DIR = before
 
     return decorate
+
+
+def helper(function: F) -> F:
+    """Let kernels call a function; Python calls it as it stands.
+
+    It is compiled inside the kernels that call it, for the types they call it with, and has no
+    entry from Python and no cache of its own.  An entry unpacks every argument, which for a tuple
+    of sizes is more code, and takes longer to compile, than most of these functions.
+    """
+    found: F = register_jitable(no_cfunc_wrapper=True)(function)
+    return found

@@ -69,6 +69,7 @@ def by_channels(values: np.ndarray, sets: list[np.ndarray]) -> np.ndarray:
     """
     images, channels = values.shape[:2]
     flat = np.ascontiguousarray(values).reshape(images, channels, -1)
+    flat.setflags(write=False)  # whatever the caller may do with it: one kernel for all
     first = np.cumsum([0, *(chosen.size for chosen in sets)])
     counts = np.empty((len(sets), images, flat.shape[2]), np.int64)
     count_channels(flat, first, np.concatenate(sets).astype(np.int64), counts)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 from arch.wide import (
     WORDS,
     add_both,
@@ -112,7 +112,7 @@ def positions(
     return channel
 
 
-@kernel()
+@helper
 def _gather(
     masks: np.ndarray,
     channel: np.ndarray,
@@ -141,7 +141,7 @@ def _gather(
     return largest
 
 
-@kernel()
+@helper
 def _absorb(
     lane: np.ndarray,
     into: int,
@@ -170,7 +170,7 @@ def _absorb(
             take(lane, into + hole, lane, out_of + offer, turn, 0)
 
 
-@kernel()
+@helper
 def _count(planes: np.ndarray, mask: np.ndarray, row: int, carry: np.ndarray) -> None:
     """Add one at the pixels of ``mask[row]`` to bit-sliced counters."""
     copy(carry, 0, mask, row)
@@ -178,7 +178,7 @@ def _count(planes: np.ndarray, mask: np.ndarray, row: int, carry: np.ndarray) ->
         half_add(planes, plane, carry, 0)
 
 
-@kernel()
+@helper
 def concentrate(
     lane: np.ndarray,
     count: int,
@@ -237,7 +237,7 @@ def concentrate(
             _count(planes, turn, 1, turn[2:])
 
 
-@kernel()
+@helper
 def _spread(planes: np.ndarray, w: int, cycles: np.ndarray) -> None:
     """Bit-sliced counts of word ``w`` as numbers."""
     cycles[:] = 0

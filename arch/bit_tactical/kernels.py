@@ -6,7 +6,7 @@ Steps of a filter are numbered in the order of the dense machine; a lane is a bi
 import numpy as np
 from numba import prange
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 from arch.wide import ones
 
 ZERO = np.uint64(0)
@@ -45,7 +45,7 @@ def fill_masks(
                 masks[s, tap * chunks + chunk, r] = word
 
 
-@kernel()
+@helper
 def _turned(mask: np.uint64, by: int, lanes: int, full: np.uint64) -> np.uint64:
     """Bit l of the result is bit (l + by) mod lanes of ``mask``; 0 <= by < lanes."""
     if by == 0:
@@ -54,13 +54,13 @@ def _turned(mask: np.uint64, by: int, lanes: int, full: np.uint64) -> np.uint64:
     return low & full
 
 
-@kernel()
+@helper
 def _lowest(mask: np.uint64) -> np.int64:
     """Number of the lowest bit that is set."""
     return np.int64(ones((mask & (~mask + ONE)) - ONE))
 
 
-@kernel()
+@helper
 def _fill(
     slots: np.ndarray,
     t: int,
@@ -191,7 +191,7 @@ def gather(codes: np.ndarray, place: np.ndarray, window: np.ndarray, out: np.nda
                 out[at, w] = codes[base + window[w]]
 
 
-@kernel()
+@helper
 def _worst(
     codes: np.ndarray,
     used: np.ndarray,

@@ -93,9 +93,9 @@ def pairs_before(values: np.ndarray, longest: int) -> np.ndarray:
     """
     images, channels, height, width = values.shape
     found = np.empty((images * channels, height + 1), np.int64)
-    count_pairs(
-        np.ascontiguousarray(values).reshape(images * channels, height, width), longest, found
-    )
+    planes = np.ascontiguousarray(values).reshape(images * channels, height, width)
+    planes.setflags(write=False)  # whatever the caller may do with it: one kernel for all
+    count_pairs(planes, longest, found)
     return found.reshape(images, channels, height + 1)
 
 

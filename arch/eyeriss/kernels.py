@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 
 # columns of what ``step_counts`` writes
 LENGTH, USED, FILL, BUS = 0, 1, 2, 3
@@ -88,13 +88,13 @@ class Choice(NamedTuple):
     t: int
 
 
-@kernel()
+@helper
 def over(size: int, part: int) -> int:
     """size / part, rounded up."""
     return -(-size // part)
 
 
-@kernel()
+@helper
 def taps(outputs: int, reach: int, stride: int, dilation: int) -> int:
     """Different input rows (or columns) under so many outputs and ``reach`` kernel rows."""
     apart = 1  # outputs whose inputs are a whole number of kernel taps apart
@@ -104,7 +104,7 @@ def taps(outputs: int, reach: int, stride: int, dilation: int) -> int:
     return outputs * reach - again
 
 
-@kernel()
+@helper
 def pass_cycles(
     shape: Shape,
     array: Array,
@@ -138,7 +138,7 @@ def pass_cycles(
     return window, fill, stream
 
 
-@kernel()
+@helper
 def dram_rows(shape: Shape, low: int, high: int) -> tuple[int, int]:
     """First and last + 1 input row in DRAM under output rows low..high."""
     first = low * shape.stride - shape.top
@@ -147,7 +147,7 @@ def dram_rows(shape: Shape, low: int, high: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-@kernel()
+@helper
 def fits(shape: Shape, array: Array, choice: Choice) -> int:
     """The first limit that a mapping breaks, 0 for none; the order is that of ``LIMITS``."""
     window = shape.dilation * (shape.S - 1) + 1
@@ -175,7 +175,7 @@ def fits(shape: Shape, array: Array, choice: Choice) -> int:
     return 0
 
 
-@kernel()
+@helper
 def input_banks(shape: Shape, array: Array, choice: Choice) -> int:
     """Banks that the inputs of one step fill."""
     images, strip = min(choice.n, shape.images), min(choice.e, shape.P)
@@ -185,7 +185,7 @@ def input_banks(shape: Shape, array: Array, choice: Choice) -> int:
     return over(array.copies * size, array.bank_bytes)
 
 
-@kernel()
+@helper
 def psum_banks(shape: Shape, array: Array, choice: Choice) -> int:
     """Banks that the psums of one step fill."""
     images, strip = min(choice.n, shape.images), min(choice.e, shape.P)
@@ -193,7 +193,7 @@ def psum_banks(shape: Shape, array: Array, choice: Choice) -> int:
     return over(array.copies * size, array.bank_bytes)
 
 
-@kernel()
+@helper
 def movement(shape: Shape, choice: Choice, loaded: int, sent: int) -> int:
     """Data movement of one group in units of one access to a spad.
 
@@ -213,7 +213,7 @@ def movement(shape: Shape, choice: Choice, loaded: int, sent: int) -> int:
     return 200 * (weights + maps) + 6 * glb + 2 * link
 
 
-@kernel()
+@helper
 def filters_held(shape: Shape, array: Array, choice: Choice) -> int:
     """How many blocks of p x t filters the GLB has room for beside the inputs."""
     room = array.banks - input_banks(shape, array, choice)

@@ -29,16 +29,16 @@ from arch.eyeriss.timing import (
     transfer,
     weights_held,
 )
-from arch.jit import kernel
+from arch.jit import helper, kernel
 
 
-@kernel()
+@helper
 def stacked_sets(shape: Shape, array: Array, e: int) -> int:
     """PE sets that may stand on top of each other."""
     return array.rows // (shape.R * over(e, array.columns))
 
 
-@kernel()
+@helper
 def following(total: int, size: int, even: bool) -> int:
     """The next smaller size to try: all, or those that cut into equal pieces; 0 after 1."""
     if size <= 1:
@@ -46,7 +46,7 @@ def following(total: int, size: int, even: bool) -> int:
     return over(total, over(total, size - 1)) if even else size - 1
 
 
-@kernel()
+@helper
 def largest(total: int, most: int, even: bool) -> int:
     """The largest size to try."""
     size = min(total, most)
@@ -55,7 +55,7 @@ def largest(total: int, most: int, even: bool) -> int:
     return over(total, over(total, size)) if even else size
 
 
-@kernel()
+@helper
 def weight_loads(shape: Shape, array: Array, choice: Choice) -> tuple[int, int]:
     """DRAM bytes of all weights, whole bursts, and their cycles without latency."""
     depth, one = choice.q * choice.r, shape.R * shape.S * array.word
@@ -74,7 +74,7 @@ def weight_loads(shape: Shape, array: Array, choice: Choice) -> tuple[int, int]:
     return total * times, cycles * times
 
 
-@kernel()
+@helper
 def last_step(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> int:
     """Cycles of the last step, see ``busy_cycles`` for ``table``."""
     m, c = (shape.K - 1) % choice.m + 1, shape.C % (choice.q * choice.r)
@@ -85,7 +85,7 @@ def last_step(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> 
     return length + last_drain(shape, array, choice)
 
 
-@kernel()
+@helper
 def first_load(
     shape: Shape, array: Array, choice: Choice, maps: Bytes, filters: int
 ) -> tuple[int, int]:
@@ -96,7 +96,7 @@ def first_load(
     return bursts(inputs, array), bursts(weights, array)
 
 
-@kernel()
+@helper
 def last_store(shape: Shape, choice: Choice, maps: Bytes) -> int:
     """Bytes of outputs of the last step."""
     n = (shape.images - 1) // choice.n * choice.n
@@ -105,7 +105,7 @@ def last_store(shape: Shape, choice: Choice, maps: Bytes) -> int:
     return block(maps.outputs[-1], n, shape.images - n, place, shape.K - m)
 
 
-@kernel()
+@helper
 def least(
     shape: Shape,
     array: Array,
@@ -156,7 +156,7 @@ def least(
     return cycles, weights + inputs + outputs, link
 
 
-@kernel()
+@helper
 def roughly(shape: Shape, array: Array, maps: Bytes, choice: Choice) -> tuple[int, int, int]:
     """Bounds on (cycles, movement, cycles of the array).
 
@@ -200,7 +200,7 @@ class Best(NamedTuple):
     other: np.ndarray
 
 
-@kernel()
+@helper
 def loses(array: Array, cycles: int, moved: int, words: int, best: Best) -> bool:
     """Whether a mapping of these costs, or of higher ones, is no better than the best."""
     if moved > best.cap[0]:
@@ -212,7 +212,7 @@ def loses(array: Array, cycles: int, moved: int, words: int, best: Best) -> bool
     return True
 
 
-@kernel()
+@helper
 def take(array: Array, choice: Choice, cycles: int, moved: int, words: int, best: Best) -> None:
     """Keep a mapping if it is better; of equal ones the first that was found stays."""
     if loses(array, cycles, moved, words, best):
@@ -224,7 +224,7 @@ def take(array: Array, choice: Choice, cycles: int, moved: int, words: int, best
         best.found[at] = choice[at]
 
 
-@kernel()
+@helper
 def worthwhile(shape: Shape, array: Array, choice: Choice, busy: int, best: Best) -> int:
     """Filters whose weights the first step can wait for without losing; all where that is free."""
     spare = best.costs[0] - busy - array.latency
@@ -235,7 +235,7 @@ def worthwhile(shape: Shape, array: Array, choice: Choice, busy: int, best: Best
     return shape.K + choice.m if most >= shape.K else most
 
 
-@kernel()
+@helper
 def idle_rows(shape: Shape, array: Array, choice: Choice, busy: int, best: Best) -> bool:
     """Whether fewer sets r with more turns q take as many cycles.
 
@@ -254,7 +254,7 @@ def idle_rows(shape: Shape, array: Array, choice: Choice, busy: int, best: Best)
     return False
 
 
-@kernel()
+@helper
 def try_filters(
     shape: Shape, array: Array, maps: Bytes, choice: Choice, even: bool, best: Best
 ) -> None:
@@ -286,7 +286,7 @@ def try_filters(
         many = following(blocks, many, even)
 
 
-@kernel()
+@helper
 def wasteful(p: int, t: int, most_t: int) -> bool:
     """Whether as many filters fit with fewer turns p and more sets t.
 
@@ -300,7 +300,7 @@ def wasteful(p: int, t: int, most_t: int) -> bool:
     return False
 
 
-@kernel()
+@helper
 def promising(shape: Shape, array: Array, maps: Bytes, choice: Choice, best: Best) -> int:
     """The most filters p x t with which no larger t and p than these can win, 0 for none."""
     cycles, words, busy = roughly(shape, array, maps, choice)
@@ -309,7 +309,7 @@ def promising(shape: Shape, array: Array, maps: Bytes, choice: Choice, best: Bes
     return worthwhile(shape, array, choice, busy, best)
 
 
-@kernel()
+@helper
 def try_channels(
     shape: Shape, array: Array, maps: Bytes, n: int, e: int, r: int, even: bool, best: Best
 ) -> None:
@@ -338,7 +338,7 @@ def try_channels(
         q = following(over(shape.C, r), q, even)
 
 
-@kernel()
+@helper
 def least_work(shape: Shape, array: Array, e: int) -> int:
     """Cycles of the multiplications with strips of e rows."""
     least = MOST
@@ -348,7 +348,7 @@ def least_work(shape: Shape, array: Array, e: int) -> int:
     return least * shape.groups * shape.images * shape.Q * over(shape.P, e) * shape.S
 
 
-@kernel()
+@helper
 def try_known(shape: Shape, array: Array, stored: Stored, known: np.ndarray, best: Best) -> None:
     """Mappings that are worth a look before all others."""
     for at in range(known.shape[0]):

@@ -28,7 +28,7 @@ from arch.eyeriss.kernels import (
     pass_cycles,
     taps,
 )
-from arch.jit import kernel
+from arch.jit import helper
 
 WORD_BYTES = 8  # of a coded stream
 # typed, so that a kernel called with them is not compiled for that very number
@@ -68,21 +68,21 @@ class Bytes(NamedTuple):
     sent: int
 
 
-@kernel()
+@helper
 def words_read(pairs: np.ndarray, low: int, high: int, per_word: int) -> int:
     """Words that hold the pairs of rows low..high of one plane, see ``coding.read_bytes``."""
     first, last = pairs[low], pairs[high]
     return over(last, per_word) - first // per_word if last > first else 0
 
 
-@kernel()
+@helper
 def words_written(pairs: np.ndarray, low: int, high: int, per_word: int) -> int:
     """Words that rows low..high of one plane fill up, see ``coding.written_bytes``."""
     filled = pairs[high] // per_word if high < pairs.size - 1 else over(pairs[high], per_word)
     return filled - pairs[low] // per_word
 
 
-@kernel()
+@helper
 def input_bytes(
     shape: Shape, array: Array, stored: Stored, n: int, c: int, rows: tuple[int, int]
 ) -> int:
@@ -93,7 +93,7 @@ def input_bytes(
     return (high - low) * shape.W * array.word
 
 
-@kernel()
+@helper
 def output_bytes(
     shape: Shape, array: Array, stored: Stored, n: int, k: int, rows: tuple[int, int]
 ) -> int:
@@ -104,7 +104,7 @@ def output_bytes(
     return (high - low) * shape.Q * array.word
 
 
-@kernel()
+@helper
 def bytes_of_strips(shape: Shape, array: Array, stored: Stored, e: int) -> Bytes:
     """The maps cut into strips of ``e`` output rows."""
     strips = over(shape.P, e)
@@ -134,7 +134,7 @@ def bytes_of_strips(shape: Shape, array: Array, stored: Stored, e: int) -> Bytes
     return Bytes(inputs, outputs, total_in, total_out, sure_in, sure_out, loaded, sent)
 
 
-@kernel()
+@helper
 def block(summed: np.ndarray, n: int, images: int, c: int, channels: int) -> int:
     """Bytes of a block of images and channels of one strip."""
     last_n, last_c = n + images, c + channels
@@ -142,13 +142,13 @@ def block(summed: np.ndarray, n: int, images: int, c: int, channels: int) -> int
     return upper - summed[last_n, c] + summed[n, c]
 
 
-@kernel()
+@helper
 def bursts(size: int, array: Array) -> int:
     """Bytes on the DRAM bus."""
     return over(size, array.burst) * array.burst
 
 
-@kernel()
+@helper
 def transfer(size: int, array: Array) -> int:
     """Cycles of so many bytes without latency; a guess where the exact product is too wide."""
     if size <= MOST // array.cycles_num:
@@ -156,19 +156,19 @@ def transfer(size: int, array: Array) -> int:
     return int(float(size) * array.cycles_num / array.cycles_den)
 
 
-@kernel()
+@helper
 def served(size: int, array: Array) -> int:
     """Cycles of a request for so many bytes, 0 for none."""
     return array.latency + transfer(size, array) if size > 0 else 0
 
 
-@kernel()
+@helper
 def weights_held(shape: Shape, choice: Choice) -> bool:
     """Whether one pass does a whole strip, so that the spads keep the weights of a group."""
     return choice.q * choice.r >= shape.C and choice.p * choice.t >= shape.K
 
 
-@kernel()
+@helper
 def last_drain(shape: Shape, array: Array, choice: Choice) -> int:
     """Cycles in which the psums of the very last window leave the array."""
     filters = (shape.K - 1) % choice.m + 1
@@ -177,13 +177,13 @@ def last_drain(shape: Shape, array: Array, choice: Choice) -> int:
     return over(filters * rows, array.psum_bus)
 
 
-@kernel()
+@helper
 def part(total: int, size: int, at: int) -> int:
     """Size of block ``at`` of an axis."""
     return min(size, total - at * size)
 
 
-@kernel()
+@helper
 def cut(total: int, size: int, rest: int) -> tuple[int, int]:
     """(size, number) of the whole blocks of an axis, or of what is left behind them."""
     left = total % size
@@ -192,7 +192,7 @@ def cut(total: int, size: int, rest: int) -> tuple[int, int]:
     return min(size, total), total // size
 
 
-@kernel()
+@helper
 def busy_cycles(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -> int:
     """Cycles of the array without any wait for DRAM; those of every kind of pass into ``table``.
 
@@ -229,7 +229,7 @@ def busy_cycles(shape: Shape, array: Array, choice: Choice, table: np.ndarray) -
     return shape.groups * total + last_drain(shape, array, choice)
 
 
-@kernel()
+@helper
 def between(array: Array, length: int, stores: tuple[int, int], load: tuple[int, int]) -> int:
     """Cycles from the start of a step of ``length`` cycles to the start of the next one.
 
@@ -260,7 +260,7 @@ class Row(NamedTuple):
     moved: int
 
 
-@kernel()
+@helper
 def step_cycles(table: np.ndarray, size: int, m: int, at: tuple[int, int], fresh: int) -> int:
     """Cycles of a step of m filters; ``at`` are the kinds of its images and rows, its channels."""
     kinds, at_c = table[at[0] // 2, at[0] % 2], at[1]
@@ -270,7 +270,7 @@ def step_cycles(table: np.ndarray, size: int, m: int, at: tuple[int, int], fresh
     return length
 
 
-@kernel()
+@helper
 def row_of_steps(
     shape: Shape,
     array: Array,
@@ -308,7 +308,7 @@ def row_of_steps(
     return Row(weights, inputs, next_weights, next_inputs, first, last, length, inside, moved)
 
 
-@kernel()
+@helper
 def measure(
     shape: Shape,
     array: Array,

@@ -220,4 +220,6 @@ def stored_under(bits: np.ndarray, tiles: np.ndarray, steps: np.ndarray, found: 
                 h = row % P * stride - padding + r * dilation
                 if 0 <= h < H and seen[row // P * H + h] != tile:
                     seen[row // P * H + h] = tile
-                    found[tile] += bits[row // P * H + h]
+                    for g in range(found.shape[1]):
+                        for c in range(found.shape[2]):
+                            found[tile, g, c] += bits[row // P * H + h, g, c]

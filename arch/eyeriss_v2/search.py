@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 
 MOST = np.iinfo(np.int64).max
 # of a row of the pool: expected cycles, their bound, D, m1, g1, tile rows, e1, f1, held, M0, C0,
@@ -82,13 +82,13 @@ class Pool(NamedTuple):
     best: bool
 
 
-@kernel()
+@helper
 def over(size: int, part: int) -> int:
     """size / part, rounded up."""
     return -(-size // part)
 
 
-@kernel()
+@helper
 def even_sizes(total: int, most: int, more: int) -> np.ndarray:
     """Sizes of even pieces of at most ``most``, large ones first, in few steps, or in ``more``."""
     parts = [1, 2, 3, 4, 6, 8, 12, most]
@@ -98,13 +98,16 @@ def even_sizes(total: int, most: int, more: int) -> np.ndarray:
     for limit in limits:
         if 1 <= limit <= most:
             size = over(total, over(total, limit))
-            if not (found[:count] == size).any():
+            known = 0
+            while known < count and found[known] != size:
+                known += 1
+            if known == count:
                 found[count] = size
                 count += 1
     return found[:count]
 
 
-@kernel()
+@helper
 def shared(rows: int, columns: int, sets: int) -> tuple[int, int]:
     """e1 and f1 for a tile of ``rows`` of ``columns`` outputs.
 
@@ -119,7 +122,7 @@ def shared(rows: int, columns: int, sets: int) -> tuple[int, int]:
     return found_e, found_f
 
 
-@kernel()
+@helper
 def most_input_rows(sizes: Sizes, rows: int) -> int:
     """Input rows under so many output rows, of one image or of several whole ones, at most."""
     inside = min(rows, sizes.P)
@@ -127,7 +130,7 @@ def most_input_rows(sizes: Sizes, rows: int) -> int:
     return min(sizes.H, min(reach, inside * sizes.R)) * max(1, rows // sizes.P)
 
 
-@kernel()
+@helper
 def gathered(values: np.ndarray, size: int, axis: int) -> np.ndarray:
     """Blocks of ``size`` along an axis of int64 (3, G, M pieces, items): two maxima and a sum."""
     groups, pieces, items = values.shape[1], values.shape[2], values.shape[3]
@@ -154,12 +157,13 @@ def gathered(values: np.ndarray, size: int, axis: int) -> np.ndarray:
     return found
 
 
-@kernel()
+@helper
 def keep(pool: Pool, row: np.ndarray) -> None:
     """Take a way into the pool."""
     if not pool.best:
         if pool.found[0] < pool.rows.shape[0]:
-            pool.rows[pool.found[0]] = row
+            for column in range(COLUMNS):
+                pool.rows[pool.found[0], column] = row[column]
         pool.found[0] += 1
         return
     last = pool.rows.shape[0] - 1
@@ -168,15 +172,16 @@ def keep(pool: Pool, row: np.ndarray) -> None:
         place -= 1
     if place > last:
         return
-    for at in range(last, place, -1):
-        pool.rows[at] = pool.rows[at - 1]
-    pool.rows[place] = row
+    for column in range(COLUMNS):
+        for at in range(last, place, -1):
+            pool.rows[at, column] = pool.rows[at - 1, column]
+        pool.rows[place, column] = row[column]
     pool.found[0] += 1
     if pool.found[0] > last:
         pool.most[0] = min(pool.most[0], pool.rows[last, 0])
 
 
-@kernel()
+@helper
 def bounds(
     sizes: Sizes, limits: Limits, turns: Turns, tiles: int, under: np.ndarray, row: np.ndarray
 ) -> None:
@@ -212,7 +217,7 @@ def bounds(
     row[12], row[13] = load, fill + ends
 
 
-@kernel()
+@helper
 def try_tiles(
     sizes: Sizes,
     limits: Limits,
@@ -249,7 +254,7 @@ def try_tiles(
                 keep(pool, row)
 
 
-@kernel()
+@helper
 def least(limits: Limits, slots: int, words: int, passes: int, moved: int) -> int:
     """Cycles below which nothing gets with so many slots, words of weights, passes and bytes."""
     load, link = over(words, limits.routers), passes * limits.latency + int(moved * limits.transfer)
@@ -279,10 +284,17 @@ def search(
     row = np.zeros(COLUMNS, np.int64)
     row[9], row[10], row[11] = sizes.M0, sizes.C0, sizes.S0
     single = np.empty((3, groups, pieces, items), np.int64)
-    single[0], single[1], single[2] = slots, words, words
+    for g in range(groups):
+        for m in range(pieces):
+            for i in range(items):
+                single[0, g, m, i] = slots[g, m, i]
+                single[1, g, m, i] = single[2, g, m, i] = words[g, m, i]
     all_slots, all_words = slots.sum(), words.sum()
     deep = over(sizes.channels, sizes.C0) * groups * sizes.piece_bits
-    inputs = (under[:, 2] * sizes.word_bits + under[:, 3] * deep).min() // 8
+    inputs = MOST
+    for at in range(under.shape[0]):
+        inputs = min(inputs, under[at, 2] * sizes.word_bits + under[at, 3] * deep)
+    inputs //= 8
     moved = inputs + sizes.weight_bits // 8 + sizes.output_bits // 8
     for D in even_sizes(items, limits.rows, 0):
         sets = limits.columns * (limits.rows // D)
@@ -321,10 +333,13 @@ def sharpen(rows: np.ndarray, slots: np.ndarray, exposed: int) -> None:
     rows : int64 (n, COLUMNS)
     slots : int64 (f1, G, M pieces, items), of every PE for each piece of the output row
     """
-    most = np.zeros(slots.shape[1:], np.int64)
-    for f in range(slots.shape[0]):
-        most = np.maximum(most, slots[f])
-    groups, pieces, items = slots.shape[1], slots.shape[2], slots.shape[3]
+    parts, groups, pieces, items = slots.shape
+    most = np.zeros((groups, pieces, items), np.int64)
+    for f in range(parts):
+        for g in range(groups):
+            for m in range(pieces):
+                for i in range(items):
+                    most[g, m, i] = max(most[g, m, i], slots[f, g, m, i])
     for at in range(rows.shape[0]):
         D, m1, g1, e1 = rows[at, 2], rows[at, 3], rows[at, 4], rows[at, 6]
         turns = np.zeros((over(groups, g1), over(pieces, m1), over(items, D)), np.int64)

@@ -107,6 +107,7 @@ class Worked:
     def piece_slots(self, mapping: Mapping) -> np.ndarray:
         """Slots of every PE in each piece of the rows, int64 (f1, G, M pieces, items)."""
         every = np.array([0, mapping.images * mapping.layer.P])
+        every.setflags(write=False)  # as other tiles: one kernel for both
         met = self._keep("pieces", mapping.f1, lambda: self._met(mapping, every, 1))
         return self.slots_of(mapping, np.ascontiguousarray(np.moveaxis(met[0], -1, 0)))
 
@@ -126,7 +127,7 @@ class Worked:
 
     def _input(self, mapping: Mapping) -> np.ndarray:
         def rows() -> np.ndarray:
-            return row_bits(mapping, self.stored, self.spec)
+            return np.ascontiguousarray(row_bits(mapping, self.stored, self.spec))
 
         def tiles() -> np.ndarray:
             layer = mapping.layer

@@ -16,7 +16,7 @@ Rules: specification/scnn.md, SCN-1 and SCN-2.
 import numpy as np
 from numba import prange
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 
 BANKS = 32
 MOST_PRODUCTS = 127  # of a block: a bank's count is kept in a byte
@@ -49,7 +49,7 @@ def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
     return found.reshape(row_out.shape[0] * column_out.shape[0], taps)
 
 
-@kernel()
+@helper
 def _tabulate(
     weights: np.ndarray,
     begin: int,
@@ -73,7 +73,7 @@ def _tabulate(
                 table[entry + 1, bank ^ own, lane] += np.uint8(1)
 
 
-@kernel()
+@helper
 def _fullest(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: np.ndarray) -> None:
     """The fullest bank of every lane, four tables added up; ``most`` uint8 (LANES,)."""
     most[:] = 1
@@ -83,7 +83,7 @@ def _fullest(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: n
             most[lane] = max(most[lane], both)
 
 
-@kernel()
+@helper
 def _vector(table: np.ndarray, together: np.ndarray, sums: np.ndarray, most: np.ndarray) -> None:
     """The same for the kinds ``together`` of a vector, int64 (at least 4,)."""
     if together.size == AT_ONCE:
@@ -97,7 +97,7 @@ def _vector(table: np.ndarray, together: np.ndarray, sums: np.ndarray, most: np.
     _fullest(sums, table[b], table[c], table[d], most)
 
 
-@kernel()
+@helper
 def _tiles(
     slots: np.ndarray,
     first: np.ndarray,
@@ -150,7 +150,7 @@ def _tiles(
             low = at
 
 
-@kernel()
+@helper
 def _slots(
     pixels: np.ndarray,
     first: np.ndarray,

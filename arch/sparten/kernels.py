@@ -6,13 +6,13 @@ Filters stand innermost, so that one word of a window meets a row of them in vec
 import numpy as np
 from numba import prange
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 from arch.wide import ones
 
 BLOCK = 64  # output positions of one parallel task
 
 
-@kernel()
+@helper
 def match(
     window: np.ndarray, filters: np.ndarray, first: int, used: int, found: np.ndarray
 ) -> None:
