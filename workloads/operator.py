@@ -109,12 +109,15 @@ class Operator:
         """Whether the output may be negative, given whether each operand may."""
         return any(operands) and not self.rectifies(node)
 
-    def shares(self, node: "Node") -> tuple[float, ...]:
-        """What each operand is multiplied with beside the ratio of its scale to the output's."""
-        return (1.0,) * len(node.inputs)
+    def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
+        """What each of the node's rescales multiplies by; none where it stores no rescales.
+
+        ``scales`` are the values of one step of each operand, ``target`` that of the output.
+        """
+        return ()
 
     # Channels.  Operands lie side by side: the second one's channels are counted behind the
-    # first one's.
+    # first one's.  By default, channels that are of a node's own stay, and need all operands.
 
     def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray | None:
         """Of which channels of the operands each output channel is made; None if of its own.
@@ -137,11 +140,13 @@ class Operator:
         self, node: "Node", operands: Sequence[np.ndarray], classes: "Classes"
     ) -> np.ndarray:
         """The class of each output channel, int64 (C,), given those of the operands' channels."""
-        joined = np.concatenate(operands)
-        if self.keeps_operands(node):
-            classes.fix(joined)
         sources = self.sources(node, [each.size for each in operands])
-        assert sources is not None
+        if self.keeps_operands(node) or sources is None:
+            for each in operands:
+                classes.fix(each)
+        if sources is None:
+            return classes.fresh(node.shape[0], fixed=True)
+        joined = np.concatenate(operands)
         made = sources[:, 0] < 0
         found = joined[np.maximum(sources[:, 0], 0)]
         found[made] = classes.fresh(int(made.sum()))
@@ -165,7 +170,8 @@ class Operator:
     ) -> list[np.ndarray]:
         """Which channels of each operand matter, bool, if of the output the ``wanted`` ones do."""
         sources = self.sources(node, channels)
-        assert sources is not None
+        if sources is None:
+            return [np.full(count, wanted.any()) for count in channels]
         needed = np.zeros(sum(channels) + 1, bool)
         needed[sources[wanted]] = True
         return np.split(needed[:-1], np.cumsum(channels)[:-1])

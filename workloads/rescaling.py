@@ -21,6 +21,10 @@ class Rescaling(Operator):
     stores = ("rescales", "bounds")
     owns_range = True
 
+    def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
+        """From each operand's scale to the output's."""
+        return tuple(scale / target for scale in scales)
+
     def rescaled(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> list[np.ndarray]:

@@ -48,12 +48,11 @@ def lower(
     rescales: dict[str, tuple[Rescale, ...]] = {}
     bounds: dict[str, tuple[int, int]] = {}
     for node in module.graph.nodes:
-        stores = node.operator.stores
         if node.layer is not None:
             layers[node.name], requantizers[node.name] = _conv(module, node, spans, exact)
-        if "rescales" in stores:
+        if "rescales" in node.operator.stores:
             rescales[node.name] = _rescales(node, spans)
-        if "bounds" in stores:
+        if "bounds" in node.operator.stores:
             bounds[node.name] = (spans[node.name].low, spans[node.name].high)
     return IntegerModel(
         graph=module.graph,
@@ -105,10 +104,6 @@ def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:
 
 
 def _rescales(node: Node, spans: Mapping[str, Range]) -> tuple[Rescale, ...]:
-    """One rescale per operand; a mean pool divides its window's sum on the way."""
-    target = spans[node.name].scale
-    shares = node.operator.shares(node)
-    return tuple(
-        rescale(node.name, spans[name].scale * share / target)
-        for name, share in zip(node.inputs, shares, strict=True)
-    )
+    scales = [spans[name].scale for name in node.inputs]
+    ratios = node.operator.ratios(node, scales, spans[node.name].scale)
+    return tuple(rescale(node.name, ratio) for ratio in ratios)

@@ -135,7 +135,7 @@ class Manifest(_Part):
             operands = [nodes[i] for i in _inputs(entry, position)]
             nodes.append(_node(entry, operands))
             check_node(nodes[-1], [each.shape for each in operands])
-            _check_integers(entry, len(operands))
+            _check_integers(entry, nodes[-1])
         if nodes:
             self._check_image(nodes[0].shape)
         return Graph(self.name, tuple(nodes))
@@ -201,11 +201,12 @@ def _inputs(entry: Entry, position: int) -> tuple[int, ...]:
     return entry.inputs
 
 
-def _check_integers(entry: Entry, operands: int) -> None:
+def _check_integers(entry: Entry, node: Node) -> None:
     """Whether an operator has its integers, and no others."""
-    stores = operator(entry.op).stores
+    stores = node.operator.stores
     count = None if entry.rescales is None else len(entry.rescales)
-    wanted = operands if "rescales" in stores else None
+    ratios = node.operator.ratios(node, (1.0,) * len(node.inputs), 1.0)
+    wanted = len(ratios) if "rescales" in stores else None
     if count != wanted:
         raise ValueError(f"{entry.name}: has {count or 'no'} rescales, wanted {wanted or 'none'}")
     if (entry.bounds is not None) != ("bounds" in stores):

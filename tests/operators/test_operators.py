@@ -47,7 +47,8 @@ def a_graph(name, seed):
     for index in range(2):
         source = nodes[-1] if seed % 3 else nodes[1]
         node = case(name).draw(random, f"made{index}", source, list(nodes))
-        if node.operator.clamps and node.op != "relu" and random.random() < 0.5:
+        fusible = node.operator.clamps and not node.operator.rectifies(node)
+        if fusible and random.random() < 0.5:
             node = dataclasses.replace(node, relu=True, maximum=random.choice([None, 0.5]))
         nodes.append(node)
     nodes.append(conv("last", nodes[-1].name, nodes[-1].shape, 3))

@@ -95,10 +95,10 @@ def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
         if "rescales" in stores:
             rescales[node.name] = tuple(
                 Rescale(int(rng.integers(2**12, 2**15)), int(rng.integers(13, 16)))
-                for _ in node.inputs
+                for _ in node.operator.ratios(node, (1.0,) * len(node.inputs), 1.0)
             )
         if "bounds" in stores:
-            bounds[node.name] = (0 if node.op == "relu" else low, high)
+            bounds[node.name] = (0 if node.operator.rectifies(node) else low, high)
     c, h, w = graph.nodes[0].shape
     signed = bool(rng.integers(2))
     image = ImageQuantizer(

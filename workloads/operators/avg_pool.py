@@ -43,10 +43,10 @@ class AvgPool(Pooling, Rescaling):
         padded = self.padded(node, operands[0], 0.0)
         return functional.avg_pool2d(padded, tuple(kernel), tuple(stride))
 
-    def shares(self, node: "Node") -> tuple[float, ...]:
-        """One divided by the size of the window."""
+    def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
+        """Of the sum of a window, which is divided by its size on the way."""
         height, width = node.attributes["kernel"]
-        return (1.0 / (height * width),)
+        return (scales[0] * (1.0 / (height * width)) / target,)
 
 
 OPERATOR = AvgPool()

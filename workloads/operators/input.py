@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from workloads.channels import Classes
 from workloads.operator import Operator, Shape
 
 if TYPE_CHECKING:
@@ -13,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Input(Operator):
-    """The image.  Its shape is the node's own, its channels stay."""
+    """Its shape is the node's own, its channels stay."""
 
     operands = (0, 0)
     owns_range = True
@@ -25,10 +22,6 @@ class Input(Operator):
     def sources(self, node: "Node", channels: Sequence[int]) -> None:
         """Channels of its own."""
         return
-
-    def classes(self, node: "Node", operands: Sequence[np.ndarray], classes: Classes) -> np.ndarray:
-        """Channels that are never taken out."""
-        return classes.fresh(node.shape[0], fixed=True)
 
 
 OPERATOR = Input()
