@@ -2,8 +2,8 @@
 
 A case has three functions:
 
-``draw(random, name, source, nodes)``  a random node that reads ``source``, and perhaps other
-    earlier ``nodes``
+``draw(random, name, source, nodes)``  a random node of that name that reads ``source``, and perhaps
+    other earlier ``nodes``; a tuple, in which nodes that it needs besides stand before it
 ``in_torch(parts, x)``  a function of an image (N, 3, 8, 8) that is captured with the operator;
     ``parts.conv`` and ``parts.other`` are convolutions that keep its shape
 ``in_onnx(b)``  the same in an ONNX file, made with a ``Builder``; the name of the output

@@ -6,7 +6,7 @@ from workloads.graph import Node
 def draw(random, name, source, nodes):
     same = [node for node in nodes if node.shape == source.shape]
     other = same[random.integers(len(same))]
-    return Node(name, "add", (source.name, other.name), source.shape)
+    return (Node(name, "add", (source.name, other.name), source.shape),)
 
 
 def in_torch(parts, x):

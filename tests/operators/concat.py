@@ -8,7 +8,7 @@ def draw(random, name, source, nodes):
     others = [same[i] for i in random.integers(0, len(same), random.integers(1, 3))]
     operands = [source, *others]
     channels = sum(node.shape[0] for node in operands)
-    return Node(name, "concat", tuple(n.name for n in operands), (channels, *source.shape[1:]))
+    return (Node(name, "concat", tuple(n.name for n in operands), (channels, *source.shape[1:])),)
 
 
 def in_torch(parts, x):

@@ -13,7 +13,7 @@ def draw(random, name, source, nodes):
     k = groups * int(random.integers(1, 4))
     stride = int(random.integers(1, 3))
     layer = ConvLayer(name, c, k, h, w, r, s, stride, padding, dilation, groups)
-    return Node(name, "conv", (source.name,), (k, layer.P, layer.Q), layer)
+    return (Node(name, "conv", (source.name,), (k, layer.P, layer.Q), layer),)
 
 
 def in_torch(parts, x):

@@ -6,7 +6,7 @@ from workloads.graph import Node
 
 
 def draw(random, name, source, nodes):
-    return Node(name, "flatten", (source.name,), (math.prod(source.shape), 1, 1))
+    return (Node(name, "flatten", (source.name,), (math.prod(source.shape), 1, 1)),)
 
 
 def in_torch(parts, x):

@@ -7,7 +7,7 @@ def draw(random, name, source, nodes, op="max_pool"):
     kernel = [int(random.integers(1, min(4, side + 1))) for side in source.shape[1:]]
     padding = [int(random.integers(0, kernel[i // 2])) for i in range(4)]
     stride = [int(v) for v in random.integers(1, 3, 2)]
-    return pool(name, op, source.name, source.shape, kernel, stride, padding)
+    return (pool(name, op, source.name, source.shape, kernel, stride, padding),)
 
 
 def in_torch(parts, x):

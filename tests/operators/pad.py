@@ -5,7 +5,7 @@ from tests.workloads.models import padded
 
 def draw(random, name, source, nodes):
     amounts = [int(v) for v in random.integers(0, 3, 6)]
-    return padded(name, source.name, source.shape, amounts)
+    return (padded(name, source.name, source.shape, amounts),)
 
 
 def in_torch(parts, x):

@@ -5,7 +5,7 @@ from workloads.graph import Node
 
 def draw(random, name, source, nodes):
     maximum = 1.0 if random.random() < 0.5 else None
-    return Node(name, "relu", (source.name,), source.shape, relu=True, maximum=maximum)
+    return (Node(name, "relu", (source.name,), source.shape, relu=True, maximum=maximum),)
 
 
 def in_torch(parts, x):

@@ -8,7 +8,9 @@ def draw(random, name, source, nodes):
     size = source.shape[axis - 1]
     start = int(random.integers(0, size))
     stop = int(random.integers(start + 1, size + 1))
-    return strided(name, source.name, source.shape, axis, start, stop, int(random.integers(1, 4)))
+    return (
+        strided(name, source.name, source.shape, axis, start, stop, int(random.integers(1, 4))),
+    )
 
 
 def in_torch(parts, x):

@@ -46,11 +46,11 @@ def a_graph(name, seed):
     nodes.append(conv("b", "a", nodes[-1].shape, 4))
     for index in range(2):
         source = nodes[-1] if seed % 3 else nodes[1]
-        node = case(name).draw(random, f"made{index}", source, list(nodes))
+        *before, node = case(name).draw(random, f"made{index}", source, list(nodes))
         fusible = node.operator.clamps and not node.operator.rectifies(node)
         if fusible and random.random() < 0.5:
             node = dataclasses.replace(node, relu=True, maximum=random.choice([None, 0.5]))
-        nodes.append(node)
+        nodes += [*before, node]
     nodes.append(conv("last", nodes[-1].name, nodes[-1].shape, 3))
     return Graph(name, tuple(nodes))
 

@@ -74,8 +74,8 @@ def random_graph(rng: np.random.Generator, operators: int = 8) -> Graph:
     for index in range(operators):
         source = nodes[-1] if rng.random() < 0.7 else nodes[rng.integers(len(nodes))]
         op = rng.choice(["conv", *DRAWN])  # convolutions twice as often
-        nodes.append(case(op).draw(rng, f"n{index}", source, nodes))
-    nodes.append(case("conv").draw(rng, "last", nodes[-1], nodes))
+        nodes.extend(case(op).draw(rng, f"n{index}", source, nodes))
+    nodes.extend(case("conv").draw(rng, "last", nodes[-1], nodes))
     return Graph("random", tuple(nodes))
 
 
