@@ -1,5 +1,7 @@
 """Does the fast machine do what the slow one does, in psums and in every counter?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -142,6 +144,44 @@ def test_auto_compares_all_cuts_where_the_widest_is_refused() -> None:
     found = check(case, {"intermediate_bits": 15, "dram_latency_ns": 0}, None)
     assert found is not None
     assert (found.passes, found.cycles) == (3, 174)
+
+
+def test_an_output_row_completes_behind_all_rows_before_it() -> None:
+    """Input row y feeds output rows y and y + 4: row 4 waits for input row 3, which row 3 needs."""
+    layer = ConvLayer("far", C=2, K=2, H=4, W=3, R=2, S=1, padding=(4, 4, 0, 0), dilation=4)
+    rng = np.random.default_rng(0)
+    case = LayerTensors(
+        layer,
+        rng.integers(1, 9, (1, 2, 4, 3)).astype(np.uint8),
+        basis=np.ones((1, 2, 1), np.int8),
+        coefficients=np.ones((2, 2, 1), np.int8),
+    )
+    fields = {"loop_order": "coefficient_outer", "input_glb_bytes": 18, "dram_burst_bytes": 1}
+    fields["dram_bandwidth_bytes_per_s"] = 10**8  # 72 cycles a row
+    found = check(case, fields, None)
+    assert found is not None
+    assert found.steps == 4  # a step for each input row
+    rows = [record.store_bytes // (3 * 3) for record in found.step_records]
+    assert rows == [1, 1, 1, 5]
+
+
+def test_a_batch_moves_no_more_bytes_than_its_images_alone() -> None:
+    """One plan for both images would save cycles and fetch the input more often."""
+    rng = np.random.default_rng(0)
+    layer = ConvLayer("batch", C=6, K=5, H=5, W=5, R=3, S=3, padding=(1, 1, 1, 1))
+    case = LayerTensors(
+        layer,
+        rng.integers(0, 2, (2, 6, 5, 5)).astype(np.uint8),
+        basis=np.ones((2, 3, 3), np.int8),
+        coefficients=rng.integers(-1, 2, (5, 6, 2)).astype(np.int8),
+    )
+    fields = {"pe_blocks": 1, "slices_per_block": 1, "input_glb_bytes": 1024}
+    fields |= {"output_glb_bytes": 1024, "dram_latency_ns": 1000}
+    found = check(case, fields, None)
+    assert found is not None
+    images = [replace(case, activations=case.activations[n : n + 1].copy()) for n in range(2)]
+    alone = [simulate(image, BasisFirstSpec(**fields)).result.counters for image in images]
+    assert sum(found.dram.values()) <= sum(one.dram_bytes for one in alone)
 
 
 @pytest.mark.parametrize("order", ["auto", "coefficient_outer", "input_outer"])
