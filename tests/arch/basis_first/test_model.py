@@ -197,7 +197,7 @@ def test_a_batch_is_told_image_by_image() -> None:
     x = np.concatenate([case.activations * 0, case.activations, case.activations])
     x[2, ::3] = 0
     for order in ("coefficient_outer", "input_outer"):
-        spec = BasisFirstSpec(loop_order=order, **NO_DRAM)  # one tile, whatever the images
+        spec = BasisFirstSpec(loop_order=order, pe_blocks=2, **NO_DRAM)  # two steps an image
         batch = simulate(replace(case, activations=x), spec).result
         alone = [simulate(replace(case, activations=x[n : n + 1]), spec).result for n in range(3)]
         for name, each in (

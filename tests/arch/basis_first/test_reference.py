@@ -184,6 +184,33 @@ def test_a_batch_moves_no_more_bytes_than_its_images_alone() -> None:
     assert sum(found.dram.values()) <= sum(one.dram_bytes for one in alone)
 
 
+def test_coefficient_outer_loads_a_tile_once_for_each_k_tile() -> None:
+    """Four of six rows feed outputs; 8 B fit half the buffer, the image's 12 B do not."""
+    layer = ConvLayer("rows", C=1, K=2, H=6, W=1, stride=3)
+    ones = np.ones((1, 1, 6, 1), np.uint8), np.ones((2, 1, 1, 1), np.int8)
+    case = LayerTensors(layer, ones[0], weights=ones[1])
+    fields = {"pe_blocks": 1, "input_glb_bytes": 16, "dram_burst_bytes": 1}
+    for order, loads in (("coefficient_outer", 2), ("input_outer", 1)):
+        found = check(case, {**fields, "slices_per_block": 1, "loop_order": order}, None)
+        assert found is not None
+        assert (found.k_tiles, found.tiles) == (2, 1)
+        assert found.dram["input"] == 8 * loads
+
+
+def test_strips_narrowed_for_psums_still_hold_an_input_row() -> None:
+    """Strips of 3 outputs need 16 B of input, strips of 2 need up to 20 B, of 1 need 15 B."""
+    layer = ConvLayer("strips", C=4, K=1, H=1, W=6, S=3, padding=(0, 0, 1, 1))
+    x = np.ones((1, 4, 1, 6), np.uint8)
+    x[..., [0, 5]] = 0
+    case = LayerTensors(
+        layer, x, basis=np.ones((1, 1, 3), np.int8), coefficients=np.ones((1, 4, 1), np.int8)
+    )
+    fields = {"loop_order": "coefficient_outer", "input_glb_bytes": 32, "psum_buffer_bytes": 8}
+    found = check(case, fields, None)
+    assert found is not None
+    assert found.tile == (1, 1)
+
+
 @pytest.mark.parametrize("order", ["auto", "coefficient_outer", "input_outer"])
 def test_bypass_needs_no_channel_tile(order: str) -> None:
     """A vector buffer too small for 64 channels holds the three of a pass."""
