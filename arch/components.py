@@ -2,6 +2,8 @@
 
 Area, prices of actions, leakage, multipliers, adders and SRAM bytes of a machine all follow from
 its table, so that none of them can be forgotten in one place and counted in another.
+
+Rules: specification/memory.md, MEM-24 and MEM-30.
 """
 
 from collections.abc import Iterable, Mapping
