@@ -8,81 +8,36 @@ line with its entry point and its distribution, and stands in nobody else's way.
 """
 
 import inspect
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from arch.errors import SpecError
 from arch.spec import MachineSpec
+from workloads.plug_ins import Offer, offers_of
 
 GROUP = "escalate.machines"
 WORDS = ("name", "summary", "source")
 SWITCHES = ("eats_shapes", "eats_basis")
 METHODS = ("run", "run_shape", "prices", "resources")
 MEMBERS = (*WORDS, "spec_type", "presets", *SWITCHES, *METHODS)
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # what --machines and --set can tell apart
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One name, and every entry point that claims it."""
-
-    points: tuple[EntryPoint, ...]
-
-    def load(self, ours: Collection[str]) -> Any:
-        """The machine; ``ours`` are names that are taken.
-
-        Raises
-        ------
-        SpecError
-            One line: entry point, distribution, and what is wrong.
-        """
-        point = self.points[0]
-        if point.name in ours:
-            raise _refused(point, f"the name {point.name!r} is one of our machines'")
-        if len(self.points) > 1:
-            other = _distribution(self.points[1])
-            raise _refused(point, f"{other} claims the name {point.name!r} too")
-        if not NAME.fullmatch(point.name):
-            raise _refused(
-                point, f"the name {point.name!r} is not made of letters, digits, _ and -"
-            )
-        try:
-            found = point.load()
-        except Exception as error:  # whatever a stranger's module does when it is imported
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            raise _refused(point, f"cannot be imported: {told}") from error
-        problem = _problem(found, point.name)
-        if problem is not None:
-            raise _refused(point, problem)
-        return found
 
 
 @cache
 def offers() -> Mapping[str, Offer]:
     """What the installed distributions offer, by name; looked up once."""
-    by_name: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        same = by_name.setdefault(point.name, [])
-        if all(_where(point) != _where(other) for other in same):  # one may be seen twice
-            same.append(point)
-    return {name: Offer(tuple(points)) for name, points in sorted(by_name.items())}
+    return offers_of(GROUP, "machine")
 
 
-def _distribution(point: EntryPoint) -> str:
-    return "an unnamed distribution" if point.dist is None else point.dist.name
+def loaded(offer: Offer, ours: Collection[str]) -> Any:
+    """The machine that is offered; ``ours`` are names that are taken.
 
-
-def _where(point: EntryPoint) -> tuple[str, str]:
-    return _distribution(point), point.value
-
-
-def _refused(point: EntryPoint, problem: str) -> SpecError:
-    place = f"{point.name} = {point.value} of {_distribution(point)}"
-    return SpecError(f"machine {point.name!r}: entry point {place}: {problem}")
+    Raises
+    ------
+    SpecError
+        One line: entry point, distribution, and what is wrong.
+    """
+    return offer.load(ours, _problem, SpecError)
 
 
 def _problem(found: object, name: str) -> str | None:

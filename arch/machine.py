@@ -14,7 +14,7 @@ from arch.area import NM2_PER_MM2, Area
 from arch.counters import LayerResult
 from arch.energy import EnergyTable
 from arch.errors import SpecError
-from arch.foreign import offers
+from arch.foreign import loaded, offers
 from arch.spec import MachineSpec
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -200,7 +200,7 @@ def machine(name: str) -> Machine:
     if offered is None:
         ours: Machine = import_module(MACHINES[name]).MACHINE
         return ours
-    foreign: Machine = offered.load(MACHINES)
+    foreign: Machine = loaded(offered, MACHINES)
     return foreign
 
 
