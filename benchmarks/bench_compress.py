@@ -18,7 +18,7 @@ from escalate.store import model_file
 from escalate.capture.export import capture
 from escalate.recipe.compression import compress
 from escalate.train.images import ImageSettings
-from escalate.recipe.options import CompressOptions
+from escalate.recipe.options import compress_options
 
 
 class Bottleneck(nn.Module):
@@ -50,7 +50,7 @@ settings = ImageSettings(1 / 255, (0.5,) * 3, (0.25,) * 3, (224, 224))
 begun = time.perf_counter()
 network = capture(module, torch.zeros(1, 3, 224, 224), "resnet50")
 captured = time.perf_counter()
-options = CompressOptions(epochs=0, density=0.3)
+options = compress_options(epochs=0, density=0.3)
 model = compress(network, options, pixels, None, settings)
 compressed = time.perf_counter()
 with tempfile.TemporaryDirectory() as folder:

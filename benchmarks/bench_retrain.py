@@ -14,9 +14,10 @@ from timing import best_seconds, report
 from torch.nn import functional
 
 from escalate.capture.export import capture
+from escalate.compressors.compressor import Task
 from escalate.integers import integer
 from escalate.recipe.compression import compress, quantized
-from escalate.recipe.options import CompressOptions
+from escalate.recipe.options import compress_options
 from escalate.train.images import ImageSettings, image_tensor
 from escalate.train.modules import float_module
 from escalate.train.retrain import Lesson, retrain
@@ -58,14 +59,14 @@ def main() -> None:
         plain = plain_seconds(module, inputs, precision)
         report(f"plain step {precision}", plain)
         for distillation in (0.0, 0.5):
-            options = CompressOptions(
+            options = compress_options(
                 batch=BATCH,
                 epochs=1,
                 precision=precision,
                 distillation=distillation,
                 augment="crop",
             )
-            student = quantized(network, options, image, pixels[:64], original)
+            student = quantized(Task(network, image, pixels[:64], original), options)
             seconds = []
             for _ in range(3):
                 retrain(
@@ -81,7 +82,7 @@ def main() -> None:
                 min(seconds),
                 times_plain=round(min(seconds) / plain, 2),
             )
-    model = compress(network, CompressOptions(epochs=0), pixels[:64], None, settings)
+    model = compress(network, compress_options(epochs=0), pixels[:64], None, settings)
     many = random.integers(0, 256, (IMAGES, 3, 32, 32), dtype=np.uint8)
     begun = time.perf_counter()
     integer.predict(model, many, batch=100)

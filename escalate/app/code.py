@@ -6,8 +6,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from arch.machine import Machine
-
 PACKAGES = ("arch", "escalate", "reports", "workloads")
 SUFFIXES = (".py", ".csv")  # programs, and the tables of prices that they read
 NOT_COUNTED = "cli"  # changes no number
@@ -20,13 +18,9 @@ def code_digest() -> str:
     return _digest([_folder(name) for name in PACKAGES])
 
 
-def machine_digest(machine: Machine) -> str:
-    """The code of a machine: ours, and the package of one that is not ours."""
-    return _class_digest(type(machine))
-
-
-@cache
-def _class_digest(kind: type) -> str:
+def part_digest(part: object) -> str:
+    """The code of a machine or a compressor: ours, and the package of one that is not ours."""
+    kind = type(part)
     package = kind.__module__.partition(".")[0]
     if package in PACKAGES:
         return code_digest()

@@ -24,12 +24,13 @@ from escalate.capture.checkpoint import load_checkpoint
 from escalate.capture.export import capture, precision
 from escalate.capture.network import FloatNetwork
 from escalate.capture.onnx_module import OnnxModule
+from escalate.compressors.compressor import Watch
+from escalate.compressors.options import Options, TrainedOptions
+from escalate.compressors.registry import compressor
 from escalate.errors import CaptureError, DataError
 from escalate.recipe.compression import compress as compress_network
-from escalate.recipe.curves import Watch
-from escalate.recipe.method import METHODS
-from escalate.recipe.options import CompressOptions
-from escalate.recipe.shortfall import far_below, why_below
+from escalate.recipe.compression import ratio_of
+from escalate.recipe.shortfall import far_below
 from escalate.store import model_file
 from escalate.store.footprint import compression_ratio, footprint, sizes
 from escalate.train.images import ImageSettings
@@ -88,7 +89,7 @@ def compress(
     progress : called after each epoch of retraining
     watch : called with each layer whose curve ``ratio`` needs, layers done, and layers in all
     name : of the network
-    options : fields of ``escalate.recipe.options.CompressOptions``: basis, density, epochs, seed …
+    options : options of the method, see ``escalate.recipe.options``: basis, density, epochs, seed …
 
     Raises
     ------
@@ -108,55 +109,75 @@ def compress(
             INT8: job.integers(plain),
             "": job.integers(chosen, state, progress, watch),
         }
-        original = float_logits(job.module, job.settings, job.test)
-        found = {"original": scores(original, original, job.test.labels)}
-        for kind, model in models.items():
-            logits = integer_logits(model, job.test)
-            found[kind or COMPRESSED] = scores(logits, original, job.test.labels)
+        found = _scored(job, models)
         for kind, model in models.items():
             about = {**model.provenance, **job.about, "accuracy": _told(found)}
             model_file.save(replace(model, provenance=about), folder / kind)
         state.unlink(missing_ok=True)
-        forms = Counter(each.form for each in footprint(models[""]))
-        size = model_file.bytes_on_disk(folder)
-        notes = _notes(job, chosen, models[""].provenance, forms, size)
-        parameters = job.network.original_parameters
-        return Compressed(
-            target,
-            job.network.graph.name,
-            parameters,
-            parameters - job.network.linear_parameters,
-            size,
-            model_file.bytes_on_disk(folder / INT8),
-            sizes(models[""]).convolutions,
-            found["original"],
-            found[INT8],
-            found[COMPRESSED],
-            tuple(notes),
-            chosen.method,
-            f"{where.name}, {job.data.told()}",
-            forms,
-        )
+        return _compressed(job, chosen, models[""], found, folder, target)
+
+
+def _scored(job: "Job", models: Mapping[str, IntegerModel]) -> dict[str, Scores]:
+    """Scores of the original and of the models, by kind."""
+    original = float_logits(job.module, job.settings, job.test)
+    found = {"original": scores(original, original, job.test.labels)}
+    for kind, model in models.items():
+        logits = integer_logits(model, job.test)
+        found[kind or COMPRESSED] = scores(logits, original, job.test.labels)
+    return found
+
+
+def _compressed(
+    job: "Job",
+    chosen: Options,
+    model: IntegerModel,
+    found: Mapping[str, Scores],
+    folder: Path,
+    target: Path,
+) -> Compressed:
+    """What is known about the models in ``folder``, which will be ``target``."""
+    forms = Counter(each.form for each in footprint(model))
+    size = model_file.bytes_on_disk(folder)
+    notes = _notes(job, chosen, model.provenance, forms, size)
+    parameters = job.network.original_parameters
+    return Compressed(
+        target,
+        job.network.graph.name,
+        parameters,
+        parameters - job.network.linear_parameters,
+        size,
+        model_file.bytes_on_disk(folder / INT8),
+        sizes(model).convolutions,
+        found["original"],
+        found[INT8],
+        found[COMPRESSED],
+        tuple(notes),
+        chosen.method,
+        f"{job.data.name}, {job.data.told()}",
+        forms,
+    )
 
 
 def _notes(
     job: "Job",
-    chosen: CompressOptions,
+    chosen: Options,
     about: Mapping[str, Any],
     forms: Mapping[str, int],
     size: int,
 ) -> list[str]:
     """What there is to say about a model of so many bytes."""
     notes = [*job.notes]
-    if chosen.retrained and chosen.precision == "bfloat16" and not has_bfloat16(job.device):
+    low = isinstance(chosen, TrainedOptions) and chosen.precision == "bfloat16"
+    if chosen.retrained and low and not has_bfloat16(job.device):
         notes.append(NO_BFLOAT16)
     if about.get("removed"):
         notes.append(f"removed {about['removed']}, which did nothing")
     reached = compression_ratio(job.network.original_parameters, size)
-    if chosen.ratio is not None and far_below(chosen.ratio, reached):
-        why = why_below(chosen, about["options"])
-        notes.append(f"{reached:.1f}x smaller instead of {chosen.ratio:g}x: {why}")
-    if METHODS[chosen.method].basis and not forms.get("decomposed"):
+    ratio, method = ratio_of(chosen), compressor(chosen.method)
+    if ratio is not None and far_below(ratio, reached):
+        why = method.why_below(chosen, about["options"])
+        notes.append(f"{reached:.1f}x smaller instead of {ratio:g}x: {why}")
+    if method.basis and not forms.get("decomposed"):
         told = f"0 of {sum(forms.values())} layers decomposed"
         notes.append(f"{told}: this is no result of a decomposition")
     return notes
@@ -190,14 +211,15 @@ class Job:
 
     def integers(
         self,
-        options: CompressOptions,
+        options: Options,
         state: Path | None = None,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> IntegerModel:
         """The integer model that the options make."""
         train, held_out = self.train, None
-        if train.labels is None and options.retrained and options.distillation < 1:
+        alone = isinstance(options, TrainedOptions) and options.distillation < 1
+        if train.labels is None and options.retrained and alone:
             raise DataError(
                 f"{train.unlabelled or self.data.name}: no labels to retrain with; give labels, "
                 "or --distillation 1, or --epochs 0"

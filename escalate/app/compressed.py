@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from escalate.app.scores import Scores
-from escalate.recipe.method import METHODS
+from escalate.compressors.registry import compressor
 from escalate.store.footprint import compression_ratio
 
 
@@ -25,7 +25,7 @@ class Compressed:
     original, int8, compressed : Scores of the three forms, on images that were not trained on
         unless a note says so
     notes : what there is to say
-    method : what made it, as in ``CompressOptions``
+    method : what made it, by name
     sight : which images, and how the network sees them
     forms : how many layers have each form, see ``escalate.store.footprint.LayerFootprint``
     """
@@ -58,7 +58,7 @@ class Compressed:
     @property
     def layers_told(self) -> str:
         """How many layers have which form, in words; empty for methods without a basis."""
-        return told_forms(self.forms) if METHODS[self.method].basis else ""
+        return told_forms(self.forms) if compressor(self.method).basis else ""
 
     @property
     def images(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from escalate.recipe.method import METHODS
+from escalate.compressors.registry import compressor
 from reports.quantity import heading, quantity
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def form_rows(made: "Compressed") -> list[dict[str, Any]]:
     forms = (
         ("original, FP32", made.original),
         ("8 bit", made.int8),
-        (METHODS[made.method].form, made.compressed),
+        (compressor(made.method).form, made.compressed),
     )
     return [
         {

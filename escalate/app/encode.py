@@ -19,7 +19,7 @@ from escalate.compressors.arrays import (
     to_multiples,
     to_points,
 )
-from escalate.compressors.vbq import LONGEST, distortion
+from escalate.compressors.code_points import LONGEST, distortion
 from escalate.errors import DataError, DecompositionError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def encode(
     deviation : or one standard deviation for all; 1 if nothing is given
     stored_bytes, bits_per_value : the most that the file may have
     rate_penalty : or lambda, for each bit, in nats
-    longest, passes : as for :func:`escalate.compressors.vbq.quantize`
+    longest, passes : as for :func:`escalate.compressors.code_points.quantize`
 
     Raises
     ------

@@ -12,6 +12,7 @@ import torch
 from escalate.app import jpeg
 from escalate.app.pictures import read_pictures
 from escalate.app.results import NewFolder
+from escalate.compressors.code_points import distortion
 from escalate.compressors.knob import largest
 from escalate.compressors.latent_code import (
     LatentCode,
@@ -22,7 +23,6 @@ from escalate.compressors.latent_code import (
 )
 from escalate.compressors.vae import Vae, VaeSizes
 from escalate.compressors.vae_training import Progress, VaeOptions, patches, trained_vae
-from escalate.compressors.vbq import distortion
 
 if TYPE_CHECKING:
     import pandas as pd

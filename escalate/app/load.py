@@ -17,7 +17,7 @@ from arch.errors import SpecError
 from arch.machine import machine
 from arch.simulate import NetworkRun
 from escalate.app.arguments import Paths, listed
-from escalate.app.code import machine_digest
+from escalate.app.code import part_digest
 from escalate.app.results import FILE, ResultsError, read_runs
 from escalate.app.sources import COMPRESSED, INT8
 from escalate.app.sweeps.store import POINTS, SUFFIX, read_point
@@ -195,7 +195,7 @@ def _swept(folder: Path, every_version: bool, rows: bool) -> tuple[list[_Point],
 def _current(about: Mapping[str, Any]) -> bool:
     """Whether a point was made by the program as it is, as far as its machine is there."""
     try:
-        code = machine_digest(machine(about["machine"]))
+        code = part_digest(machine(about["machine"]))
     except SpecError:  # a machine of the user's that is not installed here
         return bool(about["version"] == VERSION)
     return bool(about["version"] == VERSION and about["code"] == code)

@@ -28,9 +28,9 @@ from escalate.app.machines import Choice, choose_all
 from escalate.app.new_file import check_writable
 from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sources import MANIFEST, ModelSource, SourceError
+from escalate.compressors.registry import compressor
 from escalate.errors import BudgetError
 from escalate.recipe.compression import byte_budget
-from escalate.recipe.method import METHODS
 from escalate.store.model_file import bytes_on_disk
 from escalate.train.retrain import EpochReport
 
@@ -112,13 +112,13 @@ def pareto(
     ----------
     network, checkpoint, data, device : as for ``compress``
     ratios : how many times smaller than FP32, each above 1
-    methods : names, see ``escalate.recipe.method``
-    own : by method, further fields of ``CompressOptions`` for it alone
+    methods : names, see ``escalate.compressors.registry``
+    own : by method, further options for it alone
     out : the folder
     machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone
     count : images that are simulated, the first ones
     watch : called with the model's name at its start, and after every epoch with the report
-    options : further fields of ``CompressOptions``; each is left out for methods to which it means
+    options : further options; each is left out for methods to which it means
         nothing
 
     Raises
@@ -151,7 +151,7 @@ def pareto(
 
 def _fitting(point: Point, choices: Sequence[Choice]) -> list[Choice]:
     """The machines that run a method's models as they are."""
-    basis = METHODS[point.method].basis
+    basis = compressor(point.method).basis
     return [choice for choice in choices if choice.machine.eats_basis or not basis]
 
 

@@ -9,14 +9,16 @@ from pydantic import ValidationError
 
 from arch.allowed import allowed
 from escalate.app.machines import parsed
+from escalate.compressors.options import Options
+from escalate.compressors.registry import FIRST, compressor, compressor_names
 from escalate.errors import DecompositionError
-from escalate.recipe.options import CompressOptions
+from escalate.recipe.options import compress_options, option_fields
 from workloads.number import shown
 from workloads.read_file import read_text
 
 
 def options_in(path: str | Path) -> dict[str, Any]:
-    """The fields of ``CompressOptions`` in a TOML file; a table by layer is a TOML table.
+    """The options in a TOML file; a table by layer is a TOML table.
 
     Raises
     ------
@@ -46,17 +48,19 @@ def read_options(path: str | Path) -> dict[str, Any]:
 
 
 def check_fields(where: str | Path, fields: Iterable[str]) -> None:
-    """Refuse fields that ``CompressOptions`` does not have.
+    """Refuse fields that no method's options have.
 
     Raises
     ------
     DecompositionError
         Naming the first.
     """
+    known = option_fields()
     for field in fields:
-        if field not in CompressOptions.model_fields:
-            known = ", ".join(CompressOptions.model_fields)
-            raise DecompositionError(f"{where}: {field}: no such field, wanted one of {known}")
+        if field not in known:
+            raise DecompositionError(
+                f"{where}: {field}: no such field, wanted one of {', '.join(known)}"
+            )
 
 
 def options_set(texts: Sequence[str]) -> dict[str, Any]:
@@ -73,12 +77,13 @@ def options_set(texts: Sequence[str]) -> dict[str, Any]:
     {'clip': 0.7, 'group': [8, 1], 'structure': 'rows'}
     """
     fields: dict[str, Any] = {}
+    known = option_fields()
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or name not in CompressOptions.model_fields or name in fields:
-            known = ", ".join(CompressOptions.model_fields)
+        if not equals or name not in known or name in fields:
+            told = ", ".join(known)
             raise DecompositionError(
-                f"--set {text}: wanted FIELD=VALUE, each field once, of {known}"
+                f"--set {text}: wanted FIELD=VALUE, each field once, of {told}"
             )
         fields[name] = _as_toml(value.strip())
     return fields
@@ -94,7 +99,7 @@ def _as_toml(text: str) -> Any:
         return text
 
 
-def options_of(values: Mapping[str, Any]) -> CompressOptions:
+def options_of(values: Mapping[str, Any]) -> Options:
     """Options, those given as None left at their defaults.
 
     Raises
@@ -109,8 +114,13 @@ def options_of(values: Mapping[str, Any]) -> CompressOptions:
     escalate.errors.DecompositionError: --density 2: wanted a number above 0, to 1 or a table of \
 these by layer, each a number above 0, to 1
     """
+    given = {key: value for key, value in values.items() if value is not None}
+    name = given.get("method", FIRST)
+    if name not in compressor_names():
+        *before, last = map(repr, compressor_names())
+        raise DecompositionError(f"--method {name}: wanted {', '.join(before)} or {last}")
     try:
-        return CompressOptions(**{key: value for key, value in values.items() if value is not None})
+        return compress_options(**given)
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
@@ -118,8 +128,9 @@ these by layer, each a number above 0, to 1
         if not first["loc"]:
             raise DecompositionError(message) from None
         field = str(first["loc"][0])
-        if field in CompressOptions.model_fields and first["type"] != "value_error":
-            message = f"wanted {allowed(CompressOptions, field)}"
+        kind = compressor(name).options
+        if field in kind.model_fields and first["type"] != "value_error":
+            message = f"wanted {allowed(kind, field)}"
         value = values.get(field, first["input"])
         told = shown(value).strip("'")
         raise DecompositionError(f"--{field} {told}: {message}") from None

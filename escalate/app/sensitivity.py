@@ -10,9 +10,12 @@ from escalate.app.data import Data
 from escalate.app.images import DEFAULT
 from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
-from escalate.recipe.budget import hull
-from escalate.recipe.curves import Point, Watch
-from escalate.recipe.curves import sensitivity as measure
+from escalate.compressors.compressor import Watch
+from escalate.compressors.escalate.budget import hull
+from escalate.compressors.escalate.compressor import EscalateOptions
+from escalate.compressors.escalate.curves import Point
+from escalate.compressors.escalate.curves import sensitivity as measure
+from escalate.errors import DecompositionError
 from escalate.train.modules import float_module
 from escalate.train.moments import input_moments
 
@@ -63,7 +66,7 @@ def sensitivity(
     ----------
     network, checkpoint, data, device : as for ``compress``
     watch : called with the layer, layers done, layers in all
-    options : fields of ``CompressOptions``: scales, weighting, mixed, keep_int8, storage,
+    options : of the method escalate: scales, weighting, mixed, keep_int8, storage,
         calibration_images (how many images to measure on)
 
     Raises
@@ -72,6 +75,8 @@ def sensitivity(
         A subclass of ours, in one line, for anything that cannot be.
     """
     chosen = options_of(options)
+    if not isinstance(chosen, EscalateOptions):
+        raise DecompositionError(f"sensitivity: method {chosen.method} has no curves")
     where = data if isinstance(data, Data) else Data(data)
     job = prepare(network, checkpoint, where, chosen.seed, device)
     pixels = job.train.pixels[: chosen.calibration_images]

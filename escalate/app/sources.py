@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from arch.machine import machine as known_machine
 from escalate.app import networks
+from escalate.compressors.registry import FIRST, compressor, compressor_names
 from escalate.errors import FrontEndError
-from escalate.recipe.method import METHODS
 from workloads.layer import ConvLayer
 from workloads.network import Network, unconnected
 from workloads.read_file import why_unread
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json.gz"
 INT8 = "int8"  # subfolder of a compressed model that holds the same network in plain 8 bits
-COMPRESSED = METHODS["escalate"].kind
+COMPRESSED = compressor(FIRST).kind
 
 
 class SourceError(FrontEndError):
@@ -145,9 +145,18 @@ def _about(folder: Path) -> dict[str, object]:
 
 
 def kind_of(folder: Path) -> str:
-    """What the folder's own model is, by the method that made it."""
-    method = METHODS.get(str(_about(folder).get("method")))
-    return COMPRESSED if method is None else method.kind
+    """What the folder's own model is, by the method that made it.
+
+    Raises
+    ------
+    SourceError
+        If that method is not installed.
+    """
+    named = str(_about(folder).get("method") or FIRST)
+    if named not in compressor_names():
+        raise SourceError(f"{folder}: was made by {named!r}, a method that is not installed")
+    method = compressor(named)
+    return COMPRESSED if method.basis else method.kind
 
 
 def network_of(folder: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Ways to make weights smaller, one beside the other, and the coders that they share.
+"""Ways to make weights smaller: a folder for each method, and beside them what methods share.
 
-How a method works belongs here; when it is used, and within which budget, does not.
+A folder here is a method and is found by its name: its ``compressor.py`` offers ``COMPRESSOR``.
 """

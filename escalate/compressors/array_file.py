@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from escalate.compressors import vbq_stream
+from escalate.compressors.code_points import LIMIT, code_points
 from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import LIMIT, code_points
 from escalate.errors import DecompositionError, StreamError
 from workloads.errors import WorkloadError
 from workloads.formats import numbers
@@ -36,7 +36,7 @@ class Points:
 
     Parameters
     ----------
-    numbers : integers, any shape, as in ``vbq.CodePoints``
+    numbers : integers, any shape, as in ``code_points.CodePoints``
     dtype : of the array, one of ``DTYPES``
     deviation : of the prior
     longest : N

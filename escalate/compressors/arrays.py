@@ -10,15 +10,15 @@ from contextlib import contextmanager
 import numpy as np
 
 from escalate.compressors.array_file import Multiples, Points, check_array, pack
-from escalate.compressors.knob import largest
-from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import (
+from escalate.compressors.code_points import (
     LONGEST,
     check_posterior,
     choose,
     code_points,
     distortion,
 )
+from escalate.compressors.knob import largest
+from escalate.compressors.priors import Gaussian
 from escalate.errors import DecompositionError
 
 OCTAVE = 64  # penalties or steps that are tried between one and its double
@@ -48,14 +48,14 @@ def check(arrays: Arrays) -> None:
 def to_points(
     arrays: Arrays, deviations: Deviations, penalty: float, longest: int = LONGEST, passes: int = 2
 ) -> dict[str, Points]:
-    """The cheapest code points of arrays, as ``vbq.quantize`` finds them.
+    """The cheapest code points of arrays, as ``code_points.quantize`` finds them.
 
     Parameters
     ----------
     arrays : float, posterior means by name
     deviations : float > 0 by name, of the arrays' shapes or one for all
     penalty : lambda >= 0
-    longest, passes : as for ``vbq.quantize``
+    longest, passes : as for ``code_points.quantize``
 
     Raises
     ------

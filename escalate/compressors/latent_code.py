@@ -14,8 +14,7 @@ import numpy as np
 
 from escalate.compressors import counts as tables
 from escalate.compressors import plain_bits, symbols
-from escalate.compressors.priors import Quantiles
-from escalate.compressors.vbq import (
+from escalate.compressors.code_points import (
     LONGEST,
     CodePoints,
     cheapest,
@@ -23,6 +22,7 @@ from escalate.compressors.vbq import (
     code_points,
     length_bits,
 )
+from escalate.compressors.priors import Quantiles
 from escalate.compressors.vbq_stream import Split
 from escalate.errors import StreamError
 from workloads.formats.bits import pack_number, unpack_number

@@ -13,7 +13,7 @@ import numpy as np
 
 from escalate.compressors import counts as tables
 from escalate.compressors import plain_bits, symbols
-from escalate.compressors.vbq import LIMIT
+from escalate.compressors.code_points import LIMIT
 from escalate.errors import DecompositionError, StreamError
 from workloads.formats.bits import pack_number, unpack_number
 

@@ -1,4 +1,4 @@
-"""From options to a compressed model: forms, budgets, curves, and the steps in order.
+"""From options to a compressed model: the steps in order, the same for every method.
 
-What decides how a network is compressed belongs here; how a method works does not.
+What a method does in a step belongs to its folder in ``escalate.compressors``.
 """

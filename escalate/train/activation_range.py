@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from escalate.errors import DecompositionError
+from escalate.train.settings import Calibration
 from workloads.graph import Graph
 
-Calibration = Literal["max", "percentile", "mse"]
 PERCENTILE = 99.99  # Assumption: the share of magnitudes that "percentile" leaves unclipped
 MSE_CANDIDATES = 80  # clips tried by "mse": maximum times 1/80, 2/80 .. 1
 LOGIT_HEADROOM = 2.0  # Assumption: logits may grow to twice the largest one seen in calibration

@@ -1,10 +1,9 @@
 """augment: training images moved, mirrored and mixed, so that a small set of them lasts longer."""
 
-from typing import Literal
-
 import numpy as np
 
-Augmentation = Literal["none", "crop", "mix"]
+from escalate.train.settings import Augmentation
+
 REACH = 8  # Assumption: an image moves by up to one eighth of its side
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from escalate.train.activation_range import Calibration, Range, choose_range, limits, logit_range
+from escalate.train.activation_range import Range, choose_range, limits, logit_range
 from escalate.train.images import image_range, image_tensor
 from escalate.train.modules import GraphModule
+from escalate.train.settings import Calibration
 from workloads.integer import ImageQuantizer
 
 BATCH = 128

@@ -8,7 +8,6 @@ came, and retraining moves the survivors alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +16,8 @@ from torch import nn
 from escalate.errors import DecompositionError
 from escalate.ternary.survival import eased_density
 from escalate.train.convolutions import Int8Convolution, QuantizedConvolution, per_weight
+from escalate.train.settings import Scope
 from workloads.layer import ConvLayer
-
-Scope = Literal["global", "layer"]
 
 
 @dataclass(frozen=True, slots=True)

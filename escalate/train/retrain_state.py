@@ -16,7 +16,8 @@ from escalate.train.convolutions import TernaryConvolution
 from escalate.train.modules import GraphModule
 
 if TYPE_CHECKING:
-    from escalate.train.retrain import Lesson, RetrainOptions
+    from escalate.train.retrain import Lesson
+    from escalate.train.settings import RetrainOptions
 
 
 def run_identity(module: GraphModule, lesson: "Lesson", options: "RetrainOptions") -> str:

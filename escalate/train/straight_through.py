@@ -15,9 +15,9 @@ function          forward                      gradient passed to the first argu
 ================= ============================ =======================================
 
 The second is that of the scripts behind weight penalty clipping, see
-``escalate.compressors.groups``.  The last is trained ternary quantization (arXiv 1612.01064).  Its
-gradient of n is the derivative of -n, which the copy in PyTorch that is often used has with the
-wrong sign.
+``escalate.compressors.wpc.convolution``.  The last is trained ternary quantization (arXiv
+1612.01064).  Its gradient of n is the derivative of -n, which the copy in PyTorch that is often
+used has with the wrong sign.
 """
 
 from typing import Any

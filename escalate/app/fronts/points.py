@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from escalate.app.recipe import check_fields, options_of, read_options
+from escalate.compressors.options import Options
+from escalate.compressors.registry import compressor, compressor_names
 from escalate.errors import DecompositionError
-from escalate.recipe.method import METHODS, meaningless
-from escalate.recipe.options import CompressOptions
+from escalate.recipe.options import meaningless
 
 PLAIN = "int8"  # the method that always takes part, to compare with
 SETTLED = ("method", "ratio")  # fields that a point settles
@@ -20,7 +21,7 @@ class Recipe:
 
     Parameters
     ----------
-    shared : fields of ``CompressOptions``; left out for methods to which they mean nothing
+    shared : options; left out for methods to which they mean nothing
     own : by method, fields for it alone, which go before shared ones and must mean something to it
 
     Raises
@@ -34,7 +35,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for method, fields in self.own.items():
-            _check_method(method)
+            compressor(method)
             for name in set(SETTLED).intersection(fields):
                 raise DecompositionError(f"[{method}] {name}: follows from the methods and ratios")
 
@@ -52,7 +53,7 @@ class Recipe:
         >>> recipe.fields("prune", 10)
         {'epochs': 3, 'seed': 1, 'method': 'prune', 'ratio': 10}
         """
-        without = (*meaningless(method), *SETTLED)
+        without = {*meaningless(method), *SETTLED}
         shared = {name: value for name, value in self.shared.items() if name not in without}
         asked = {"method": method} if ratio is None else {"method": method, "ratio": ratio}
         return {**shared, **self.own.get(method, {}), **asked}
@@ -67,7 +68,7 @@ def recipe_in(path: str | Path) -> Recipe:
         If the file cannot be read or holds a field that does not exist.
     """
     shared = read_options(path)
-    own = {name: shared.pop(name) for name in METHODS if name in shared}
+    own = {name: shared.pop(name) for name in compressor_names() if name in shared}
     check_fields(path, shared)
     for name, table in own.items():
         if not isinstance(table, Mapping):
@@ -91,7 +92,7 @@ class Point:
     method: str
     ratio: float | None
     fields: Mapping[str, Any]
-    options: CompressOptions
+    options: Options
 
     @property
     def name(self) -> str:
@@ -101,7 +102,7 @@ class Point:
     @property
     def asked(self) -> dict[str, Any]:
         """The options as a model remembers them."""
-        return self.options.model_dump(mode="json", exclude_none=True)
+        return self.options.recorded()
 
 
 def points_of(methods: Sequence[str], ratios: Sequence[float], recipe: Recipe) -> tuple[Point, ...]:
@@ -118,18 +119,13 @@ def points_of(methods: Sequence[str], ratios: Sequence[float], recipe: Recipe) -
     ['int8', 'prune-10', 'prune-20']
     """
     for name in methods:
-        _check_method(name)
+        compressor(name)
     if not methods or not ratios:
         raise DecompositionError(f"pareto: no {'ratio' if methods else 'method'} was given")
     found = []
     for method in dict.fromkeys((PLAIN, *methods)):
-        budgets = sorted(set(ratios)) if "ratio" in METHODS[method].takes else [None]
+        budgets = sorted(set(ratios)) if compressor(method).budgeted else [None]
         for ratio in budgets:
             fields = recipe.fields(method, ratio)
             found.append(Point(method, ratio, fields, options_of(fields)))
     return tuple(found)
-
-
-def _check_method(name: str) -> None:
-    if name not in METHODS:
-        raise DecompositionError(f"{name}: no such method, wanted one of {', '.join(METHODS)}")

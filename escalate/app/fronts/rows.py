@@ -14,8 +14,8 @@ from escalate.app.machines import Choice
 from escalate.app.results import finite
 from escalate.app.scores import interval
 from escalate.app.simulate import Simulation
-from escalate.recipe.method import METHODS
-from escalate.recipe.shortfall import far_below, why_below
+from escalate.compressors.registry import compressor
+from escalate.recipe.shortfall import far_below
 from escalate.store.footprint import compression_ratio, footprint, sizes
 from reports.pareto import front
 from reports.table import counted, totals
@@ -60,10 +60,10 @@ def _remarks(point: Point, found: Mapping[str, Any]) -> list[str]:
     told: list[str] = []
     reached = found.get("compression_ratio")
     if reached is not None and far_below(point.ratio, reached):
-        why = why_below(point.options, found["chosen"])
+        why = compressor(point.method).why_below(point.options, found["chosen"])
         told.append(f"{reached:.1f}× instead of {point.ratio:g}×: {why}")
     forms = found.get("forms")
-    if forms is not None and METHODS[point.method].basis and not forms.get("decomposed"):
+    if forms is not None and compressor(point.method).basis and not forms.get("decomposed"):
         told.append(told_forms(forms))
     return told
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from escalate.app.code import code_digest
+from escalate.app.code import part_digest
 from escalate.app.images import DEFAULT
 from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
+from escalate.compressors.registry import FIRST, compressor, compressor_names
 from workloads.read_file import why_unread
 
 if TYPE_CHECKING:
@@ -133,19 +134,21 @@ def _combinations(written: Written) -> Iterator[dict[str, Any]]:
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options without those that have no meaning for the method."""
     from escalate.app.recipe import options_of
-    from escalate.recipe.method import METHODS, meaningless
+    from escalate.recipe.options import meaningless
 
-    method = options.get("method", "escalate")
-    without = meaningless(method) if method in METHODS else ()
+    method = options.get("method", FIRST)
+    without = meaningless(method) if method in compressor_names() else ()
     kept = {key: value for key, value in options.items() if key not in without}
     options_of(kept)
     return kept
 
 
 def _named(fixed: Mapping[str, Any], options: Mapping[str, Any]) -> Compression:
-    identity = json.dumps([fixed, options, _files(fixed), code_digest()], sort_keys=True)
+    method = str(options.get("method", FIRST))
+    code = part_digest(compressor(method))
+    identity = json.dumps([fixed, options, _files(fixed), code], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:NAMED]
-    return Compression(f"{options.get('method', 'escalate')}-{digest}", fixed, options)
+    return Compression(f"{method}-{digest}", fixed, options)
 
 
 def _files(fixed: Mapping[str, Any]) -> list[str]:

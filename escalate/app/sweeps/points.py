@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from escalate.app.code import machine_digest
+from escalate.app.code import part_digest
 from escalate.app.fed_images import fed_images
 from escalate.app.feed import Feed
 from escalate.app.machines import Choice
@@ -49,7 +49,7 @@ def point(
     CheckpointError, DataError
         If a model or its images cannot be read.
     """
-    code = machine_digest(choice.machine)
+    code = part_digest(choice.machine)
     identity = {
         "format": FORMAT,
         "version": VERSION,

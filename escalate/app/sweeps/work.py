@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from escalate.app.code import machine_digest
+from escalate.app.code import part_digest
 from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch, Point
@@ -49,7 +49,7 @@ def run_batch(folder: str, batch: Batch, kernel_threads: int | None) -> Done:
         If a point cannot be written.
     """
     for each in batch.points:
-        if machine_digest(each.choice.machine) != each.code:
+        if part_digest(each.choice.machine) != each.code:
             raise SweepError(
                 f"{socket.gethostname()}: this worker has other code of escalate or of "
                 f"{each.choice.machine.name} than the sweep; wanted the same version everywhere"

@@ -18,13 +18,14 @@ from escalate.app.machines import choose, choose_all
 from escalate.app.simulate import run_choices, run_source
 from escalate.app.sources import COMPRESSED, INT8, SourceError, fed_form, resolve
 from escalate.app.verify import verify
+from escalate.compressors.registry import compressors
 from escalate.errors import CheckpointError
 from escalate.integers import integer
-from escalate.recipe.method import METHODS
 from escalate.store import model_file
 from reports.table import run_notes
 from tests.escalate.app.tiny import tiny
 
+METHODS = compressors()
 PRUNED = METHODS["prune"].kind
 MACHINES = ("basis_first", "systolic", "scnn", "sparten", "bit_tactical")
 

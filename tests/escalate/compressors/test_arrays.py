@@ -7,8 +7,8 @@ import pytest
 
 from escalate.compressors.array_file import MAGIC, Multiples, Points, pack, unpack
 from escalate.compressors.arrays import check, fit_multiples, fit_points, to_multiples, to_points
+from escalate.compressors.code_points import quantize
 from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import quantize
 from escalate.errors import DecompositionError, StreamError
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from escalate.compressors.code_points import distortion
 from escalate.compressors.latent_code import (
     TABLED,
     Split,
@@ -10,7 +11,6 @@ from escalate.compressors.latent_code import (
     uniform_code,
     variable_code,
 )
-from escalate.compressors.vbq import distortion
 from escalate.errors import StreamError
 from workloads.errors import WorkloadError
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escalate.compressors import symbols, vbq_stream
+from escalate.compressors.code_points import quantize
 from escalate.compressors.priors import Gaussian
-from escalate.compressors.vbq import quantize
 from escalate.compressors.vbq_stream import Split
 from escalate.errors import DecompositionError, StreamError
 from workloads.errors import WorkloadError

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from escalate.app.sweeps.axes import Range
 from escalate.app.sweeps.compress import Fixed
 from escalate.app.sweeps.file import SweepFile
-from escalate.recipe.options import CompressOptions
+from escalate.compressors.registry import compressors
 
 
 def numbers(form):
@@ -26,7 +26,10 @@ def bounded(form):
     return lower and form.keys() & {"maximum", "exclusiveMaximum"}
 
 
-@pytest.mark.parametrize("kind", [CompressOptions, Fixed, Range, SweepFile])
+OPTIONS = [method.options for method in compressors().values()]
+
+
+@pytest.mark.parametrize("kind", [*OPTIONS, Fixed, Range, SweepFile])
 def test_every_number_has_both_bounds(kind: type[BaseModel]):
     schema = kind.model_json_schema()
     parts = {"": schema, **schema.get("$defs", {})}
@@ -37,14 +40,15 @@ def test_every_number_has_both_bounds(kind: type[BaseModel]):
 
 
 NUMBERS = [
-    name
-    for name, field in CompressOptions.model_json_schema()["properties"].items()
+    (kind, name)
+    for kind in OPTIONS
+    for name, field in kind.model_json_schema()["properties"].items()
     if any(numbers(field))
 ]
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
 @pytest.mark.parametrize("value", [True, "1", "1_0", 1e30, 10**30, -1, float("nan")])
-def test_numbers_are_numbers_alone(name, value):
+def test_numbers_are_numbers_alone(kind, name, value):
     with pytest.raises(ValueError, match=name):
-        CompressOptions(**{name: value})
+        kind(**{name: value})

@@ -2,8 +2,9 @@
 
 import pytest
 
-from escalate.recipe.options import CompressOptions
-from escalate.recipe.shortfall import far_below, why_below
+from escalate.compressors.registry import compressor
+from escalate.recipe.options import compress_options
+from escalate.recipe.shortfall import far_below
 
 
 @pytest.mark.parametrize(("asked", "reached", "far"), [(10, 11.0, False), (10, 11.01, True)])
@@ -23,8 +24,10 @@ CASES = [
 
 @pytest.mark.parametrize(("options", "chosen", "told"), CASES)
 def test_every_method_says_why(options, chosen, told):
-    assert told in why_below(CompressOptions(ratio=2, **options), chosen)
+    asked = compress_options(ratio=2, **options)
+    assert told in compressor(asked.method).why_below(asked, chosen)
 
 
 def test_mixed_layers_have_no_further_choice():
-    assert why_below(CompressOptions(ratio=2, mixed=True), {}).endswith("were chosen")
+    asked = compress_options(ratio=2, mixed=True)
+    assert compressor("escalate").why_below(asked, {}).endswith("were chosen")

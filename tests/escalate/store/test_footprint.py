@@ -5,7 +5,7 @@ import pytest
 
 from escalate.errors import CheckpointError
 from escalate.recipe.compression import compress
-from escalate.recipe.options import CompressOptions
+from escalate.recipe.options import compress_options
 from escalate.store import model_file
 from escalate.store.footprint import compression_ratio, footprint, layer_footprint, sizes
 from tests.escalate.small_networks import (
@@ -58,7 +58,7 @@ def test_bytes_of_an_int8_layer():
 def test_a_model_is_the_sum_of_its_layers_in_order(tmp_path):
     network = with_random_weights(every_operator())
     pixels = random_pixels(network.graph, 8)
-    options = CompressOptions(epochs=0, storage="two_bit", remove=False)
+    options = compress_options(epochs=0, storage="two_bit", remove=False)
     model = compress(network, options, pixels, None, SETTINGS)
     layers = footprint(model)
     assert [layer.name for layer in layers] == ["c1", "c2", "c3", "dw", "fc"]
@@ -71,7 +71,7 @@ def test_a_model_is_the_sum_of_its_layers_in_order(tmp_path):
     assert found.payload == sum(each.bytes for each in layers)
     assert found.convolutions == found.payload - layers[-1].bytes
     assert found.ideal <= found.payload < found.on_disk
-    best = compress(network, CompressOptions(epochs=0, remove=False), pixels, None, SETTINGS)
+    best = compress(network, compress_options(epochs=0, remove=False), pixels, None, SETTINGS)
     assert sizes(best).payload < found.payload
     assert sizes(best).ideal == found.ideal
 
@@ -81,7 +81,7 @@ def test_a_model_is_the_sum_of_its_layers_in_order(tmp_path):
 def test_the_lower_bound_is_below_every_other_count(storage, density):
     network = with_random_weights(every_operator())
     pixels = random_pixels(network.graph, 8)
-    options = CompressOptions(epochs=0, storage=storage, density=density)
+    options = compress_options(epochs=0, storage=storage, density=density)
     found = sizes(compress(network, options, pixels, None, SETTINGS))
     assert found.ideal <= min(found.hardware, found.payload, found.on_disk)
 

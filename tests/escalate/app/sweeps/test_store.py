@@ -69,7 +69,7 @@ def test_points_of_another_version_are_counted_and_left_out(small, results, monk
 
 def test_an_edit_of_the_program_makes_points_stale(small, results, monkeypatch):
     for name in ("load", "sweeps.points", "sweeps.work"):
-        monkeypatch.setattr(f"escalate.app.{name}.machine_digest", lambda machine: "edited")
+        monkeypatch.setattr(f"escalate.app.{name}.part_digest", lambda machine: "edited")
     assert len(sweep(small, out=results).computed) == 9
     with pytest.warns(LeftOut, match="9 points of other versions or code"):
         assert len(load(results, "points")) == 9
@@ -77,7 +77,7 @@ def test_an_edit_of_the_program_makes_points_stale(small, results, monkeypatch):
 
 
 def test_a_worker_with_other_code_is_refused(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("escalate.app.sweeps.work.machine_digest", lambda machine: "older")
+    monkeypatch.setattr("escalate.app.sweeps.work.part_digest", lambda machine: "older")
     with pytest.raises(SweepError, match="this worker has other code of escalate"):
         sweep(small, out=tmp_path / "results")
     assert not contents(tmp_path / "results")

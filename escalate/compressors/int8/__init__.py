@@ -1,0 +1,1 @@
+"""Plain 8 bits: every layer calibrated, nothing else."""

@@ -1,0 +1,1 @@
+"""Pruning: 8-bit weights of which only the strongest stay."""

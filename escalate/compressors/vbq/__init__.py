@@ -1,0 +1,1 @@
+"""Variational Bayesian quantization (Yang et al., ICML 2020) of weights, by their uncertainty."""
