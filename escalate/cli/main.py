@@ -34,6 +34,7 @@ from escalate.cli import (
 from escalate.cli.help_text import Command, Group
 from escalate.cli.names import check_neighbours
 from escalate.cli.numbers import bounded
+from escalate.cli.option_flags import OptionCommand
 from escalate.version import VERSION
 
 EXIT_CODES = (
@@ -51,7 +52,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 app.command("demo", cls=Command)(demo.demo)
-app.command("compress", cls=Command)(compress.compress)
+app.command("compress", cls=OptionCommand)(compress.compress)
 app.command("footprint", cls=Command)(footprint.footprint)
 app.command("encode", cls=Command)(encode.encode)
 app.command("decode", cls=Command)(decode.decode)

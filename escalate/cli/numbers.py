@@ -63,9 +63,7 @@ IMAGES, THREADS = Whole(1, 10**6), Whole(1, 1024)
 SIDE, SEED = Whole(1, 1 << 16), Whole(0, MOST_SEED)
 ANY_WHOLE, ANY_REAL = Whole(-(10**18), 10**18), Real(-1e18, 1e18)  # the command tells the range
 PARSERS: Mapping[str, Whole | Real] = {
-    **dict.fromkeys(("basis", "batch", "clusters", "epochs"), ANY_WHOLE),
-    **dict.fromkeys(("density", "distillation", "error", "l1", "learning_rate"), ANY_REAL),
-    **dict.fromkeys(("ramp", "ratio", "threshold"), ANY_REAL),
+    **dict.fromkeys(("basis", "epochs"), ANY_WHOLE),
     **dict.fromkeys(("bits_per_value", "deviation", "rate_penalty"), ANY_REAL),
     **dict.fromkeys(("count", "held_out", "images", "limit"), IMAGES),
     **dict.fromkeys(("crop", "resize"), SIDE),

@@ -2,12 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from escalate.cli import completion
 from escalate.cli.fitting import be_wide
+
+if TYPE_CHECKING:
+    from escalate.app.data import Data
 
 DATA = "Images"  # panel of the help
 DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
@@ -267,7 +270,7 @@ ConfigFile = Annotated[
         "--config",
         metavar="FILE",
         show_default=False,
-        help="A .toml file with any fields of CompressOptions, tables by layer among them; "
+        help="A .toml file with any options, tables by layer among them; "
         "options given here override it.",
     ),
 ]
@@ -325,3 +328,27 @@ def side(crop: int | None) -> tuple[int, int] | None:
     ((32, 32), None)
     """
     return None if crop is None else (crop, crop)
+
+
+def images(
+    data: str,
+    crop: int | None,
+    mean: str | None,
+    std: str | None,
+    limit: int | None = None,
+    held_out: int | None = None,
+    **more: Any,
+) -> "Data":
+    """The images that the options of the panel name."""
+    from escalate.app.data import Data
+
+    size, means, deviations = side(crop), numbers(mean, "--mean"), numbers(std, "--std")
+    return Data(data, size, means, deviations, limit, held_out, **more)
+
+
+def use_threads(count: int | None) -> None:
+    """Train on so many threads; None leaves it to torch."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)

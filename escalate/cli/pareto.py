@@ -1,7 +1,8 @@
 """escalate pareto: several methods at several sizes: accuracy, bytes, cycles and energy."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,49 +32,55 @@ HEADINGS = {
 }
 
 
+Ratios = Annotated[
+    str, typer.Option("--ratios", metavar="A,B,C", help="How many times smaller than FP32.")
+]
+Methods = Annotated[
+    str,
+    typer.Option(
+        "--methods",
+        metavar="A,B,C",
+        help="Names as compress --method takes them; int8 is always there.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        show_default=False,
+        help="A .toml file with any options, left out for methods to which they mean nothing; a "
+        "table of a method's name has options for it alone. Options given here override it.",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."),
+]
+Machines = Annotated[
+    str,
+    typer.Option(
+        "--machines",
+        metavar="A,B,C",
+        help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
+        autocompletion=completion.machine_lists,
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="The folder to write and to go on in.")
+]
+
+
 def pareto(
     network: options.NetworkName,
-    ratios: Annotated[
-        str,
-        typer.Option("--ratios", metavar="A,B,C", help="How many times smaller than FP32."),
-    ] = "10,20,40",
-    methods: Annotated[
-        str,
-        typer.Option(
-            "--methods",
-            metavar="A,B,C",
-            help="Names as compress --method takes them; int8 is always there.",
-        ),
-    ] = "escalate",
+    ratios: Ratios = "10,20,40",
+    methods: Methods = "escalate",
     checkpoint: options.Checkpoint = None,
     data: options.DataName = options.DIGITS,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            show_default=False,
-            help="A .toml file with any fields of CompressOptions, left out for methods to which "
-            "they mean nothing; a table of a method's name has fields for it alone. Options given "
-            "here override it.",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."
-        ),
-    ] = None,
+    config: Config = None,
+    epochs: Epochs = None,
     seed: options.TrainingSeed = None,
-    machines: Annotated[
-        str,
-        typer.Option(
-            "--machines",
-            metavar="A,B,C",
-            help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
-            autocompletion=completion.machine_lists,
-        ),
-    ] = "basis_first",
+    machines: Machines = "basis_first",
     count: options.Count = 1,
     held_out: options.HeldOut = None,
     resize: options.Resize = None,
@@ -87,9 +94,7 @@ def pareto(
     threads: options.TrainingThreads = None,
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The folder to write and to go on in.")
-    ] = Path("pareto"),
+    out: Out = Path("pareto"),
 ) -> None:
     """Compress a network by several methods to several sizes, simulate each, and compare.
 
@@ -111,46 +116,41 @@ def pareto(
 
       escalate pareto mine.onnx --data my-images --methods prune,rate_distortion --config all.toml
     """
-    import torch
+    options.use_threads(threads)
+    terminal.say_running(network)
+    images = options.images(
+        data, crop, mean, std, limit, held_out, resize=resize, units=units, classes=classes
+    )
+    given = {"epochs": epochs, "seed": seed}
+    about: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "data": images,
+        "count": count,
+        "device": device,
+    }
+    names: dict[str, Any] = {"methods": options.words(methods), "machines": options.words(machines)}
+    sizes = options.numbers(ratios, "--ratios") or ()
+    _print(_compared(network, sizes, config, given, out=out, **about, **names), shape, out)
 
-    from escalate.app.data import Data
+
+def _compared(
+    network: str,
+    ratios: Sequence[float],
+    config: Path | None,
+    given: Mapping[str, Any],
+    **about: Any,
+) -> "Pareto":
+    """Compress, simulate and write, what is given over what the file says."""
     from escalate.app.fronts.points import Recipe, recipe_in
     from escalate.app.fronts.publish import write_pareto
     from escalate.app.pareto import pareto as run
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    terminal.say_running(network)
-    given = {"epochs": epochs, "seed": seed}
-    given = {name: value for name, value in given.items() if value is not None}
-    recipe = (Recipe() if config is None else recipe_in(config)).over(given)
+    there = {name: value for name, value in given.items() if value is not None}
+    recipe = (Recipe() if config is None else recipe_in(config)).over(there)
     with terminal.model_progress(None) as watch:
-        found = run(
-            network,
-            options.numbers(ratios, "--ratios") or (),
-            methods=options.words(methods),
-            own=recipe.own,
-            checkpoint=checkpoint,
-            data=Data(
-                data,
-                options.side(crop),
-                options.numbers(mean, "--mean"),
-                options.numbers(std, "--std"),
-                limit,
-                held_out,
-                resize=resize,
-                units=units,
-                classes=classes,
-            ),
-            out=out,
-            machines=options.words(machines),
-            count=count,
-            device=device,
-            watch=watch,
-            **recipe.shared,
-        )
-    write_pareto(found, out)
-    _print(found, shape, out)
+        found = run(network, ratios, own=recipe.own, watch=watch, **about, **recipe.shared)
+    write_pareto(found, about["out"])
+    return found
 
 
 def _print(found: "Pareto", shape: Format, out: Path) -> None:

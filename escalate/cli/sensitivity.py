@@ -1,32 +1,48 @@
 """escalate sensitivity: what each layer's bits buy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from escalate.cli import options, terminal
 from escalate.cli.options import Format
 
+if TYPE_CHECKING:
+    from escalate.app.sensitivity import Sensitivity
+
 COLUMNS = ("layer", "form", "stored_bytes", "squared_error", "divergence", "agreement")
+
+
+ImageCount = Annotated[
+    int, typer.Option("--images", metavar="N", min=1, help="Training images to measure on.")
+]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Try 8 bits and fewer for every layer too.")]
+Scales = Annotated[
+    str, typer.Option("--scales", metavar="KIND", help="Of the coefficients; see compress.")
+]
+Weighting = Annotated[
+    str, typer.Option("--weighting", metavar="KIND", help="none, or inputs; see compress.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        show_default=False,
+        help="Also write sensitivity.csv and the figure sensitivity.svg.",
+    ),
+]
 
 
 def sensitivity(
     network: options.NetworkName,
     checkpoint: options.Checkpoint = None,
     data: options.DataName = options.DIGITS,
-    images: Annotated[
-        int, typer.Option("--images", metavar="N", min=1, help="Training images to measure on.")
-    ] = 256,
-    mixed: Annotated[
-        bool, typer.Option("--mixed", help="Try 8 bits and fewer for every layer too.")
-    ] = False,
-    scales: Annotated[
-        str, typer.Option("--scales", metavar="KIND", help="Of the coefficients; see compress.")
-    ] = "separable",
-    weighting: Annotated[
-        str, typer.Option("--weighting", metavar="KIND", help="none, or inputs; see compress.")
-    ] = "none",
+    images: ImageCount = 256,
+    mixed: Mixed = False,
+    scales: Scales = "separable",
+    weighting: Weighting = "none",
     resize: options.Resize = None,
     crop: options.Crop = None,
     mean: options.Mean = None,
@@ -36,15 +52,7 @@ def sensitivity(
     device: options.Device = "auto",
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            show_default=False,
-            help="Also write sensitivity.csv and the figure sensitivity.svg.",
-        ),
-    ] = None,
+    out: Out = None,
 ) -> None:
     """Measure each layer's rate-distortion curve: bytes against how far the answers move.
 
@@ -59,36 +67,29 @@ def sensitivity(
 
       escalate sensitivity mine.py:build --checkpoint mine.pt --data cifar10:cifar-10-batches-py
     """
-    from escalate.app.data import Data
     from escalate.app.sensitivity import check_target, write_sensitivity
     from escalate.app.sensitivity import sensitivity as measure
 
     if out is not None:
         check_target(out)
     terminal.say_running(network)
+    where = options.images(data, crop, mean, std, resize=resize, units=units, classes=classes)
+    how: dict[str, Any] = {
+        "mixed": mixed,
+        "scales": scales,
+        "weighting": weighting,
+        "calibration_images": images,
+    }
+    about: dict[str, Any] = {"checkpoint": checkpoint, "data": where, "device": device}
     with terminal.bar() as watch:
-        found = measure(
-            network,
-            checkpoint=checkpoint,
-            data=Data(
-                data,
-                options.side(crop),
-                options.numbers(mean, "--mean"),
-                options.numbers(std, "--std"),
-                resize=resize,
-                units=units,
-                classes=classes,
-            ),
-            device=device,
-            watch=watch,
-            mixed=mixed,
-            scales=scales,
-            weighting=weighting,
-            calibration_images=images,
-        )
+        found = measure(network, watch=watch, **about, **how)
     if out is not None:
         write_sensitivity(found, out)
         terminal.say(f"wrote {out}")
+    _print(found, shape)
+
+
+def _print(found: "Sensitivity", shape: Format) -> None:
     if shape is Format.json:
         from escalate.app.results import dumps
 
