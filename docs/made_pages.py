@@ -185,7 +185,7 @@ def _prose(text: str) -> str:
 def _options(command: Any) -> list[str]:
     """Arguments and options as a table."""
     lines = [("option", "default", "what")]
-    for option in command.params:
+    for option in (*command.params, *getattr(command, "flags", ())):
         names = ", ".join(f"`{name}`" for name in option.opts)
         if option.param_type_name == "argument":
             names = f"`{option.metavar or option.name.upper()}`"

@@ -3,11 +3,17 @@
 from pathlib import Path
 
 
-def installed(folder: Path, name: str, modules: dict[str, str], points: dict[str, str]) -> Path:
+def installed(
+    folder: Path,
+    name: str,
+    modules: dict[str, str],
+    points: dict[str, str],
+    group: str = "escalate.machines",
+) -> Path:
     """Lay a distribution into ``folder``.
 
     modules : module -> source
-    points : entry point of the group escalate.machines -> module:object
+    points : entry point of the group -> module:object
     """
     folder.mkdir(parents=True, exist_ok=True)
     for module, text in modules.items():
@@ -16,5 +22,5 @@ def installed(folder: Path, name: str, modules: dict[str, str], points: dict[str
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     lines = [f"{point} = {value}" for point, value in points.items()]
-    (about / "entry_points.txt").write_text("\n".join(["[escalate.machines]", *lines]) + "\n")
+    (about / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
     return folder
