@@ -3,7 +3,9 @@
 A new operator takes part as soon as its file exists; ``tests/operators`` must then have its case.
 """
 
+import ast
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -257,3 +259,27 @@ def test_every_spelling_is_found():
         "unsqueeze",
         "slice",
     ]
+
+
+def compared(path):
+    """The operators that a file compares a node's with, by name."""
+    for each in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(each, ast.Compare) and ast.unparse(each.left).endswith(".op"):
+            for part in ast.walk(each):
+                if isinstance(part, ast.Constant) and part.value in NAMES:
+                    yield part.value
+
+
+def test_nothing_else_tells_operators_apart():
+    """Interpreters ask the operator; a new one needs no branch of theirs and no list."""
+    root = Path(__file__).parents[2]
+    files = [
+        path
+        for folder in ("workloads", "escalate", "arch")
+        for path in root.glob(f"{folder}/**/*.py")
+    ]
+    found = {str(path.relative_to(root)): set(compared(path)) for path in files}
+    assert {path: names for path, names in found.items() if names} == {
+        "workloads/graph.py": {"input"},  # the first node
+        "escalate/capture/operators/conv.py": {"pad"},  # which becomes the convolution's padding
+    }
