@@ -258,7 +258,7 @@ def test_torn_and_foreign_graphs_are_refused(tmp_path):
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path):
-    with pytest.raises(CaptureError, match=r"gone\.onnx: No such file"):
+    with pytest.raises(CaptureError, match=r"gone\.onnx: no such file"):
         OnnxModule(tmp_path / "gone.onnx")
     b = Builder()
     whole = b.save(tmp_path / "net.onnx", b.conv("image", 3, 3, 3)).read_bytes()
