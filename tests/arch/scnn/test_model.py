@@ -235,7 +235,7 @@ def test_a_row_of_outputs_beyond_the_accumulators_is_cut_or_refused():
 
 
 def test_a_shape_is_not_enough():
-    with pytest.raises(OperandError, match="conv: scnn counts non-zeros and needs tensors"):
+    with pytest.raises(OperandError, match="conv: scnn needs tensors, not only shapes"):
         MACHINE.run_shape(CONV, ISO)
     with pytest.raises(TypeError, match="scnn: spec is a MachineSpec, wanted a ScnnSpec"):
         MACHINE.prices(MachineSpec())
