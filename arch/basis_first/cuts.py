@@ -69,6 +69,13 @@ class Cut:
             at = stop
         return found
 
+    @cached_property
+    def single(self) -> np.ndarray:
+        """Whether a piece is one input row or completes at most one output row, bool (pieces,)."""
+        start, stop = self.completed.T
+        found: np.ndarray = np.array([rows.size <= 1 for _, rows in self.pieces])
+        return found | (stop - start <= 1)
+
     def inputs(self, image: StoredTensor, whole_tiles: bool) -> tuple[np.ndarray, np.ndarray]:
         """Bytes of every piece's (or whole tile's) input: exactly, and in whole bursts."""
         burst = self.problem.spec.dram_burst_bytes

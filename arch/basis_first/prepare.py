@@ -10,6 +10,7 @@ from arch.basis_first.channel_cuts import blocks_wait, channel_cuts
 from arch.basis_first.layout import StoredTensor, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
 from arch.basis_first.search import Search, Timed
+from arch.basis_first.shared import Shared, tiles_key
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs, step_inputs
 from arch.basis_first.steps import Plan, plan, stored_coefficients, streams
@@ -74,10 +75,12 @@ def _problem(
     found: Work,
     output: np.ndarray,
     around: Neighbours,
+    memory: Kept,
 ) -> tuple[TilingProblem, bool]:
     """What the plan depends on, the offers of ``around`` settled, and if the output stays."""
-    stored = store(output, tuple(k_tile.stop - k_tile.start for k_tile in tiles))
-    images = store(tensors.activations, planes)
+    widths = tuple(k_tile.stop - k_tile.start for k_tile in tiles)
+    stored = memory.get("output planes", widths, lambda: store(output, widths))
+    images = memory.get("input planes", planes, lambda: store(tensors.activations, planes))
     fused = spec.layer_fusion == "on"
     stays = fused and around.handed_on and _together(stored) <= spec.output_glb_bytes // 2
     settled = replace(
@@ -175,10 +178,10 @@ def _made(
     layer = tensors.layer
     bypass = tensors.mode == "bypass"
     check_bounds(tensors, spec, layer.channels_per_group if bypass else channel_tile(layer, cut))
-    tiles = k_tiles(tensors, cut)
+    tiles = memory.get(f"tiles {purpose}", tiles_key(cut), lambda: k_tiles(tensors, cut))
     found = memory.get(purpose, work_key(tensors, cut), lambda: work(tensors, cut))
     output, shift = memory.get("output", (), lambda: stored_output(tensors, found.psums))
-    problem, stays = _problem(tensors, spec, tiles, planes, found, output, around)
+    problem, stays = _problem(tensors, spec, tiles, planes, found, output, around, memory)
     return _Made(tensors, planes, found, output, shift, problem, stays)
 
 
@@ -205,7 +208,8 @@ def _best(
         except OperandError as error:
             problem = problem or error
             continue
-        search = Search(made.problem, tensors, made.found)
+        shared = Shared(memory, number, cut, planes)
+        search = Search(made.problem, tensors, made.found, shared)
         coarsest = coarsest or search
         found = search.best()
         if found is None:

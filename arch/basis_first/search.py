@@ -92,7 +92,7 @@ class Search(PlanCosts):
     ) -> Timed | None:
         """The best plan that takes ``images`` together, or ``best``."""
         bounds = self._bounds(images)
-        guess = bounds + GUESS * self._table["steps"]
+        guess = bounds + GUESS * self.shapes.table["steps"]
         for number in np.argsort(guess, kind="stable").tolist():
             choice = self.choices[number]
             if best is not None and bounds[number] > best.cycles:
@@ -112,19 +112,19 @@ class Search(PlanCosts):
         half_in, half_out = spec.input_glb_bytes // 2, spec.output_glb_bytes // 2
         if not problem.psums_fit(choice.height, choice.width):
             return False
-        if choice.held == "image" and any(self._whole(image)[0] > half_in for image in images):
+        if choice.held == "image" and any(
+            self.shapes.whole(image)[0] > half_in for image in images
+        ):
             return False
-        cut = self._cut(choice.key)
-        start, stop = cut.completed.T
-        single = np.array([rows.size <= 1 for _, rows in cut.pieces]) | (stop - start <= 1)
+        cut = self.shapes.cut(choice.key)
         for image in images:
             if choice.held != "image":
                 what = "tiles" if choice.held == "tile" else "pieces"
-                if self._map(cut, image, what)[0].max(initial=0) > half_in:
+                if self.shapes.map(cut, image, what)[0].max(initial=0) > half_in:
                     return False
-            output = self._map(cut, image, "outputs")[0]
+            output = self.shapes.map(cut, image, "outputs")[0]
             if choice.order == "coefficient_outer":
-                output = output[:, ~single]  # a row is stored as it comes
+                output = output[:, ~cut.single]  # a row is stored as it comes
             if output.max(initial=0) > half_out:
                 return False
         return True
@@ -142,9 +142,9 @@ class Search(PlanCosts):
 
     def _ordered(self, choice: Choice, images: Sequence[int]) -> Ordered:
         """The steps of a choice."""
-        problem, cut = self.problem, self._cut(choice.key)
+        problem, cut = self.problem, self.shapes.cut(choice.key)
         k, number, which, piece = self._order(choice, cut, len(images))
-        compute = np.stack([self.times(cut, image) for image in images])
+        compute = np.stack([self.times.of(cut, image) for image in images])
         lengths = compute[which, k, number, piece] + problem.spec.pipeline_cycles
         done = number == problem.passes - 1
         if self.tensors.mode != "pointwise":
@@ -152,7 +152,7 @@ class Search(PlanCosts):
             lengths += widths[piece] * done
         output = np.zeros(k.size, np.int64)
         if problem.around.stored:
-            stored = np.stack([self._map(cut, image, "outputs")[1] for image in images])
+            stored = np.stack([self.shapes.map(cut, image, "outputs")[1] for image in images])
             output = stored[which, k, piece] * done
         loaded = np.zeros(k.size, np.int64)
         if not problem.around.input_on_chip:
@@ -169,17 +169,19 @@ class Search(PlanCosts):
         piece: np.ndarray,
     ) -> np.ndarray:
         """Input bytes of every step: nothing where they are held, or nothing is broadcast."""
-        cut = self._cut(choice.key)
+        cut = self.shapes.cut(choice.key)
         some = np.array([rows.size > 0 for _, rows in cut.pieces])[piece]
         some &= np.array([tile.columns.needed.size > 0 for tile in cut.tiles])[cut.tile_of[piece]]
         if choice.held == "none":
-            sizes = np.stack([self._map(cut, image, "pieces")[1] for image in images])
+            sizes = np.stack([self.shapes.map(cut, image, "pieces")[1] for image in images])
             return sizes[which, piece] * some
         held = which
-        sizes = np.array([self._whole(image)[1] for image in images])[which]
+        sizes = np.array([self.shapes.whole(image)[1] for image in images])[which]
         if choice.held == "tile":
             tile = cut.tile_of[piece]
-            sizes = np.stack([self._map(cut, image, "tiles")[1] for image in images])[which, tile]
+            sizes = np.stack([self.shapes.map(cut, image, "tiles")[1] for image in images])[
+                which, tile
+            ]
             held = which * len(cut.tiles) + tile
             if choice.order == "coefficient_outer":
                 held = held + k * len(cut.tiles) * len(images)
