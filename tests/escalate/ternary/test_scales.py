@@ -128,7 +128,7 @@ def test_importance_of_one_changes_nothing_and_dead_inputs_do_not_count():
 
 
 def test_an_unknown_granularity_is_refused():
-    with pytest.raises(DecompositionError, match="granularity 'row', wanted one of .*separable"):
+    with pytest.raises(DecompositionError, match=r"granularity 'row', wanted one of .*separable"):
         granularity_of("row").fit(np.ones((1, 1, 1)), np.ones((1, 1, 1), np.int8))
 
 
