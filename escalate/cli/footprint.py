@@ -7,6 +7,7 @@ import typer
 
 from escalate.cli import options, terminal
 from escalate.cli.options import Format
+from workloads.formats import FORMATS
 
 LAYERS = (
     "layer",
@@ -20,7 +21,7 @@ LAYERS = (
     "basis_bytes",
     "requantizer_bytes",
 )
-CODINGS = ("layer", "two_bit", "bitmap", "two_level", "run_length", "entropy", "effective_bits")
+CODINGS = ("layer", *FORMATS, "effective_bits")
 HEADINGS = {
     "bits_per_weight": "bits per\nweight",
     "coefficient_bytes": "coefficients",

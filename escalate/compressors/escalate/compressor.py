@@ -16,6 +16,7 @@ from escalate.compressors.options import (
     TrainedOptions,
     of_layer,
 )
+from workloads.formats import BEST, FORMATS
 from workloads.plug_ins import names_in
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from escalate.train.convolutions import QuantizedConvolution
 
     Scales = str
+    Storage = str
 else:
     Scales = Literal[names_in("escalate.train.granularities")]
+    Storage = Literal[(BEST, *FORMATS)]
 
 BASIS, DENSITY = 6, 0.3
 MIXED = "; mixed lets layers keep up to 8 bits"
@@ -85,7 +88,7 @@ class EscalateOptions(TrainedOptions):
     updates: Literal["joint", "alternating"] = Field(
         "joint", description="alternating trains coefficients and basis in turn, epoch by epoch."
     )
-    storage: Literal["best", "two_bit", "bitmap", "two_level", "run_length", "entropy"] = Field(
+    storage: Storage = Field(
         "best", description="Storage format of the coefficients; best is the smallest per layer."
     )
 
