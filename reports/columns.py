@@ -67,7 +67,12 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     ),
     "energy_for_<tensor>_j": ("J", "energy by tensor; adds up to `energy_j`"),
     "energy_<component>_j": ("J", "energy by component; adds up to `energy_j`"),
-    "extra_<name>": ("", "the machine's own counts and choices: tiles, loop order …"),
+    "extra_<name>": (
+        "",
+        "the machine's own counts and choices: tiles, loop order, the vectors that Basis-First's "
+        "buffers hold (`window_vectors` pixel vectors waiting in a block, `fifo_vectors` values of "
+        "V before a MAC row) …",
+    ),
     "origin": ("", "where the tensors come from: captured, file, synthetic"),
     "digest": ("", "SHA-256 of the layer's tensors"),
     "notes": (

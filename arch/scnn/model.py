@@ -72,6 +72,7 @@ class Scnn(Model[ScnnSpec]):
         Examples
         --------
         >>> import numpy as np
+        >>> from workloads.layer import ConvLayer
         >>> layer = ConvLayer("conv", C=1, K=1, H=1, W=4)
         >>> pixels = np.array([[[[7, 0, 3, 0]]]], np.uint8)
         >>> tensors = LayerTensors(layer, pixels, np.array([[[[2]]]], np.int8))

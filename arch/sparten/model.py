@@ -140,6 +140,7 @@ class Sparten(Model[SpartenSpec]):
 
         Examples
         --------
+        >>> from workloads.layer import ConvLayer
         >>> layer = ConvLayer("fc", C=3, K=1, H=1, W=1)
         >>> pixels = np.array([5, 0, 2], np.uint8).reshape(1, 3, 1, 1)
         >>> fc = LayerTensors(layer, pixels, np.array([1, 1, 0], np.int8).reshape(1, 3, 1, 1))

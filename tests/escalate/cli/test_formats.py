@@ -14,7 +14,7 @@ from escalate.app.encode import encode
 from escalate.app.networks import network
 from escalate.cli.main import app
 from tests.escalate.app import tiny
-from tests.escalate.test_onnx_module import Builder
+from tests.escalate.capture.onnx_builder import Builder
 from workloads.topology import read_topology
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "json.md"
