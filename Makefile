@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 WORKERS := 2
-TRAINING := tests/escalate/compressors tests/escalate/app/test_compress.py \
-	$(addprefix tests/escalate/test_,retrain.py compression.py pruning.py budget.py)
+TRAINING := $(addprefix tests/escalate/,compressors recipe train app/test_compress.py)
 
 .PHONY: help demo test bounds rounding nightly check docs wheel bench clean
 
