@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 PACKAGES = ("arch", "escalate", "reports", "workloads")
-DATA = (".csv", ".html", ".css", ".js")
+DATA = (".csv", ".html", ".css", ".js", ".typed")
 
 
 def main(wheel: str) -> None:
