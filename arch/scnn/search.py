@@ -181,8 +181,8 @@ class _Search:
         self.left = []
 
 
-def search(bench: Bench, spec: ScnnSpec, fused: Fused = NOTHING) -> Plan:
-    """The best plan of one image.
+def search(bench: Bench, spec: ScnnSpec, fused: Fused) -> Plan | None:
+    """The best plan of one image; None where what stays on chip wants one strip, and none fits.
 
     Which plans are counted first changes no result, only how many of the others must be.
     """
@@ -194,8 +194,14 @@ def search(bench: Bench, spec: ScnnSpec, fused: Fused = NOTHING) -> Plan:
             found.count()
         number += len(groupings)
     found.count()
-    assert found.plan is not None
     return found.plan
+
+
+def best_alone(bench: Bench, spec: ScnnSpec) -> Plan:
+    """The best plan of one image whose neighbours keep nothing for it; there always is one."""
+    plan = search(bench, spec, NOTHING)
+    assert plan is not None
+    return plan
 
 
 def by_layer_groups(bench: Bench, spec: ScnnSpec, joint: Plan) -> Plan:
@@ -211,7 +217,7 @@ def by_layer_groups(bench: Bench, spec: ScnnSpec, joint: Plan) -> Plan:
     if _least(feed, spec) > limit[0]:
         return joint
     numbers = range(layer.groups)
-    found = [_moved(search(bench.group(number), spec), layer, number) for number in numbers]
+    found = [_moved(best_alone(bench.group(number), spec), layer, number) for number in numbers]
     apart = one_by_one(found, [True] * (layer.groups - 1))
     return apart if cost(apart, spec) < limit else joint
 

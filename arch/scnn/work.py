@@ -87,11 +87,13 @@ def _held(sizes: Sequence[np.ndarray | None], most: int) -> bool:
     return len(known) == len(sizes) and int(np.sum(known, axis=0).max()) <= most
 
 
-def _all_images(of: Images, spec: ScnnSpec, fused: Fused) -> tuple[list[Plan], Plan]:
-    """Each image by its own best plan, and all of them in order."""
+def _all_images(of: Images, spec: ScnnSpec, fused: Fused) -> tuple[list[Plan], Plan] | None:
+    """Each image by its own best plan, and all of them in order; None where no plan is fused."""
     plans = []
     for bench in of.benches:
         plan = search(bench, spec, fused)
+        if plan is None:
+            return None
         alone = fused == Fused()
         plans.append(by_layer_groups(bench, spec, plan) if alone else plan)
     together = fused.input or _held([plan.whole for plan in plans], spec.iaram_bytes)
@@ -111,7 +113,10 @@ def work(of: Images, spec: ScnnSpec, around: Neighbours) -> Work:
     outputs = (True, False) if around.handed_on and not around.stored else (False,)
     best: tuple[tuple[int, int], list[Plan], Plan, Fused] | None = None
     for fused in (Fused(*each) for each in product(inputs, outputs)):
-        plans, plan = _all_images(of, spec, fused)
+        made = _all_images(of, spec, fused)
+        if made is None:
+            continue
+        plans, plan = made
         if fused.input and not _held([each.whole for each in plans], spec.iaram_bytes):
             continue
         if fused.output and not _stays(plans, spec):
@@ -168,5 +173,7 @@ def counted(
     """
     nothing = np.zeros((len(activations), layer.K, layer.P, layer.Q), np.int8)
     of = images(layer, activations, weights, nothing)
-    _, plan = _all_images(of, spec, Fused())
+    made = _all_images(of, spec, Fused())
+    assert made is not None  # without neighbours there always is a plan
+    _, plan = made
     return Found(plan.part, of.useful(spec), of.pairs)

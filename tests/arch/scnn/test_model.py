@@ -292,3 +292,16 @@ def test_presets_price_every_event(name):
     lines = charges(counters, MACHINE.prices(PRESETS[name]))
     assert {line.component for line in lines if line.price.attojoules == 0} == {"clock"}
     assert all(line.price.source for line in lines)
+
+
+def test_an_output_too_wide_for_one_strip_goes_to_dram():
+    """The next layer would take it over, but the accumulators hold no whole plane."""
+    layer = ConvLayer("wide", C=2, K=4, H=96, W=96, R=3, S=3, padding=(1, 1, 1, 1))
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 3, (1, 2, 96, 96)).astype(np.uint8)
+    weights = rng.integers(-1, 2, layer.weight_shape).astype(np.int8)
+    spec = override(ISO, {"accumulator_entries": 32})
+    around = Neighbours(handed_on=True, stored=False)
+    run = MACHINE.run(LayerTensors(layer, pixels, weights), spec, around)
+    assert not run.output_stays
+    assert run.result.extras["strips"] > 1
