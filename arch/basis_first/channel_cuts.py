@@ -11,9 +11,9 @@ more passes only add steps and MAC cycles.
 Rule: specification/basis_first_memory.md, BF-58.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from arch.basis_first.modes import WORD, KTile, k_tiles
+from arch.basis_first.modes import WORD, KTile, division
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import SpecError
 from workloads.layer import ConvLayer
@@ -41,37 +41,36 @@ def enough(layer: ConvLayer) -> tuple[int, int]:
     )
 
 
-def blocks_wait(tensors: LayerTensors, spec: BasisFirstSpec) -> bool:
+def blocks_wait(tiles: Iterable[KTile], spec: BasisFirstSpec) -> bool:
     """Whether a vector buffer holds fewer than ``broadcast_window`` of the widest vectors."""
-    parts = (part for tile in k_tiles(tensors, spec) for part in tile.passes)
-    widest = max(part.vector_capacity for part in parts)
+    widest = max(part.vector_capacity for tile in tiles for part in tile.passes)
     return widest * spec.broadcast_window > spec.vector_buffer_bytes
 
 
-def channel_cuts(tensors: LayerTensors, spec: BasisFirstSpec) -> Iterator[BasisFirstSpec]:
+def channel_cuts(
+    tensors: LayerTensors, spec: BasisFirstSpec
+) -> Iterator[tuple[BasisFirstSpec, int]]:
     """The spec itself, then with every pair of buffers that cuts the channels in another way.
+
+    Each comes with the passes of all its k-tiles.
 
     Raises
     ------
     SpecError
         If not even the spec's own buffers hold a channel tile.
     """
-    seen = {_key(k_tiles(tensors, spec))}
-    yield spec
+    whole = division(tensors, spec)
+    yield spec, whole.passes
+    seen = {whole}
     vector, coefficient = enough(tensors.layer)
     for vectors in ladder(spec.vector_buffer_bytes, WORD + WORD // 8, vector):
         for held in ladder(spec.coefficient_buffer_bytes, 2, max(2, coefficient)):
             sizes = {"vector_buffer_bytes": vectors, "coefficient_buffer_bytes": held}
             less = spec.model_copy(update=sizes)
             try:
-                tiles = k_tiles(tensors, less)
+                found = division(tensors, less)
             except SpecError:
                 continue
-            if _key(tiles) not in seen:
-                seen.add(_key(tiles))
-                yield less
-
-
-def _key(tiles: tuple[KTile, ...]) -> tuple[tuple[object, ...], ...]:
-    """What tells two cuts apart."""
-    return tuple((tile.start, *(part.tile for part in tile.passes)) for tile in tiles)
+            if found not in seen:
+                seen.add(found)
+                yield less, found.passes

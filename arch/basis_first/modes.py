@@ -195,6 +195,46 @@ def _spans(layer: ConvLayer, shape: Shape, spec: BasisFirstSpec) -> list[tuple[i
     return spans
 
 
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How a layer's channels are cut, before any job is dealt.
+
+    spans : output channels of each k-tile
+    tiles : input channels of each pass over a k-tile, once for every one of ``bases``
+    bases : basis kernels of a pass
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    tiles: tuple[tuple[int, int], ...]
+    bases: tuple[tuple[int, int], ...]
+
+    @property
+    def passes(self) -> int:
+        """Passes of all k-tiles."""
+        return len(self.spans) * len(self.tiles) * len(self.bases)
+
+
+def division(tensors: LayerTensors, spec: BasisFirstSpec) -> Division:
+    """How a layer's channels are cut.
+
+    Raises
+    ------
+    SpecError
+        If a buffer cannot hold the smallest vector; names layer, buffer and bytes.
+    """
+    layer, shape = tensors.layer, shape_of(tensors, spec)
+    step = spec.slices_per_block if tensors.mode == "decomposed" else 1
+    return Division(
+        tuple(_spans(layer, shape, spec)),
+        _pieces(layer.channels_per_group, shape.channel_tile),
+        _pieces(shape.basis, step),
+    )
+
+
+def _pieces(size: int, step: int) -> tuple[tuple[int, int], ...]:
+    return tuple((at, min(at + step, size)) for at in range(0, size, step))
+
+
 def k_tiles(tensors: LayerTensors, spec: BasisFirstSpec) -> tuple[KTile, ...]:
     """All k-tiles of a layer with the jobs of every pass.
 
@@ -203,22 +243,17 @@ def k_tiles(tensors: LayerTensors, spec: BasisFirstSpec) -> tuple[KTile, ...]:
     SpecError
         If a buffer cannot hold the smallest vector; names layer, buffer and bytes.
     """
-    layer = tensors.layer
-    shape = shape_of(tensors, spec)
-    size = layer.channels_per_group
-    tiles = [(at, min(at + shape.channel_tile, size)) for at in range(0, size, shape.channel_tile)]
-    step = spec.slices_per_block if tensors.mode == "decomposed" else 1
+    shape, cut = shape_of(tensors, spec), division(tensors, spec)
     coefficients = tensors.mode != "bypass"
-    bases = [(at, min(at + step, shape.basis)) for at in range(0, shape.basis, step)]
     return tuple(
         KTile(
             *span,
             shape.own_channel,
             tuple(
                 _pass(tensors, shape, spec, span, tile, number if coefficients else 0, group)
-                for number, tile in enumerate(tiles)
-                for group in bases
+                for number, tile in enumerate(cut.tiles)
+                for group in cut.bases
             ),
         )
-        for span in _spans(layer, shape, spec)
+        for span in cut.spans
     )

@@ -196,13 +196,9 @@ def _best(
     best: tuple[tuple[int, int], _Made, Timed] | None = None
     coarsest: Search | None = None
     problem: OperandError | None = None
-    for number, cut in enumerate(channel_cuts(tensors, spec)):
-        if best is not None and coarsest is not None:
-            if number == 1 and not blocks_wait(tensors, spec):
-                break
-            passes = sum(len(tile.passes) for tile in k_tiles(tensors, cut))
-            if coarsest.least(passes) > best[0][0]:
-                continue
+    for number, (cut, passes) in enumerate(channel_cuts(tensors, spec)):
+        if best is not None and coarsest is not None and coarsest.least(passes) > best[0][0]:
+            continue
         try:
             made = _made(tensors, spec, cut, planes, around, memory, f"work {number}")
         except OperandError as error:
@@ -218,6 +214,8 @@ def _best(
             )
         elif best is None or found.cost[:2] < best[0]:
             best = found.cost[:2], made, found
+        if number == 0 and best is not None and not blocks_wait(made.problem.k_tiles, spec):
+            break  # the widest vectors have nothing to wait for
     if best is None:
         assert problem is not None
         raise problem
