@@ -132,6 +132,17 @@ class Cells:
             leak=found.leak_per_cycle(buffer.instances),
         )
 
+    def macs(self, name: str, instances: int, bits: int, psum_bits: int) -> Component:
+        """Multipliers of words of ``bits``, each with the adder of its psum."""
+        multiplier, adder = self.multiplier(bits, bits), self.adder(psum_bits)
+        made = made_of(name, instances, multiplier, adder, multiply=multiplier, add=adder)
+        return made.counting(multipliers=instances, adders=instances)
+
+    def registers(self, name: str, instances: int, bits: int) -> Component:
+        """Registers of ``bits`` that are read and written whole."""
+        register = self.register(bits)
+        return made_of(name, instances, register, read=register, write=register)
+
     def requantizer(self, instances: int) -> Component:
         """Multipliers of 32 x 32 bits, one multiplication for an output."""
         wide = self.multiplier(REQUANTIZE_BITS, REQUANTIZE_BITS)

@@ -2,7 +2,6 @@
 
 from typing import ClassVar, Generic, TypeVar, cast
 
-from arch.area import Area
 from arch.components import Components, area_of, prices_of
 from arch.energy import EnergyTable
 from arch.errors import OperandError
@@ -71,11 +70,15 @@ class Model(Generic[S]):
         self, tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE
     ) -> LayerTrace:
         """Simulate one layer on tensors and give its timeline; raises what ``run`` raises."""
-        return step_trace(self.run(tensors, spec, around))
+        return self.timeline(self.run(tensors, spec, around))
 
     def trace_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerTrace:
         """Simulate one layer known by shape and give its timeline; as ``run_shape``."""
-        return step_trace(self.run_shape(layer, spec, images))
+        return self.timeline(self.run_shape(layer, spec, images))
+
+    def timeline(self, run: LayerRun) -> LayerTrace:
+        """The timeline of a run, from its steps."""
+        return step_trace(run)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
         """Energy of each (component, action) the machine counts."""
@@ -92,10 +95,6 @@ class Model(Generic[S]):
             own.sram_bytes,
             area_of(table),
         )
-
-    def area(self, spec: MachineSpec) -> Area:
-        """Square nanometres by component."""
-        return area_of(self.components(self.own(spec)))
 
     def own(self, spec: MachineSpec) -> S:
         """The spec, checked to be of the machine's type.

@@ -1,6 +1,6 @@
 """step_trace: the timeline that every machine has, from the steps of a layer's run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,8 @@ class StepTrace:
         return {name: int(bursts(part[n : n + 1], self.spec)[0]) for name, part in tensors.items()}
 
 
-def step_trace(run: LayerRun) -> LayerTrace:
-    """The timeline of a run.
+def steps_of(run: LayerRun) -> StepTrace:
+    """The steps of a run, and when each was worked on.
 
     Raises
     ------
@@ -67,7 +67,18 @@ def step_trace(run: LayerRun) -> LayerTrace:
     result = run.result
     if run.steps is None:
         raise InvariantError(f"{result.layer.name}: {result.machine} told no steps")
-    timeline = run.steps.timeline(result.spec)
-    found = StepTrace(run.steps, result.spec, timeline)
-    part = Part(0, timeline.cycles, found.batches)
-    return LayerTrace(result, (STEPS, PHASES, DRAM), (part,))
+    return StepTrace(run.steps, result.spec, run.steps.timeline(result.spec))
+
+
+def layer_trace(
+    run: LayerRun, found: StepTrace, batches: Callable[[], Iterable[Batch]]
+) -> LayerTrace:
+    """A timeline with the tracks of steps, phases and DRAM, in one part."""
+    part = Part(0, found.timeline.cycles, batches)
+    return LayerTrace(run.result, (STEPS, PHASES, DRAM), (part,))
+
+
+def step_trace(run: LayerRun) -> LayerTrace:
+    """The timeline of a run; raises what ``steps_of`` raises."""
+    found = steps_of(run)
+    return layer_trace(run, found, found.batches)

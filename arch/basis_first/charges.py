@@ -9,8 +9,6 @@ from arch.basis_first.steps import Plan
 from arch.basis_first.tally import Tally
 from arch.buffers import Buffer, Buffers
 
-WEIGHT_BITS = 8
-
 
 def events(
     spec: BasisFirstSpec,

@@ -3,10 +3,11 @@
 Rule: specification/basis_first_counts.md, BF-75.
 """
 
-from arch.basis_first.charges import WEIGHT_BITS, buffers
+from arch.basis_first.charges import buffers
 from arch.basis_first.spec import BasisFirstSpec
 from arch.components import Components, cells, made_of
 
+WEIGHT_BITS = 8
 BASIS_TAPS = 9  # Assumption: a 3x3 basis kernel; registers for larger ones are left out
 BASIS_HALVES = 2  # double-buffered
 
@@ -28,13 +29,14 @@ def components(spec: BasisFirstSpec) -> Components:
     lanes, multipliers = slices * spec.ca_lanes, slices * spec.mac_row_width
     adder, tree = cell.adder(spec.intermediate_bits), cell.adder(spec.psum_bits)
     wide = cell.multiplier(spec.intermediate_bits, WEIGHT_BITS)
-    fifo = cell.register(spec.intermediate_bits)
     basis = cell.register(BASIS_HALVES * BASIS_TAPS * WEIGHT_BITS)
     return (
         *cell.memories(buffers(spec)),
         made_of("ca_unit", lanes, adder, add=adder).counting(adders=lanes),
         made_of("scale_multiplier", slices, wide, multiply=wide),
-        made_of("intermediate_fifo", slices * spec.intermediate_fifo, fifo, write=fifo, read=fifo),
+        cell.registers(
+            "intermediate_fifo", slices * spec.intermediate_fifo, spec.intermediate_bits
+        ),
         made_of("basis_registers", slices, basis),
         made_of("mac_row", multipliers, wide, multiply=wide).counting(multipliers),
         made_of("adder_tree", multipliers, tree, add=tree),

@@ -16,9 +16,6 @@ from arch.bit_tactical.spec import BitTacticalSpec
 from arch.bit_tactical.tally import is_multiplexed
 from arch.buffers import Buffers, banked
 from arch.charges import Key
-from arch.energy import Price
-
-SELECTOR = Price(0, "no published figure for the selector of activations")
 
 
 def buffers(spec: BitTacticalSpec) -> Buffers:

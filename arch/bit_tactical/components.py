@@ -31,11 +31,11 @@ def components(spec: BitTacticalSpec) -> Components:
         cell.adder(summed),
         cell.adder(spec.psum_bits),
     )
-    word, psum = cell.register(bits), cell.register(spec.psum_bits)
+    word = cell.register(bits)
     weights = rows * spec.lanes
     return (
         *cell.memories(buffers(spec)),
-        made_of("activation_register", kept, word, read=word, write=word),
+        cell.registers("activation_register", kept, bits),
         Component(
             "selector", spec.units, 0, {"select": SELECTOR}, left_out="it has no published figure"
         ),
@@ -49,6 +49,6 @@ def components(spec: BitTacticalSpec) -> Components:
             spec.multipliers, spec.multipliers
         ),
         made_of("accumulator", rows * spec.windows, adder, add=adder),
-        made_of("psum_register", rows * spec.windows, psum, read=psum, write=psum),
+        cell.registers("psum_register", rows * spec.windows, spec.psum_bits),
         cell.requantizer(rows),
     )

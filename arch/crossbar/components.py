@@ -28,12 +28,11 @@ def components(spec: CrossbarSpec) -> Components:
     True
     """
     cell = cells(spec)
-    word, adder = cell.register(8 * spec.operand_bytes), cell.adder(spec.psum_bits)
-    adcs, tiles = spec.adcs_per_crossbar, spec.capacity
+    adder, adcs, tiles = cell.adder(spec.psum_bits), spec.adcs_per_crossbar, spec.capacity
     return (
         *cell.memories(buffers(spec)),
         *_crossbars(spec, adcs),
-        made_of("input_register", tiles * spec.crossbar_rows, word, read=word, write=word),
+        cell.registers("input_register", tiles * spec.crossbar_rows, 8 * spec.operand_bytes),
         made_of("accumulator", tiles * adcs, adder, add=adder),
         cell.requantizer(adcs),
     )

@@ -1,6 +1,6 @@
 """What Eyeriss is made of."""
 
-from arch.components import Components, cells, made_of
+from arch.components import Components, cells
 from arch.eyeriss.charges import buffers
 from arch.eyeriss.spec import EyerissSpec
 
@@ -17,14 +17,10 @@ def components(spec: EyerissSpec) -> Components:
     1902346240000
     """
     cell, bits = cells(spec), 8 * spec.operand_bytes
-    multiplier, adder = cell.multiplier(bits, bits), cell.adder(spec.psum_bits)
-    word, psum = cell.register(bits), cell.register(spec.psum_bits)
     return (
         *cell.memories(buffers(spec)),
-        made_of("pe", spec.units, multiplier, adder, multiply=multiplier, add=adder).counting(
-            spec.units, spec.units
-        ),
-        made_of("ifmap_spad", spec.units * spec.ifmap_spad_words, word, read=word, write=word),
-        made_of("psum_spad", spec.units * spec.psum_spad_words, psum, read=psum, write=psum),
+        cell.macs("pe", spec.units, bits, spec.psum_bits),
+        cell.registers("ifmap_spad", spec.units * spec.ifmap_spad_words, bits),
+        cell.registers("psum_spad", spec.units * spec.psum_spad_words, spec.psum_bits),
         cell.requantizer(spec.psum_bus_words),
     )

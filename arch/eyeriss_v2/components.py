@@ -1,6 +1,6 @@
 """What Eyeriss v2 is made of."""
 
-from arch.components import Cells, Component, Components, cells, made_of
+from arch.components import Cells, Component, Components, cells
 from arch.eyeriss_v2.charges import buffers
 from arch.eyeriss_v2.spec import ADDRESS_BITS, VALUE_BITS, EyerissV2Spec
 
@@ -18,12 +18,9 @@ def components(spec: EyerissV2Spec) -> Components:
 'weight_address_spad', 'weight_spad']
     """
     cell = cells(spec)
-    multiplier, adder = cell.multiplier(VALUE_BITS, VALUE_BITS), cell.adder(spec.psum_bits)
     return (
         *cell.memories(buffers(spec)),
-        made_of("pe", spec.lanes, multiplier, adder, multiply=multiplier, add=adder).counting(
-            spec.lanes, spec.lanes
-        ),
+        cell.macs("pe", spec.lanes, VALUE_BITS, spec.psum_bits),
         cell.requantizer(spec.array_columns),
         *_spads(cell, spec),
     )

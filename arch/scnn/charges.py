@@ -1,29 +1,11 @@
 """SCNN's actions, what each costs, and the traffic between its levels."""
 
-from fractions import Fraction
-
 from arch.buffers import Buffer, Buffers, banked
 from arch.charges import Key
-from arch.cited import Figure
 from arch.scnn.counts import Part
-from arch.scnn.kernels import BANKS
 from arch.scnn.spec import ScnnSpec
 
 SMALLEST = 512  # bytes of the smallest memory in the tables
-COORDINATE_BITS = 8  # Assumption: of a row or column, added once for each product
-# Assumption: a product finds its bank through stages of published 1-to-4 crossbars.
-CROSSBAR = Figure(
-    Fraction("0.68"),
-    "Aladdin 40 nm table as shipped with Accelergy, crossbar 1 to 4, 32 bits (2 ns)",
-)
-CROSSBAR_WAYS, CROSSBAR_BITS = 4, 32
-
-
-def _stages() -> int:
-    stages, reached = 0, 1
-    while reached < BANKS:
-        stages, reached = stages + 1, reached * CROSSBAR_WAYS
-    return stages
 
 
 def vector_bytes(values: int, spec: ScnnSpec) -> int:

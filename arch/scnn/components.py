@@ -7,10 +7,11 @@ from arch.cited import Figure
 from arch.components import Component, Components, cells, made_of
 from arch.node import area_level, node
 from arch.prices import price
-from arch.scnn.charges import COORDINATE_BITS, buffers
+from arch.scnn.charges import buffers
 from arch.scnn.kernels import BANKS
 from arch.scnn.spec import ScnnSpec
 
+COORDINATE_BITS = 8  # Assumption: of a row or column, added once for each product
 # Scatter crossbar of a PE, 16 products of 24 bits to 32 banks, 16 nm: SCNN's table, as quoted.
 CROSSBAR_MM2, CROSSBAR_NM = Fraction("0.026"), 16
 CROSSBAR_PRODUCTS, CROSSBAR_PSUM_BITS = 16, 24

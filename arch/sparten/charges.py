@@ -1,12 +1,4 @@
-"""The units' actions, what each costs, and the traffic between levels.
-
-The inner join has no published energies within one family of tables, so its parts are counted as
-adders (Assumption): the AND of two masks as one adder as wide as the chunk; a priority encoder
-that picks a match as another; a prefix sum over n positions as the n/2 x log2(n) adders of a
-parallel prefix network, each as wide as a count up to n.  The AND and the prefix sums work once
-per filter and chunk, a prefix sum for each operand that is packed; the encoder once per match.
-The permute network of GB-H passes a psum through 2 log2(units) - 1 stages of registers, once per
-filter and chunk, and an adder behind it collects the psum.
+"""The units' actions, and the traffic between levels.
 
 Rule: specification/sparten.md, SPA-11.
 """

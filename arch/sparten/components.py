@@ -21,10 +21,9 @@ def components(spec: SpartenSpec) -> Components:
     True
     """
     cell, bits = cells(spec), 8 * spec.operand_bytes
-    multiplier, adder = cell.multiplier(bits, bits), cell.adder(spec.psum_bits)
-    psum, word = cell.register(spec.psum_bits), cell.register(bits)
+    adder, word = cell.adder(spec.psum_bits), cell.register(bits)
     held = spec.units * (spec.filters_per_group // spec.units_per_cluster)
-    stages = psum.times(permute_stages(spec.units_per_cluster))
+    stages = cell.register(spec.psum_bits).times(permute_stages(spec.units_per_cluster))
     permuting = spec.units if spec.balance == "hardware" else 0
     collected = Component(
         "collector", spec.units, spec.units * word.nm2, {"add": adder.price, "write": word.price}
@@ -32,10 +31,8 @@ def components(spec: SpartenSpec) -> Components:
     return (
         *cell.memories(buffers(spec)),
         _inner_join(cell, spec),
-        made_of("unit", spec.units, multiplier, adder, multiply=multiplier, add=adder).counting(
-            spec.units, spec.units
-        ),
-        made_of("psum_register", held, psum, read=psum, write=psum),
+        cell.macs("unit", spec.units, bits, spec.psum_bits),
+        cell.registers("psum_register", held, spec.psum_bits),
         made_of("permute_network", permuting, stages, adder, move=stages),
         collected,
         cell.requantizer(spec.clusters),

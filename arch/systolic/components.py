@@ -22,17 +22,14 @@ def components(spec: SystolicSpec) -> Components:
     215116800000
     """
     cell, bits = cells(spec), 8 * spec.operand_bytes
-    multiplier, adder = cell.multiplier(bits, bits), cell.adder(spec.psum_bits)
-    operand, psum = cell.register(bits), cell.register(spec.psum_bits)
+    adder = cell.adder(spec.psum_bits)
     operands = 3 if spec.fold_overhead == "preloaded" else 2
     accumulators = spec.columns if spec.dataflow != "os" else 0
     return (
         *cell.memories(buffers(spec)),
-        made_of("pe", spec.units, multiplier, adder, multiply=multiplier, add=adder).counting(
-            spec.units, spec.units
-        ),
-        made_of("operand_register", operands * spec.units, operand, read=operand, write=operand),
-        made_of("psum_register", spec.units, psum, read=psum, write=psum),
+        cell.macs("pe", spec.units, bits, spec.psum_bits),
+        cell.registers("operand_register", operands * spec.units, bits),
+        cell.registers("psum_register", spec.units, spec.psum_bits),
         cell.requantizer(spec.columns),
         made_of("accumulator", accumulators, adder, add=adder),
     )

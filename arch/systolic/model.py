@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from arch.components import Components
 from arch.dense import check_output
-from arch.machine import ALONE, Kept, LayerRun, Neighbours
+from arch.machine import Kept, LayerRun, Neighbours
 from arch.model import Model
 from arch.spec import MachineSpec
 from arch.steps import Steps
@@ -105,16 +105,8 @@ class Systolic(Model[SystolicSpec]):
         work = _work(plan(layer, chosen, images), source.macs, chosen)
         return layer_run(self.name, "dense", source, chosen, work, None)
 
-    def trace(
-        self, tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE
-    ) -> LayerTrace:
-        """The timeline of a layer, fold by fold."""
-        from arch.systolic.tracks import folds
-
-        return folds(self.run(tensors, spec, around), self.own(spec))
-
-    def trace_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerTrace:
-        """The timeline of a layer known by shape only, fold by fold.
+    def timeline(self, run: LayerRun) -> LayerTrace:
+        """The timeline of a run, fold by fold.
 
         Examples
         --------
@@ -125,7 +117,7 @@ class Systolic(Model[SystolicSpec]):
         """
         from arch.systolic.tracks import folds
 
-        return folds(self.run_shape(layer, spec, images), self.own(spec))
+        return folds(run, self.own(run.result.spec))
 
 
 MACHINE = Systolic()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from arch.machine import LayerRun
-from arch.step_trace import DRAM, PHASES, STEPS, StepTrace
+from arch.step_trace import STEPS, StepTrace, layer_trace, steps_of
 from arch.systolic.passes import Pass
 from arch.systolic.plan import Plan, plan
 from arch.systolic.spec import SystolicSpec
-from arch.trace import Batch, Label, LayerTrace, Part, Spans
+from arch.trace import Batch, Label, LayerTrace, Spans
 
 FOLD = (Label("fold", "step"), Label("first tile", "step"))
 
@@ -58,9 +58,6 @@ class _Layer:
 
 def folds(run: LayerRun, spec: SystolicSpec) -> LayerTrace:
     """The timeline of a run, its steps shown fold by fold."""
+    found = steps_of(run)
     planned = plan(run.result.layer, spec, run.result.images)
-    steps = planned.steps()
-    timeline = steps.timeline(spec)
-    layer = _Layer(planned, StepTrace(steps, spec, timeline))
-    part = Part(0, timeline.cycles, layer.batches)
-    return LayerTrace(run.result, (STEPS, PHASES, DRAM), (part,))
+    return layer_trace(run, found, _Layer(planned, found).batches)

@@ -197,12 +197,10 @@ def events(planned: Plan, spec: LaneSkipSpec) -> dict[Key, int]:
 def components(spec: LaneSkipSpec) -> Components:
     """Buffers, lanes with their psum registers, one requantizer (Assumption)."""
     cell = cells(spec)
-    multiplier, adder = cell.multiplier(8, 8), cell.adder(spec.psum_bits)
     psum = cell.register(spec.psum_bits)
-    lane = made_of("lane", spec.lanes, multiplier, adder, multiply=multiplier, add=adder)
     return (
         *cell.memories(buffers(spec)),
-        lane.counting(multipliers=spec.lanes, adders=spec.lanes),
+        cell.macs("lane", spec.lanes, 8, spec.psum_bits),
         made_of("psum_register", spec.lanes, psum, access=psum),
         cell.requantizer(1),
     )

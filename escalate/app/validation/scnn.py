@@ -367,7 +367,7 @@ AREA = (
 
 def chip_area() -> Iterator[Check]:
     """Area of the published preset, for the record."""
-    found = {name: size / 1e12 for name, size in MACHINE.area(PUBLISHED).items()}
+    found = {name: size / 1e12 for name, size in MACHINE.resources(PUBLISHED).area.items()}
     total, pe = sum(found.values()), sum(found.values()) / PUBLISHED.pes
     array = found["multiplier"] / PUBLISHED.pes
     for name, ours in (
