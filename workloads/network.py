@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
 
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
+from workloads.plug_ins import names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +234,9 @@ def unconnected(name: str, layers: Iterable[ConvLayer], source: str) -> Network:
     return Network(name, "shapes only", source, (first.C, first.H, first.W), bare)
 
 
+FOLDER = "workloads.networks"
 # name -> module: every file of the folder of networks
-NETWORKS: Mapping[str, str] = {
-    file.stem: f"workloads.networks.{file.stem}"
-    for file in sorted((Path(__file__).parent / "networks").glob("[!_]*.py"))
-}
+NETWORKS: Mapping[str, str] = {name: f"{FOLDER}.{name}" for name in names_in(FOLDER)}
 
 
 def network(name: str) -> Network:

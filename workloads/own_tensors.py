@@ -9,7 +9,7 @@ from workloads.errors import WorkloadError
 from workloads.layer import MOST, MOST_PADDING, ConvLayer
 from workloads.npz import NPZ_ERRORS, reason
 from workloads.number import between, is_whole, shown
-from workloads.read_file import why_unread
+from workloads.read_file import refuse_unread
 from workloads.tensors import MOST_SCALE, LayerTensors
 
 TENSORS = ("activations", "weights", "basis", "coefficients")
@@ -60,9 +60,7 @@ def read_own_tensors(paths: Sequence[Path]) -> tuple[LayerTensors, ...]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    unread = why_unread(path)
-    if unread is not None:
-        raise WorkloadError(f"{path}: {unread}")
+    refuse_unread(path, WorkloadError)
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

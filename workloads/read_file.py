@@ -47,6 +47,25 @@ def why_unread(path: Path) -> str | None:
     return None
 
 
+def refuse_unread(path: Path, refusal: type[ValueError]) -> None:
+    """Refuse a file that cannot be read.
+
+    Raises
+    ------
+    refusal
+        Naming the file, and why.
+
+    Examples
+    --------
+    >>> refuse_unread(Path("/dev/zero"), ValueError)
+    Traceback (most recent call last):
+    ValueError: /dev/zero: is no regular file
+    """
+    unread = why_unread(path)
+    if unread is not None:
+        raise refusal(f"{path}: {unread}")
+
+
 def read_bytes(path: Path, most: int = MOST_BINARY) -> bytes:
     """All of a file; errors as for ``check_regular``."""
     check_regular(path, most)

@@ -9,7 +9,7 @@ import numpy as np
 from escalate.app.new_file import check_writable, new_file
 from escalate.errors import DataError
 from workloads.npz import NPZ_ERRORS, reason
-from workloads.read_file import why_unread
+from workloads.read_file import refuse_unread
 
 NPY, NPZ = ".npy", ".npz"
 
@@ -22,9 +22,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     DataError
         If there is no such file, or it holds no arrays that are read without running code.
     """
-    unread = why_unread(path)
-    if unread is not None:
-        raise DataError(f"{path}: {unread}")
+    refuse_unread(path, DataError)
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)

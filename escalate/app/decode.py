@@ -8,7 +8,7 @@ import numpy as np
 from escalate.app.array_files import check_target, write_arrays
 from escalate.compressors.array_file import unpack
 from escalate.errors import DataError, StreamError
-from workloads.read_file import read_bytes, why_unread
+from workloads.read_file import read_bytes, refuse_unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,7 @@ def decode(file: str | Path, out: str | Path | None = None) -> dict[str, np.ndar
     [0.49, -1.99]
     """
     source = Path(file)
-    unread = why_unread(source)
-    if unread is not None:
-        raise DataError(f"{source}: {unread}")
+    refuse_unread(source, DataError)
     try:
         coded = unpack(read_bytes(source))
     except StreamError as error:

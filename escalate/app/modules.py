@@ -10,7 +10,7 @@ from torch import nn
 from escalate.app.demo_network import demo_network
 from escalate.capture.onnx_module import OnnxModule
 from escalate.errors import CaptureError
-from workloads.read_file import why_unread
+from workloads.read_file import refuse_unread
 
 BUILT_IN = ("digits_cnn",)
 USER_CODE_ERRORS = (
@@ -88,9 +88,7 @@ def build(text: str, seed: int) -> nn.Module:
 
 
 def _run_file(path: Path, text: str) -> ModuleType:
-    unread = why_unread(path)
-    if unread is not None:
-        raise CaptureError(f"{path}: {unread}")
+    refuse_unread(path, CaptureError)
     spec = importlib.util.spec_from_file_location(f"escalate_user_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

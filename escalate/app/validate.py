@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from arch.errors import SpecError
@@ -12,6 +11,7 @@ from escalate.app import validation
 from escalate.app.results import NewFolder
 from escalate.app.validation.check import Check
 from escalate.version import VERSION
+from workloads.plug_ins import names_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def judged() -> tuple[str, ...]:
     >>> judged()[:3]
     ('systolic', 'eyeriss', 'scnn')
     """
-    ours = {module.name for module in iter_modules(validation.__path__)}
+    ours = names_in(validation.__name__)
     return tuple(
         name
         for name in machine_names()

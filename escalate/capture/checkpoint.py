@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from escalate.errors import CheckpointError
-from workloads.read_file import why_unread
+from workloads.read_file import refuse_unread
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIX = "module."
@@ -82,9 +82,7 @@ def load_checkpoint(module: nn.Module, path: str | Path) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    unread = why_unread(path)
-    if unread is not None:
-        raise CheckpointError(f"{path}: {unread}")
+    refuse_unread(path, CheckpointError)
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _read_torch(path)
     except OSError as error:

@@ -21,7 +21,7 @@ from escalate.capture import operators
 from escalate.capture.onnx_operator import Onnx, Value
 from escalate.errors import CaptureError
 from workloads.number import is_whole, shown
-from workloads.read_file import why_unread
+from workloads.read_file import refuse_unread
 
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
@@ -78,9 +78,7 @@ class OnnxModule(nn.Module):
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    unread = why_unread(path)
-    if unread is not None:
-        raise CaptureError(f"{path}: {unread}")
+    refuse_unread(path, CaptureError)
     try:
         return onnx.load(path)
     except (DecodeError, onnx.checker.ValidationError, *TENSOR_ERRORS) as error:

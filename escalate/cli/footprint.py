@@ -7,7 +7,6 @@ import typer
 
 from escalate.cli import options, terminal
 from escalate.cli.options import Format
-from workloads.formats import FORMATS
 
 LAYERS = (
     "layer",
@@ -21,7 +20,6 @@ LAYERS = (
     "basis_bytes",
     "requantizer_bytes",
 )
-CODINGS = ("layer", *FORMATS, "effective_bits")
 HEADINGS = {
     "bits_per_weight": "bits per\nweight",
     "coefficient_bytes": "coefficients",
@@ -52,6 +50,7 @@ def footprint(
     """
     from escalate.app.footprint import layer_table, size_table
     from escalate.store.model_file import load
+    from workloads.formats import FORMATS
 
     model = load(folder)
     rows, totals = layer_table(model), size_table(model)
@@ -65,8 +64,8 @@ def footprint(
         typer.echo(pd.DataFrame(rows).to_csv(index=False), nl=False)
     else:
         terminal.print_table(rows, LAYERS, HEADINGS)
-        named = [row | {name: row.get(f"{name}_bytes") for name in CODINGS[1:-1]} for row in rows]
+        named = [row | {name: row.get(f"{name}_bytes") for name in FORMATS} for row in rows]
         ternary = [row for row in named if row["form"] != "8 bit"]
         if ternary:
-            terminal.print_table(ternary, CODINGS, HEADINGS)
+            terminal.print_table(ternary, ("layer", *FORMATS, "effective_bits"), HEADINGS)
         terminal.print_table(totals, ("counted", "stored_bytes", "compression_ratio", "what"))

@@ -5,12 +5,12 @@ Only operators belong here: whatever file lies in this folder is one, and is fou
 
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 
 from workloads.errors import WorkloadError
 from workloads.operator import Operator
+from workloads.plug_ins import names_in
 
-NAMES: tuple[str, ...] = tuple(sorted(each.name for each in iter_modules(__path__)))
+NAMES = names_in(__name__)
 
 
 @cache

@@ -8,8 +8,9 @@ spellings belong here: what an operator means is said in ``workloads/operators``
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
+
+from workloads.plug_ins import names_in
 
 if TYPE_CHECKING:
     from escalate.capture.aten import Aten
@@ -36,7 +37,7 @@ def tables(name: str) -> "tuple[Mapping[str, Aten], Mapping[str, Onnx]]":
     >>> [list(table) for table in tables("max_pool")]
     [['max_pool2d'], ['MaxPool']]
     """
-    if name not in {each.name for each in iter_modules(__path__)}:
+    if name not in names_in(__name__):
         return {}, {}
     file = import_module(f"{__name__}.{name}")
     return getattr(file, "ATEN", {}), getattr(file, "ONNX", {})
@@ -44,8 +45,8 @@ def tables(name: str) -> "tuple[Mapping[str, Aten], Mapping[str, Onnx]]":
 
 def _collected(position: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for each in iter_modules(__path__):
-        own = tables(each.name)[position]
-        assert not found.keys() & own, f"{each.name}: spells what another file spells"
+    for name in names_in(__name__):
+        own = tables(name)[position]
+        assert not found.keys() & own, f"{name}: spells what another file spells"
         found |= own
     return found
