@@ -60,25 +60,28 @@ class MachineSpec(BaseModel):
 
     UNITS: ClassVar[tuple[str, ...]] = ()
 
-    clock_hz: Hertz = Field(800_000_000, description="clock, Hz")
+    clock_hz: Hertz = Field(800_000_000, description="clock frequency, Hz")
     node_nm: NodeNm = Field(
-        45, description="process node; energy and area are scaled from the 45 nm tables, nm"
+        45, description="process node; energy and area are scaled to it from the 45 nm tables, nm"
     )
     supply_v: Annotated[float, Field(gt=0, le=5)] | Literal["nominal"] = Field(
         "nominal",
-        description="Assumption: supply voltage, V; nominal is 0.9 at 45 nm (Horowitz's table), "
-        "at other nodes that of the PTM models",
+        description="Assumption: supply voltage, V; nominal is 0.9 V at 45 nm (Horowitz's table) "
+        "and that of the PTM models at other nodes",
     )
     energy: EnergyFamily = Field(
-        "horowitz_cacti", description="family of the energy tables; they are never mixed"
+        "horowitz_cacti", description="family of energy tables; the two families are never mixed"
     )
-    dram: DramKind = Field("LPDDR4", description="kind of DRAM, which sets its energy per byte")
+    dram: DramKind = Field("LPDDR4", description="kind of DRAM; it sets the energy per byte")
     dram_bandwidth_bytes_per_s: BytesPerSecond = Field(
         25_600_000_000, description="DRAM bandwidth, bytes/s"
     )
-    dram_latency_ns: Nanoseconds = Field(100, description="DRAM latency of one request, ns")
+    dram_latency_ns: Nanoseconds = Field(100, description="latency of one DRAM request, ns")
     dram_burst_bytes: int = Field(
-        64, ge=1, le=1 << 16, description="every run is rounded up to bursts, B"
+        64,
+        ge=1,
+        le=1 << 16,
+        description="size of a DRAM burst; each run of bytes is rounded up to whole bursts, B",
     )
 
     @field_validator("*", mode="before")

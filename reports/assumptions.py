@@ -18,7 +18,7 @@ def fields(spec: type[MachineSpec]) -> str:
     Examples
     --------
     >>> print(fields(MachineSpec).splitlines()[2])
-    | `clock_hz` | 800000000 | 1e6 to 1e10 |  | clock, Hz |
+    | `clock_hz` | 800000000 | 1e6 to 1e10 |  | clock frequency, Hz |
     """
     lines = ["| field | default | allowed | assumed | meaning |", "|---|---|---|---|---|"]
     for name, info in spec.model_fields.items():

@@ -22,58 +22,88 @@ class BasisFirstSpec(MachineSpec):
 
     UNITS: ClassVar[tuple[str, ...]] = ("pe_blocks", "slices_per_block", "ca_lanes")
 
-    pe_blocks: Count = Field(32, description="Assumption: output channels in flight")
+    pe_blocks: Count = Field(
+        32, description="Assumption: PE blocks; each works on one output channel"
+    )
     slices_per_block: int = Field(
-        6, ge=1, le=256, description="Assumption: basis kernels handled in one pass"
+        6,
+        ge=1,
+        le=256,
+        description="Assumption: PE slices of a block; each works on one basis kernel",
     )
     ca_lanes: int = Field(
-        16, ge=1, le=64, description="Assumption: operand pairs summed per cycle per slice"
+        16,
+        ge=1,
+        le=64,
+        description="Assumption: lanes of the coefficient-accumulate (CA) unit of a slice: pairs "
+        "added per cycle",
     )
     mac_row_width: int = Field(
         3,
         ge=1,
         le=256,
-        description="Assumption: multipliers per slice, one row of a 3x3 kernel per cycle",
+        description="Assumption: multipliers of the MAC row of a slice; 3 take one row of a 3x3 "
+        "kernel per cycle",
     )
-    lookahead: int = Field(4, ge=0, le=64, description="Assumption: concentration, rows ahead")
+    lookahead: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description="Assumption: concentration (packing pairs into lanes): rows ahead from which "
+        "a lane may take a pair",
+    )
     lookaside: int = Field(
-        1, ge=0, le=64, description="Assumption: concentration, lanes either side"
+        1,
+        ge=0,
+        le=64,
+        description="Assumption: concentration: lanes on either side from which a lane may take a "
+        "pair",
     )
     packing: Literal["window", "ideal", "none"] = Field(
-        "window", description="Assumption: how pairs are packed into lanes"
+        "window",
+        description="Assumption: how pairs are packed into lanes: window, by lookahead and "
+        "lookaside; ideal, always full lanes; none, one row of coefficients per cycle",
     )
     intermediate_fifo: Count = Field(
-        4, description="Assumption: V entries between CA unit and MAC row, per slice"
+        4,
+        description="Assumption: values of V (sums of the first stage) that may wait between CA "
+        "unit and MAC row, per slice",
     )
     broadcast_window: Count = Field(
-        4, description="Assumption: pixels a fast block may run ahead of the slowest"
+        4, description="Assumption: pixels that a fast block may be ahead of the slowest one"
     )
     vector_buffer_bytes: Bytes = Field(
-        4096, description="Assumption: pixel vectors waiting, B per block"
+        4096, description="Assumption: buffer of pixel vectors that wait, B per block"
     )
     coefficient_buffer_bytes: Bytes = Field(
-        1024, description="Assumption: bitmap and signs of the current (k, m), two halves, B/slice"
+        1024,
+        description="Assumption: buffer of bitmaps and signs of coefficients, two halves, B per "
+        "slice",
     )
-    psum_buffer_bytes: Bytes = Field(4096, description="Assumption: psums, B per block")
-    input_glb_bytes: Bytes = Field(65536, description="Assumption: input GLB, two halves, B")
-    output_glb_bytes: Bytes = Field(65536, description="Assumption: output GLB, two halves, B")
+    psum_buffer_bytes: Bytes = Field(
+        4096, description="Assumption: buffer of psums (partial sums), B per block"
+    )
+    input_glb_bytes: Bytes = Field(
+        65536, description="Assumption: global buffer (GLB) for inputs, two halves, B"
+    )
+    output_glb_bytes: Bytes = Field(65536, description="Assumption: GLB for outputs, two halves, B")
     broadcast_bytes_per_cycle: Count = Field(
-        128, description="Assumption: GLB port feeding the broadcast, B/cycle"
+        128, description="Assumption: width of the GLB port that feeds the broadcast, B/cycle"
     )
     pipeline_cycles: Cycles = Field(
-        8, description="Assumption: filling and emptying the pipeline, cycles once per step"
+        8, description="Assumption: cycles to fill and empty the pipeline, once per step"
     )
     intermediate_bits: int = Field(20, ge=2, le=32, description="Assumption: width of V, bits")
     psum_bits: int = Field(32, ge=2, le=32, description="Assumption: width of a psum, bits")
     loop_order: Literal["auto", "input_outer", "coefficient_outer"] = Field(
         "auto",
-        description="Assumption: which operand stays; auto takes the plan with the fewest cycles, "
-        "then DRAM bytes, of a set that buffers only narrow",
+        description="Assumption: which operand stays on chip; auto takes the plan with the fewest "
+        "cycles, then the fewest DRAM bytes, among those that fit the buffers",
     )
     layer_fusion: Literal["off", "on"] = Field(
         "off",
-        description="Assumption: on keeps an output in its GLB where half of it holds the output "
-        "of all images; the GLBs swap roles for the next layer",
+        description="Assumption: on keeps an output on chip if half of the output GLB holds the "
+        "outputs of all images; the two GLBs then swap roles for the next layer",
     )
 
     @property

@@ -40,50 +40,59 @@ class BitTacticalSpec(MachineSpec):
     UNITS: ClassVar[tuple[str, ...]] = ("tiles", "filters", "lanes", "columns")
 
     tiles: Count = Field(4, description="tiles")
-    filters: Count = Field(16, description="filters in flight in a tile")
+    filters: Count = Field(16, description="filters that a tile works on at once")
     lanes: int = Field(
-        16, ge=1, le=MOST_LANES, description="weights of each filter in flight, one in a lane"
+        16,
+        ge=1,
+        le=MOST_LANES,
+        description="lanes of each filter; each lane multiplies one weight at a time",
     )
     columns: Count = Field(
         8,
-        description="windows in flight in a tile of a bit-serial back end; as many as a word has "
-        "bits make it the equal of the bit-parallel one",
+        description="windows (inputs under one output) that a tile works on at once with a "
+        "bit-serial back end; as many columns as a word has bits give the peak of the "
+        "bit-parallel one",
     )
     back_end: BackEnd = Field(
         "precision",
-        description="bit_parallel multiplies words; precision (TCLp) takes a cycle per bit that "
-        "the activations of a step need; bits (TCLe) one per effectual term of the worst of them",
+        description="how activations are multiplied: bit_parallel, as words, one step per cycle; "
+        "precision (TCLp), one cycle for each bit that the activations of a step need; bits "
+        "(TCLe), one cycle for each effectual term of the worst activation",
     )
     terms: Literal["booth", "ones"] = Field(
-        "booth", description="effectual terms of TCLe: signed digits (booth), or ones of |value|"
+        "booth",
+        description="effectual terms of TCLe: booth, the non-zero signed digits; ones, the ones "
+        "of |value|",
     )
     lookahead: int = Field(
         2,
         ge=0,
         le=MOST_PLACES,
-        description="h, steps ahead from which a weight may come; 0 skips nothing",
+        description="h: how many steps ahead a weight may come from; 0 skips nothing",
     )
     lookaside: int = Field(
-        5, ge=0, le=MOST_PLACES, description="d, places in other lanes that are searched"
+        5, ge=0, le=MOST_PLACES, description="d: how many places in other lanes are searched"
     )
     search: Literal["T", "L"] = Field(
-        "T", description="where look-aside searches: T both sides, L one side of the next step"
+        "T",
+        description="where look-aside searches: T, on both sides; L, on one side, in the next step",
     )
     activation_bytes: Halves = Field(
-        224 * KIB, description="activation memory, two halves; Assumption: the iso split, B"
+        224 * KIB,
+        description="activation memory, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     weight_bytes: Halves = Field(
         288 * KIB,
-        description="weight memories of all tiles, two halves each; Assumption: the iso split, B",
+        description="weight memories of all tiles, two halves each, B; Assumption: the iso "
+        "preset's share of SRAM",
     )
     output_bytes: Halves = Field(
-        64 * KIB, description="output memory, two halves; Assumption: the iso split, B"
+        64 * KIB,
+        description="output memory, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     operand_bits: Literal[8, 16] = Field(8, description="bits of an input, weight or output word")
     psum_bits: PsumBits = Field(32, description="Assumption: width of a psum, bits")
-    bank_bytes: Bytes = Field(
-        16 * KIB, description="Assumption: memories are made of banks of this size, B"
-    )
+    bank_bytes: Bytes = Field(16 * KIB, description="Assumption: size of a memory bank, B")
     port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
 
     @model_validator(mode="after")

@@ -43,79 +43,91 @@ class CrossbarSpec(MachineSpec):
         640,
         ge=1,
         le=1 << 20,
-        description="Assumption: crossbars on the chip; iso: 1024 products in a cycle",
+        description="Assumption: crossbars on the chip; those of iso make 1024 products per cycle",
     )
     crossbar_rows: Count = Field(128, description="rows of a crossbar")
     crossbar_columns: Count = Field(
-        64, description="columns of a crossbar, its reference column left out"
+        64, description="columns of a crossbar, without its reference column"
     )
     cell_bits: int = Field(4, ge=1, le=8, description="bits of a cell")
     dac_bits: int = Field(
-        1, ge=1, le=8, description="bits of an activation that a row is fed with at once"
+        1,
+        ge=1,
+        le=8,
+        description="bits of an activation that a digital-to-analog converter (DAC) puts on a row "
+        "at once",
     )
     adc_bits: int = Field(
         10,
         ge=1,
         le=10,
-        description="Assumption: bits of an ADC; every sum of a column must fit, or it is refused",
+        description="Assumption: bits of an analog-to-digital converter (ADC); it must represent "
+        "every column sum exactly, otherwise the layer is rejected",
     )
-    adcs_per_crossbar: Count = Field(1, description="ADCs that share the columns of a crossbar")
-    adc_hz: Hertz = Field(1_200_000_000, description="conversions of an ADC (ISAAC), conversions/s")
+    adcs_per_crossbar: Count = Field(1, description="ADCs of a crossbar, shared by its columns")
+    adc_hz: Hertz = Field(1_200_000_000, description="conversions per second of an ADC (ISAAC)")
     rows_at_once: Count = Field(
-        64, description="Assumption: rows of a crossbar that are driven together; 64 suit 10 bits"
+        64, description="Assumption: rows of a crossbar driven together; 64 suit an ADC of 10 bits"
     )
-    read_ns: int = Field(100, ge=1, le=10**7, description="one reading of a crossbar (ISAAC), ns")
+    read_ns: int = Field(
+        100, ge=1, le=10**7, description="time of one reading of a crossbar (ISAAC), ns"
+    )
     read_volts: float = Field(
-        0.2, gt=0, le=10, description="Assumption: of the largest digit on a row, V"
+        0.2, gt=0, le=10, description="Assumption: voltage of the largest digit on a row, V"
     )
     conductance_min_us: float = Field(
-        0.1, gt=0, le=1e6, description="of level 0, which is not zero; 10 MOhm, uS"
+        0.1, gt=0, le=1e6, description="conductance of level 0, which is not zero (10 MOhm), uS"
     )
     conductance_max_us: float = Field(
-        1.0, gt=0, le=1e6, description="of the highest level; 1 MOhm, uS"
+        1.0, gt=0, le=1e6, description="conductance of the highest level (1 MOhm), uS"
     )
     write_ns: int = Field(
-        1000, ge=1, le=10**7, description="Assumption: writing and verifying a row of cells, ns"
+        1000,
+        ge=1,
+        le=10**7,
+        description="Assumption: time to write and verify one row of cells, ns",
     )
     write_pj: float = Field(
-        10.0, ge=0, le=1e6, description="Assumption: writing and verifying a cell, pJ"
+        10.0, ge=0, le=1e6, description="Assumption: energy to write and verify one cell, pJ"
     )
     cell_f2: float = Field(
         4.0,
         gt=0,
         le=1e6,
-        description="Assumption: area of a cell, squares of the node's length",
+        description="Assumption: area of a cell in squares of the node's length",
     )
     skip: Literal["structured", "tiles", "none"] = Field(
         "structured",
-        description="what takes no crossbar: structured, rows and columns without a weight and "
-        "then tiles without one; tiles, those alone; none",
+        description="what takes no crossbar: structured, rows and columns without a weight, then "
+        "tiles without one; tiles, only tiles without a weight; none, everything takes crossbars",
     )
     programming: Literal["counted", "beforehand"] = Field(
         "counted",
-        description="Assumption: whether a layer that fits is written for each run or was before; "
-        "beforehand holds where the crossbars of all layers are there together",
+        description="Assumption: counted writes the weights of a layer in every run; beforehand "
+        "leaves the writing out for a layer that fits, which is right only if the crossbars of "
+        "all layers are on the chip together",
     )
     copies: Literal["fill", "one"] = Field(
         "fill",
-        description="Assumption: crossbars left over hold copies that take turns at the outputs, "
-        "or stay empty",
+        description="Assumption: what is done with crossbars left over: fill, they hold copies "
+        "that take turns at the outputs; one, they stay empty",
     )
     input_bytes: Halves = Field(
-        384 * KIB, description="input buffer, two halves; Assumption: the iso split, B"
+        384 * KIB,
+        description="input buffer, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     weight_bytes: Halves = Field(
         64 * KIB,
-        description="buffer of weights to be written, two halves; Assumption: the iso split, B",
+        description="buffer of weights to be written, two halves, B; Assumption: the iso preset's "
+        "share of SRAM",
     )
     output_bytes: Halves = Field(
-        128 * KIB, description="output buffer, two halves; Assumption: the iso split, B"
+        128 * KIB,
+        description="output buffer, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input or output word")
     psum_bits: PsumBits = Field(32, description="Assumption: width of a psum, bits")
-    bank_bytes: Bytes = Field(
-        16 * KIB, description="Assumption: buffers are made of banks of this size, B"
-    )
+    bank_bytes: Bytes = Field(16 * KIB, description="Assumption: size of a buffer bank, B")
     port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
 
     @model_validator(mode="after")

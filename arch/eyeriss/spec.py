@@ -40,60 +40,75 @@ class EyerissSpec(MachineSpec):
 
     rows: Count = Field(32, description="rows of PEs")
     columns: Count = Field(32, description="columns of PEs")
-    ifmap_spad_words: Count = Field(12, description="input words in the registers of a PE")
-    filter_spad_words: Count = Field(224, description="weight words in the SRAM of a PE")
-    psum_spad_words: Count = Field(24, description="psums in the registers of a PE")
+    ifmap_spad_words: Count = Field(
+        12, description="input words in the scratchpad (spad) of a PE, made of registers"
+    )
+    filter_spad_words: Count = Field(
+        224, description="weight words in the scratchpad of a PE, an SRAM"
+    )
+    psum_spad_words: Count = Field(
+        24, description="psums in the scratchpad of a PE, made of registers"
+    )
     glb_bytes: Bytes = Field(
-        82 * 4 * KIB, description="GLB for inputs and psums; Assumption: the iso split, B"
+        82 * 4 * KIB,
+        description="global buffer (GLB) for inputs and psums, B; Assumption: the iso preset's "
+        "share of SRAM",
     )
     filter_glb_bytes: Bytes = Field(
         24 * KIB,
-        description="part of the GLB in which the weights of the next pass wait; "
-        "Assumption: the iso split, B",
+        description="part of the GLB that holds the weights of the next pass, B; Assumption: the "
+        "iso preset's share of SRAM",
     )
     bank_bytes: Bytes = Field(
-        4 * KIB, description="a bank of the GLB, which holds either inputs or psums, B"
+        4 * KIB, description="size of a GLB bank; a bank holds either inputs or psums, B"
     )
     port_bytes: PortBytes = Field(8, description="width of a bank's port, B")
     filter_bus_words: Words = Field(
         24,
-        description="weights sent per cycle; Assumption: iso as many per PE as 4 for 168",
+        description="weights sent per cycle; Assumption: iso has as many per PE as the chip, 4 "
+        "for 168 PEs",
     )
     ifmap_bus_words: Words = Field(
         6,
-        description="inputs sent per cycle; Assumption: iso as many per PE as 1 for 168",
+        description="inputs sent per cycle; Assumption: iso has as many per PE as the chip, 1 for "
+        "168 PEs",
     )
     psum_bus_words: Words = Field(
         24,
-        description="psums sent per cycle, and as many back; "
-        "Assumption: iso as many per PE as 4 for 168",
+        description="psums sent per cycle, and as many back; Assumption: iso has as many per PE "
+        "as the chip, 4 for 168 PEs",
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
-    psum_bits: PsumBits = Field(32, description="width of a psum in spads, GLB, buses, bits")
+    psum_bits: PsumBits = Field(
+        32, description="width of a psum in scratchpads, GLB and buses, bits"
+    )
     wide_psums: Literal["refuse", "truncate"] = Field(
         "refuse",
-        description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
-        "that drops low bits, the model keeps the exact sum, moves words of psum_bits; "
-        "the row tells psum_bits_needed",
+        description="a layer whose psums need more than psum_bits: refuse rejects it; Assumption: "
+        "truncate stands for a chip that drops low bits: the model keeps the exact sum, moves "
+        "words of psum_bits, and the row tells psum_bits_needed",
     )
     dram_overlap: Literal["on", "off"] = Field(
         "on",
         description="off: no pass runs while inputs come from DRAM or outputs go there, as on the "
-        "chip; Assumption: on needs a GLB that holds the inputs and psums of two steps",
+        "chip; Assumption: on overlaps them, and the GLB must hold the inputs and psums of two "
+        "steps",
     )
     compression: Literal["rlc", "all", "off"] = Field(
         "rlc",
-        description="feature maps in DRAM that are run-length coded: rlc, as on the chip, all but "
-        "the network's own input; all, that too; off, none",
+        description="which feature maps are run-length coded in DRAM: rlc, all except the "
+        "network's own input, as on the chip; all, that one too; off, none",
     )
-    run_bits: int = Field(5, ge=1, le=16, description="width of a run of zeros, bits")
+    run_bits: int = Field(5, ge=1, le=16, description="bits of a run of zeros in the code")
     objective: Literal["latency", "energy"] = Field(
         "latency",
-        description="what the mapper minimizes: latency, cycles with all waits for DRAM, then DRAM "
-        "bytes; energy, data movement at the published relative costs, then cycles",
+        description="what the mapper minimizes: latency, cycles with all waits for DRAM, then "
+        "DRAM bytes; energy, data movement at the published relative costs, then cycles",
     )
     mapping: str = Field(
-        AUTO, description="auto, or m,n,e,p,q,r,t to be used for every layer: 96,1,7,16,1,1,2"
+        AUTO,
+        description="auto searches the best mapping of each layer; seven numbers m,n,e,p,q,r,t "
+        "name one for every layer, such as 96,1,7,16,1,1,2",
     )
 
     @field_validator("mapping")

@@ -46,28 +46,38 @@ class EyerissV2Spec(MachineSpec):
     cluster_rows: Count = Field(3, description="rows of PEs in a cluster")
     cluster_columns: Count = Field(4, description="columns of PEs in a cluster")
     macs_per_pe: int = Field(
-        2, ge=1, le=4, description="multipliers of a PE, fed with one iact and neighbouring weights"
+        2,
+        ge=1,
+        le=4,
+        description="multipliers of a PE; they share one input activation (iact) and take "
+        "neighbouring weights",
     )
     processing: Literal["csc", "dense"] = Field(
-        "csc", description="csc skips zeros; dense stores and multiplies all of them"
+        "csc",
+        description="csc (compressed sparse columns) skips zeros; dense stores and multiplies all "
+        "values",
     )
     weight_loading: Literal["exposed", "overlapped"] = Field(
         "exposed",
-        description="Assumption: exposed fills the one weight spad before each pass; overlapped "
-        "halves it and fills one half during the pass before",
+        description="Assumption: exposed fills the whole weight scratchpad (spad) before each "
+        "pass; overlapped halves it and fills one half during the pass before",
     )
     iact_spad_words: int = Field(
         16,
         ge=1,
         le=16,
-        description="iacts in a PE, value and count each; le 16 for a 4-bit address",
+        description="iacts in a PE, a value and a count each; at most 16, for 4-bit addresses",
     )
     iact_spad_segments: int = Field(9, ge=2, le=1 << 16, description="segments of iacts in a PE")
     weight_spad_words: Count = Field(
-        96, description="words of macs_per_pe weights in a PE, value and count each"
+        96, description="words of macs_per_pe weights in a PE, a value and a count for each weight"
     )
-    weight_spad_columns: Count = Field(16, description="columns of weights in a PE")
-    psum_spad_words: Count = Field(32, description="psums in a PE, which bound M0")
+    weight_spad_columns: Count = Field(
+        16, description="columns of weights in a PE: the weights of one input channel and tap"
+    )
+    psum_spad_words: Count = Field(
+        32, description="psums in a PE; they limit M0, the output channels of a PE"
+    )
     count_bits: int = Field(
         4, ge=1, le=8, description="bits of the count of zeros before a stored value"
     )
@@ -75,15 +85,16 @@ class EyerissV2Spec(MachineSpec):
     psum_bits: PsumBits = Field(20, description="width of a psum, bits")
     wide_psums: Literal["refuse", "truncate"] = Field(
         "refuse",
-        description="psums that need more than psum_bits; Assumption: truncate stands for a chip "
-        "that drops low bits, the model keeps the exact sum, moves words of psum_bits; the row "
-        "tells psum_bits_needed",
+        description="a layer whose psums need more than psum_bits: refuse rejects it; Assumption: "
+        "truncate stands for a chip that drops low bits: the model keeps the exact sum, moves "
+        "words of psum_bits, and the row tells psum_bits_needed",
     )
     iact_glb_bytes: Halves = Field(
-        72 * KIB, description="iacts on chip, two halves, one bank per row of a cluster, B"
+        72 * KIB,
+        description="global buffer (GLB) of iacts, two halves, one bank per row of a cluster, B",
     )
     psum_glb_bytes: Halves = Field(
-        120 * KIB, description="psums on chip, two halves, a bank per column of a cluster, B"
+        120 * KIB, description="GLB of psums, two halves, one bank per column of a cluster, B"
     )
     iact_port_bytes: PortBytes = Field(
         3, description="Assumption: width of an iact bank's port, two words of 12 bits, B"
@@ -92,7 +103,7 @@ class EyerissV2Spec(MachineSpec):
         5, description="Assumption: width of a psum bank's port, two psums of 20 bits, B"
     )
     pipeline_stages: Cycles = Field(
-        7, description="stages of a PE: cycles to fill it once per pass"
+        7, description="stages of the pipeline of a PE; it is filled once per pass, cycles"
     )
 
     @model_validator(mode="after")

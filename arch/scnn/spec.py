@@ -44,68 +44,72 @@ class ScnnSpec(MachineSpec):
     pe_rows: Count = Field(8, description="rows of PEs")
     pe_columns: Count = Field(8, description="columns of PEs")
     activation_vector: int = Field(
-        4, ge=1, le=MOST_PRODUCTS, description="activations of a block, I"
+        4, ge=1, le=MOST_PRODUCTS, description="activations multiplied at once in a PE, I"
     )
-    weight_vector: int = Field(4, ge=1, le=MOST_PRODUCTS, description="weights of a block, F")
+    weight_vector: int = Field(
+        4, ge=1, le=MOST_PRODUCTS, description="weights multiplied at once in a PE, F"
+    )
     accumulator_entries: int = Field(
         512,
         ge=BANKS,
         le=1 << 20,
-        description="psums in the 32 banks of a PE, of each of two buffers; Assumption: half of "
-        "the published 1024, for the iso bytes",
+        description="psums that the 32 banks of a PE hold, in each of two buffers; Assumption: "
+        "half of the published 1024, so that SRAM adds up to the iso bytes",
     )
     iaram_bytes: Bytes = Field(
-        2922, description="input activations of a PE; Assumption: the iso split, B"
+        2922, description="input activations of a PE, B; Assumption: the iso preset's share of SRAM"
     )
     oaram_bytes: Bytes = Field(
-        2922, description="output activations of a PE; Assumption: the iso split, B"
+        2922,
+        description="output activations of a PE, B; Assumption: the iso preset's share of SRAM",
     )
     weight_fifo_entries: Count = Field(50, description="weight vectors in the FIFO of a PE")
     operand_bytes: Literal[1, 2] = Field(
-        1, description="bytes of an input, weight or output value without its index"
+        1, description="bytes of an input, weight or output value, without its index"
     )
     index_bits: int = Field(
-        4, ge=1, le=16, description="zeros before an entry that it can tell of, bits"
+        4, ge=1, le=16, description="bits of the index that counts the zeros before a stored value"
     )
     psum_bits: PsumBits = Field(24, description="width of a psum, bits")
     filters_per_group: Count | Literal["fit", "most"] = Field(
         "fit",
-        description="filters that share the accumulators, Kc, on as few strips of rows as they "
-        "allow; most: as many as they hold (the paper's plan); Assumption: fit: strips and "
-        "filters that take the fewest cycles",
+        description="filters that share the accumulators (Kc): a number; most, as many as the "
+        "accumulators hold (the paper's plan); Assumption: fit, the number and the strips of rows "
+        "that take the fewest cycles",
     )
     tiling: Tiling = Field(
         "output",
-        description="which plane is cut into one tile per PE; Assumption: that of the outputs "
-        "(DNNsim: padded_input, losif63: input)",
+        description="which plane is cut into one tile per PE; Assumption: the outputs "
+        "(padded_input: DNNsim; input: losif63)",
     )
     barrier: Barrier = Field(
         "group",
-        description="when PEs wait for the slowest: after a group of filters (paper), each input "
-        "channel of a group (DNNsim), or only the layer (losif63)",
+        description="when PEs wait for the slowest: group, after each group of filters (paper); "
+        "channel, after each input channel of a group (DNNsim); layer, only at the end of the "
+        "layer (losif63)",
     )
     bank_conflicts: Literal["stall", "queued"] = Field(
         "stall",
-        description="a block takes as many cycles as its fullest bank (DNNsim), or Assumption: "
-        "one, queues before the banks absorb the rest (losif63)",
+        description="cycles of a block of products: stall, as many as its fullest bank has "
+        "products (DNNsim); Assumption: queued, one, because queues before the banks absorb the "
+        "rest (losif63)",
     )
     halo: Literal["hidden", "serial"] = Field(
         "hidden",
-        description="Assumption: double-buffered accumulators exchange a group's halo during the "
-        "next group; serial: before it (DNNsim)",
+        description="Assumption: when PEs exchange the psums at tile edges (halo): hidden, during "
+        "the next group, in a second accumulator buffer; serial, before the next group (DNNsim)",
     )
     channel_cycles: Cycles = Field(
         0,
-        description="Assumption: cycles of a PE to begin an input channel of a group, all hidden",
+        description="Assumption: cycles that a PE takes to begin an input channel of a group; 0: "
+        "all hidden",
     )
     skip_zeros: bool = Field(
         True,
-        description="off: the dense rule, all values are queued and stored without an index, and "
-        "a block takes one cycle; stands in for DCNN",
+        description="false: every value is queued and stored without an index, and a block takes "
+        "one cycle; this stands in for DCNN, the dense machine of the paper",
     )
-    bank_bytes: Bytes = Field(
-        1024, description="Assumption: IARAM and OARAM are made of banks of this size, B"
-    )
+    bank_bytes: Bytes = Field(1024, description="Assumption: size of a bank of IARAM and OARAM, B")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

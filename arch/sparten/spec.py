@@ -35,37 +35,46 @@ class SpartenSpec(MachineSpec):
 
     UNITS: ClassVar[tuple[str, ...]] = ("clusters", "units_per_cluster")
 
-    clusters: Count = Field(32, description="clusters (from memory, not read anywhere)")
+    clusters: Count = Field(
+        32, description="clusters (recalled from the paper, not checked against it)"
+    )
     units_per_cluster: Count = Field(32, description="compute units in a cluster")
-    chunk: int = Field(128, ge=1, le=1024, description="positions of a chunk, bits of its mask")
+    chunk: int = Field(
+        128, ge=1, le=1024, description="positions of a chunk, which are the bits of its mask"
+    )
     chunk_order: ChunkOrder = Field(
         "channels_first",
-        description="channels_first: chunks run along channels, each tap has its own; taps: a "
-        "filter is cut as (C, R, S) with C slowest, as BitSim does",
+        description="channels_first: chunks run along the channels, and each tap has its own; "
+        "taps: a filter is flattened as (C, R, S), C slowest, and cut, as in BitSim",
     )
-    skip: Skip = Field("both", description="whose zeros are skipped: two-sided, one-sided or dense")
+    skip: Skip = Field(
+        "both",
+        description="whose zeros are skipped: both, two-sided; weights or activations, one-sided; "
+        "none, dense",
+    )
     sync: Sync = Field(
         "asynchronous",
-        description="Assumption: who waits and when: asynchronous, a cluster's units after each "
-        "output; broadcast, after each chunk; chunk, all clusters after each chunk (BitSim)",
+        description="Assumption: who waits for whom: asynchronous, the units of a cluster after "
+        "each output; broadcast, the units of a cluster after each chunk; chunk, all clusters "
+        "after each chunk (BitSim)",
     )
     balance: Balance = Field(
         "hardware",
-        description="greedy balancing: none; software (GB-S), two filters per unit paired by whole "
-        "density; hardware (GB-H), paired anew for each chunk; a layer that is faster with one "
-        "filter per unit keeps it so and its row says none",
+        description="greedy balancing: none; software (GB-S), pairs filters by their density, two "
+        "per unit; hardware (GB-H), pairs them anew for each chunk; where one filter per unit is "
+        "faster, the layer is not paired and its row says none",
     )
     load_cycles: int = Field(
-        1, ge=1, le=10**6, description="Assumption: least cycles of a chunk, those of its load"
+        1, ge=1, le=10**6, description="Assumption: least cycles of a chunk: the time to load it"
     )
     filter_buffer_bytes: Bytes = Field(
-        288, description="Assumption: filter chunks of one unit, two halves, B/unit"
+        288, description="Assumption: buffer of filter chunks, two halves, B per unit"
     )
     input_buffer_bytes: Bytes = Field(
-        288, description="Assumption: broadcast input chunks of one unit, two halves, B/unit"
+        288, description="Assumption: buffer of broadcast input chunks, two halves, B per unit"
     )
     input_glb_bytes: Halves = Field(
-        256 * KIB, description="Assumption: shared input buffer, two halves, B"
+        256 * KIB, description="Assumption: shared input buffer (GLB), two halves, B"
     )
     filter_glb_bytes: Halves = Field(
         256 * KIB, description="Assumption: shared filter buffer, two halves, B"
@@ -75,15 +84,15 @@ class SpartenSpec(MachineSpec):
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
     pointer_bytes: int = Field(
-        4, ge=0, le=64, description="Assumption: pointer to the packed values, B per stored chunk"
+        4, ge=0, le=64, description="Assumption: pointer to the packed values of a stored chunk, B"
     )
     psum_bits: PsumBits = Field(32, description="width of a psum, bits")
     bank_bytes: Bytes = Field(
-        16 * KIB, description="Assumption: shared buffers are made of banks of this size, B"
+        16 * KIB, description="Assumption: size of a bank of the shared buffers, B"
     )
     port_bytes: PortBytes = Field(32, description="Assumption: width of a shared buffer's port, B")
     unit_port_bytes: PortBytes = Field(
-        2, description="Assumption: width of the port of a unit's buffer, B"
+        2, description="Assumption: width of the port of a unit's buffers, B"
     )
 
     @model_validator(mode="after")

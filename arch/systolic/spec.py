@@ -36,27 +36,29 @@ class SystolicSpec(MachineSpec):
     rows: Count = Field(32, description="rows of PEs")
     columns: Count = Field(32, description="columns of PEs")
     dataflow: Dataflow = Field(
-        "os", description="which operand stays in the PEs: os output, ws weight, is input"
+        "os", description="which operand stays in the PEs: os, outputs; ws, weights; is, inputs"
     )
     ifmap_bytes: Halves = Field(
-        224 * KIB, description="input scratchpad, two halves; Assumption: the iso split, B"
+        224 * KIB,
+        description="input scratchpad, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     filter_bytes: Halves = Field(
-        288 * KIB, description="weight scratchpad, two halves; Assumption: the iso split, B"
+        288 * KIB,
+        description="weight scratchpad, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     ofmap_bytes: Halves = Field(
-        64 * KIB, description="output scratchpad, two halves; Assumption: the iso split, B"
+        64 * KIB,
+        description="output scratchpad, two halves, B; Assumption: the iso preset's share of SRAM",
     )
     operand_bytes: Literal[1, 2] = Field(1, description="bytes of an input, weight or output word")
     psum_bits: PsumBits = Field(32, description="width of a psum, bits")
-    bank_bytes: Bytes = Field(
-        16 * KIB, description="Assumption: scratchpads are made of banks of this size, B"
-    )
+    bank_bytes: Bytes = Field(16 * KIB, description="Assumption: size of a scratchpad bank, B")
     port_bytes: PortBytes = Field(32, description="Assumption: width of a bank's port, B")
     fold_overhead: Literal["scalesim", "stonne", "preloaded"] = Field(
         "scalesim",
-        description="cycles of a fold: scalesim, folds do not overlap; stonne, its mesh (os only); "
-        "preloaded, a second register per PE takes the next tile in meanwhile (ws and is only)",
+        description="timing of a fold (one filling of the array): scalesim, folds do not overlap; "
+        "stonne, as in its mesh (os only); preloaded, a second register in each PE takes the "
+        "next tile during the fold (ws and is only)",
     )
 
     @model_validator(mode="after")
