@@ -27,7 +27,7 @@ def table(kind: type[BaseModel], without: type[BaseModel] | None = None) -> str:
     Examples
     --------
     >>> print(table(Options).splitlines()[2])
-    | `seed` | 0 | 0 to 1e18 | Seed of the order of training images and of classes that are drawn. |
+    | `seed` | 0 | 0 to 1e18 | Seed for shuffling training images and for drawing classes. |
     """
     lines = ["| option | default | allowed | meaning |", "|---|---|---|---|"]
     for name, info in kind.model_fields.items():

@@ -81,29 +81,31 @@ class Options(BaseModel):
 
     method: str = Field(description="How the network is compressed.")
     seed: SeedNumber = Field(
-        0, description="Seed of the order of training images and of classes that are drawn."
+        0,
+        description="Seed for shuffling training images and for drawing classes.",
     )
-    calibration: Calibration = Field("mse", description="How activations are clipped.")
+    calibration: Calibration = Field(
+        "mse", description="How the range of activations is chosen, beyond which they are clipped."
+    )
     calibration_images: Images = Field(
         512,
-        description="Training images, the first ones, that calibrate and match the compressed "
-        "network.",
+        description="How many training images, the first ones, calibrate the compressed network.",
     )
     keep_int8: tuple[str, ...] | None = Field(
         None,
-        description="Layers that stay at 8 bits; the first convolution and all depthwise ones by "
-        "default.",
+        description="Names of layers that stay at 8 bits; by default the first convolution and "
+        "all depthwise ones.",
     )
     weight_bits: Bits | Mapping[str, Bits] = Field(
-        8, description="Bits that layers at 8 bits use, one number or a table by layer."
+        8, description="Bits of the weights in 8-bit layers: one number, or a table by layer."
     )
     classifier: Literal["ternary", "int8"] = Field(
         "ternary",
-        description="int8 keeps the last convolution at 8 bits; ternary compresses it like the "
-        "others.",
+        description="ternary compresses the last convolution like the others; int8 keeps it at 8 "
+        "bits.",
     )
     remove: Switch = Field(
-        True, description="Take out channels, filters and basis kernels that do nothing."
+        True, description="Remove channels, filters and basis kernels that have no effect."
     )
 
     @model_validator(mode="after")
@@ -153,25 +155,26 @@ class TrainedOptions(Options):
     learning_rate: Positive = Field(
         0.01, description="Learning rate at the start; it falls to 0 along half a cosine."
     )
-    batch: Count = Field(64, description="Images in a step of retraining.")
+    batch: Count = Field(64, description="Images in one step of retraining.")
     distillation: Part = Field(
         0.5,
-        description="Share of the loss that follows the original network's answers; 1 needs no "
-        "labels.",
+        description="Share of the loss that follows the original network's answers instead of the "
+        "labels; 1 needs no labels.",
     )
     optimizer: Literal["adam", "sgd"] = Field("adam", description="Optimizer of retraining.")
     ramp: Part = Field(
         0.0,
-        description="Drop coefficients or weights step by step over this share of the epochs.",
+        description="Drop coefficients or weights gradually over this share of the epochs.",
     )
     augment: Augmentation = Field(
         "none",
-        description="crop mirrors and moves the training images; mix also lays them over each "
-        "other.",
+        description="Augmentation of training images: none; crop mirrors and shifts them; mix "
+        "also blends pairs of images.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16 retrains faster on processors that have it.",
+        description="Number format of retraining; bfloat16 is faster on processors that support "
+        "it.",
     )
 
     @property

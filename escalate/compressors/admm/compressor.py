@@ -39,33 +39,34 @@ class AdmmOptions(TrainedOptions):
     method: Literal["admm"] = Field("admm", description="How the network is compressed.")
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32, by the highest "
-        "density that fits.",
+        description="Make the whole model this many times smaller than FP32. The highest density "
+        "that fits is taken.",
     )
     density: ByLayer = Field(
         None,
-        description="Share of each layer's rows, columns or tiles that stays, at least one, one "
-        "number or a table by layer; 0.3 by default.",
+        description="Share of each layer's rows, columns or tiles that stays, at least one of "
+        "them: one number, or a table by layer; 0.3 by default.",
     )
     structure: Kind | None = Field(
         None,
-        description="What stays or goes as a whole: columns, one tap of all filters (default); "
-        "rows, filters, of which the last layer keeps all, at 8 bits; tiles of a crossbar.",
+        description="What is kept or removed as a whole: columns, one tap (input position) in all "
+        "filters (default); rows, whole filters, of which the last layer keeps all, at 8 bits; "
+        "tiles, the part of the matrix that one crossbar holds.",
     )
     tile: tuple[Count, Count] | None = Field(
         None,
         description="[taps, filters]: rows and columns of a crossbar; [128, 64] by default.",
     )
     level_bits: LevelBits | None = Field(
-        None, description="Bits of a level, with its sign; 4 by default."
+        None, description="Bits of a level (a stored weight), sign included; 4 by default."
     )
     rho: Positive | None = Field(
         None,
-        description="Weight of the squared distance to what is wanted, of weights whose root mean "
-        "square is 1, in units of the loss; 1e-3 by default.",
+        description="Weight, in the loss, of the squared distance between the weights and their "
+        "target; weights are scaled to root mean square 1; 1e-3 by default.",
     )
     ramp: Part = Field(
-        0.5, description="Share of the epochs after which the weights that are 0 stay 0."
+        0.5, description="Share of the epochs after which weights that are 0 stay 0."
     )
 
     def target(self, layer: str) -> "Target":

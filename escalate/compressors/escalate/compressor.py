@@ -49,47 +49,54 @@ class EscalateOptions(TrainedOptions):
     method: Literal["escalate"] = Field("escalate", description="How the network is compressed.")
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32: M and density of "
-        "every layer follow from their curves.",
+        description="Make the whole model this many times smaller than FP32. M (basis kernels) "
+        "and density of each layer are chosen from its rate-distortion curve.",
     )
     mixed: Switch = Field(
         False,
-        description="Let ratio also leave layers at 8 bits and fewer, which Basis-First runs in "
-        "its slower bypass mode.",
+        description="With ratio: layers may also stay at 8 bits or fewer. Basis-First runs these "
+        "in its slower bypass mode.",
     )
     basis: Count | Mapping[str, Count] | None = Field(
         None,
-        description="Basis kernels M of each layer, 1..R*S, one number or a table by layer; 6 by "
-        "default.",
+        description="M, the number of basis kernels of each layer, 1..R*S: one number, or a table "
+        "by layer; 6 by default.",
     )
     error: Less | None = Field(
         None,
-        description="Instead of basis: per layer the smallest M that loses at most this share of "
-        "the weights' squared sum.",
+        description="Instead of basis: the smallest M of each layer that loses at most this share "
+        "of the weights' squared sum.",
     )
     density: ByLayer = Field(
         None,
-        description="Share of the coefficients that stay, one number or a table by layer; 0.3 by "
-        "default.",
+        description="Share of the coefficients that stay non-zero: one number, or a table by "
+        "layer; 0.3 by default.",
     )
     threshold: Less | None = Field(
         None,
-        description="Instead of density: coefficients up to this times the largest of their "
-        "output channel become 0.",
+        description="Instead of density: a coefficient becomes 0 if it is at most this times the "
+        "largest of its output channel.",
     )
     scales: Scales = Field(
-        "separable", description="Which scales the coefficients have; two_sided is TTQ's."
+        "separable",
+        description="Which scales the coefficients have: one per layer, basis (kernel), filter, "
+        "or filter_basis (each pair of the two); separable, one per filter and one per basis "
+        "kernel; two_sided, also one each for +1 and -1 (as in trained ternary quantization).",
     )
     weighting: Literal["none", "inputs"] = Field(
         "none",
-        description="inputs weights every error by how strongly its input channel is driven.",
+        description="How errors are weighted: none, all alike; inputs, by how strongly their "
+        "input channel is driven.",
     )
     l1: Price = Field(0.0, description="Penalty on the coefficients' magnitudes in retraining.")
     updates: Literal["joint", "alternating"] = Field(
-        "joint", description="alternating trains coefficients and basis in turn, epoch by epoch."
+        "joint",
+        description="joint trains coefficients and basis together; alternating trains them in "
+        "turn, epoch by epoch.",
     )
     storage: Storage = Field(
-        "best", description="Storage format of the coefficients; best is the smallest per layer."
+        "best",
+        description="Storage format of the coefficients; best takes the smallest for each layer.",
     )
 
     def survival(self, layer: str) -> "Survival":

@@ -25,22 +25,23 @@ class PruneOptions(TrainedOptions):
     method: Literal["prune"] = Field("prune", description="How the network is compressed.")
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32, by the highest "
-        "density that fits.",
+        description="Make the whole model this many times smaller than FP32. The highest density "
+        "that fits is taken.",
     )
     density: ByLayer = Field(
         None,
-        description="Share of the weights that stay, one number or a table by layer; 0.3 by "
-        "default.",
+        description="Share of the weights that stay non-zero: one number, or a table by layer; "
+        "0.3 by default.",
     )
     scope: Scope | None = Field(
         None,
         description="global: the weights of all pruned layers compete with each other (default); "
-        "layer: each layer keeps this share.",
+        "layer: each layer keeps this share of its own weights.",
     )
     weighting: Literal["none", "inputs"] = Field(
         "none",
-        description="inputs weights every error by how strongly its input channel is driven.",
+        description="How errors are weighted: none, all alike; inputs, by how strongly their "
+        "input channel is driven.",
     )
 
     @model_validator(mode="after")

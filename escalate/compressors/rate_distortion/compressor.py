@@ -28,24 +28,25 @@ class RateDistortionOptions(Options):
     )
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32, by the most clusters "
-        "that fit (where not even two do, by the highest density of two), or with given clusters "
-        "by the highest density.",
+        description="Make the whole model this many times smaller than FP32. The most clusters "
+        "that fit are taken; if two do not fit, two clusters at the highest density that fits; if "
+        "clusters is given, only the density is searched.",
     )
     density: ByLayer = Field(
         None,
-        description="Share of the weights that stay, one number or a table by layer; all of them "
-        "by default.",
+        description="Share of the weights that stay non-zero: one number, or a table by layer; "
+        "all of them by default.",
     )
     objective: Objective | None = Field(
         None,
-        description="What stays small: kl, the change of the network's answers (default); "
-        "gradient, hessian and gradient_hessian, other orders of the loss, of which those with "
-        "gradient need labels; baseline, plain squared errors.",
+        description="What is kept small: kl, the change of the network's answers (default); "
+        "gradient, the change of the loss on the labels; hessian, the diagonal of the Hessian; "
+        "gradient_hessian, gradient and fourth order; baseline, plain squared errors. Those with "
+        "gradient need labels.",
     )
     clusters: Clusters | Mapping[str, Clusters] | None = Field(
         None,
-        description="Values that the weights of a layer share, 0 not counted, one number or a "
+        description="How many values the weights of a layer share, besides 0: one number, or a "
         "table by layer; 16 by default.",
     )
 

@@ -26,16 +26,17 @@ class VbqOptions(Options):
     method: Literal["vbq"] = Field("vbq", description="How the network is compressed.")
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32, by the lowest price "
-        "of a bit that fits.",
+        description="Make the whole model this many times smaller than FP32. The lowest price of "
+        "a bit that fits is taken.",
     )
     rate_penalty: Positive | None = Field(
         None, description="Price of a bit, in nats; 1 by default."
     )
     uncertainty: Literal["fisher", "labels", "constant"] | None = Field(
         None,
-        description="Where the weights' variances come from: fisher, the network's own answers "
-        "(default); labels; constant, one for all weights.",
+        description="Where the weights' variances come from: fisher, the Fisher information of "
+        "the network's own answers (default); labels, that of the labels; constant, one variance "
+        "for all weights.",
     )
     variances: str | None = Field(
         None, description="An .npz file of variances by layer, instead of uncertainty."

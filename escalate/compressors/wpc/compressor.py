@@ -22,29 +22,29 @@ class WpcOptions(TrainedOptions):
     method: Literal["wpc"] = Field("wpc", description="How the network is compressed.")
     ratio: Ratio | None = Field(
         None,
-        description="Make the whole model this many times smaller than FP32: the weakest groups "
+        description="Make the whole model this many times smaller than FP32. The weakest groups "
         "are dropped until it fits.",
     )
     group: tuple[Count, Count] | None = Field(
         None,
-        description="[channels, filters] of a group, which spans all taps of a kernel; [16, 1] by "
-        "default.",
+        description="[channels, filters] of a group of weights, which spans all taps of a kernel; "
+        "[16, 1] by default.",
     )
     penalty: Price | None = Field(
-        None, description="Price of a group's norm in the loss; 1e-3 by default."
+        None, description="Weight of the groups' norms in the loss; 1e-3 by default."
     )
     clip: Positive | None = Field(
         None,
-        description="Share of the layer's mean norm above which a group pays no more; 0.25 by "
-        "default.",
+        description="A group's norm counts only up to this share of the layer's mean norm; 0.25 "
+        "by default.",
     )
     detached: Switch | None = Field(
         None,
-        description="Take that mean norm for a constant (default), or let gradients pass through "
+        description="Treat that mean norm as a constant (default), or let gradients pass through "
         "it.",
     )
     ramp: Part = Field(
-        0.5, description="Share of the epochs before weak groups may be dropped for good."
+        0.5, description="Share of the epochs after which weak groups may be dropped for good."
     )
 
 
