@@ -16,8 +16,9 @@ from torch.nn import functional
 from escalate.capture.export import capture
 from escalate.compressors.compressor import Task
 from escalate.integers import integer
-from escalate.recipe.compression import compress, quantized
+from escalate.recipe.compression import compress
 from escalate.recipe.options import compress_options
+from escalate.recipe.trials import quantized
 from escalate.train.images import ImageSettings, image_tensor
 from escalate.train.modules import float_module
 from escalate.train.retrain import Lesson, retrain

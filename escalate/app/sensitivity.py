@@ -10,14 +10,13 @@ from escalate.app.data import Data
 from escalate.app.images import DEFAULT
 from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
-from escalate.compressors.compressor import Watch
+from escalate.compressors.compressor import Task, Watch
 from escalate.compressors.escalate.budget import hull
 from escalate.compressors.escalate.compressor import EscalateOptions
 from escalate.compressors.escalate.curves import Point
 from escalate.compressors.escalate.curves import sensitivity as measure
 from escalate.errors import DecompositionError
 from escalate.train.modules import float_module
-from escalate.train.moments import input_moments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,15 +81,7 @@ def sensitivity(
     pixels = job.train.pixels[: chosen.calibration_images]
     image = job.settings.quantizer(job.train.pixels)
     original = float_module(job.network).to(job.device)
-    curves = measure(
-        job.network,
-        original,
-        image,
-        pixels,
-        chosen,
-        moments=input_moments(original, image, pixels),
-        watch=watch,
-    )
+    curves = measure(Task(job.network, image, pixels, original), chosen, watch=watch)
     rows = [row for points in curves.values() for row in _rows(points)]
     notes = [note for note in job.notes if "accuracy" not in note]
     return Sensitivity(job.network.graph.name, len(pixels), tuple(rows), tuple(notes))

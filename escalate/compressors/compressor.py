@@ -5,7 +5,8 @@ A method is a folder of ``escalate.compressors``, or an object that another dist
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from escalate.compressors.knob import Knob, turned
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from escalate.capture.network import FloatNetwork
     from escalate.compressors.distortion import Cost
     from escalate.train.convolutions import QuantizedConvolution
+    from escalate.train.match import Moments
     from escalate.train.modules import GraphModule
     from workloads.graph import Graph
     from workloads.integer import ImageQuantizer
@@ -28,9 +30,9 @@ Size = Callable[[Any, int | None], int]
 Watch = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Task:
-    """A network to compress and the images to do it with.
+    """A network to compress and the images to do it with; what it says of them is found once.
 
     Parameters
     ----------
@@ -48,6 +50,25 @@ class Task:
     original: "GraphModule"
     labels: "np.ndarray | None" = None
     images: int = 1
+
+    def first(self, images: int | None) -> "Task":
+        """The same task on the first so many of its images; on all for None."""
+        labels = None if self.labels is None else self.labels[:images]
+        return replace(self, pixels=self.pixels[:images], labels=labels)
+
+    @cached_property
+    def input_moments(self) -> "dict[str, np.ndarray]":
+        """Second moments of every convolution's input channels, (C,)."""
+        from escalate.train.moments import input_moments
+
+        return input_moments(self.original, self.image, self.pixels)
+
+    @cached_property
+    def output_moments(self) -> "dict[str, Moments]":
+        """Deviation and mean of every convolution's output channels, (K,)."""
+        from escalate.train.match import output_moments
+
+        return output_moments(self.original, self.image, self.pixels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

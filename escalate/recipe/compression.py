@@ -5,8 +5,7 @@ calibrate, retrain, lower, remove what does nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,28 +14,20 @@ import numpy as np
 import torch
 
 from escalate.capture.network import FloatNetwork
-from escalate.compressors.compressor import Given, Task, Watch
-from escalate.compressors.distortion import Cost
-from escalate.compressors.layers import changed
+from escalate.compressors.compressor import Task, Watch
 from escalate.compressors.options import Options, TrainedOptions
 from escalate.compressors.registry import compressor
 from escalate.errors import DataError
-from escalate.integers.lower import lower
-from escalate.integers.removal import remove_idle, removed
+from escalate.recipe.integers import integers_of
+from escalate.recipe.trials import Trials
 from escalate.recipe.trim import trim
 from escalate.store import model_file
 from escalate.store.footprint import FLOAT_BYTES
-from escalate.train.calibrate import calibrate
-from escalate.train.convolutions import Int8Convolution, QuantizedConvolution
 from escalate.train.images import ImageSettings, check_images
-from escalate.train.match import match_statistics
 from escalate.train.modules import GraphModule, float_module
-from escalate.train.moments import input_moments
-from escalate.train.pruning import drop_weights
 from escalate.train.retrain import Lesson, Progress, retrain
 from escalate.version import VERSION
-from workloads import formats
-from workloads.integer import ImageQuantizer, IntegerModel
+from workloads.integer import IntegerModel
 
 
 def compress(
@@ -80,11 +71,11 @@ def compress(
     _check_labels(options, labels, source or "images")
     asked, method, ratio = options.recorded(), compressor(options.method), ratio_of(options)
     task = _task(network, options, pixels, labels, image, device)
-    costs = method.measured(task, options)
+    trials = Trials(task, method.measured(task, options))
     budget = None if ratio is None else byte_budget(network, ratio)
     if budget is not None:
-        options = method.within(task, options, budget, _sizes(task, costs), watch)
-    module = quantized(task, options, costs)
+        options = method.within(task, options, budget, trials.size, watch)
+    module = trials.module(options)
     about = _provenance(options, pixels, labels, source) | {"asked": asked}
     finished = partial(integers_of, module, task.image, options, about)
     fit = None if budget is None else partial(_fit, finished, budget)
@@ -149,102 +140,9 @@ def _check_labels(options: Options, labels: np.ndarray | None, source: str) -> N
         raise DataError(f"{source}: {need}")
 
 
-def integers_of(
-    module: GraphModule, image: ImageQuantizer, options: Options, about: dict[str, object]
-) -> IntegerModel:
-    """The module as integers, without what does nothing, in its storage formats.
-
-    Parameters
-    ----------
-    module : GraphModule with ranges
-    image : ImageQuantizer
-    options : that it was made with
-    about : provenance, to which what was removed is added
-    """
-    found, method = lower(module, image, about), compressor(options.method)
-    if method.changes and options.remove:
-        small = remove_idle(found)
-        gone = removed(found.layers, small.layers)
-        found = replace(small, provenance={**about, "removed": gone} if gone else about)
-    return replace(found, codings=codings(found, method.storage(options)))
-
-
 def byte_budget(network: FloatNetwork, ratio: float) -> int:
     """Bytes of a model that is ``ratio`` times smaller than the network in FP32."""
     return int(FLOAT_BYTES * network.original_parameters / ratio)
-
-
-def _sizes(task: Task, costs: Mapping[str, Cost]) -> Callable[[Options, int | None], int]:
-    """Stored bytes of the model that options make, every rule in full force, not retrained."""
-
-    def size(options: Options, images: int | None) -> int:
-        chosen, some = options.untrained(), replace(task, pixels=task.pixels[:images])
-        module = quantized(some, chosen, costs)
-        return model_file.packed_size(integers_of(module, task.image, chosen, {}))
-
-    return size
-
-
-def codings(model: IntegerModel, storage: str) -> dict[str, str]:
-    """The storage format of every ternary layer: the one asked for, or the smallest."""
-    return {
-        name: formats.encode(weights.coefficients, storage)[0]
-        for name, weights in model.layers.items()
-        if weights.coefficients is not None
-    }
-
-
-def quantized(task: Task, options: Options, costs: Mapping[str, Cost] | None = None) -> GraphModule:
-    """The network in the forms that the options give it, matched and calibrated, not retrained.
-
-    Parameters
-    ----------
-    task : Task
-    options : of the method
-    costs : what it costs to move each weight, where the method measures it
-    """
-    method, original = compressor(options.method), task.original
-    importances: dict[str, np.ndarray] = {}
-    if method.weighs_inputs(options):
-        importances = input_moments(original, task.image, task.pixels)
-    convolutions = convolutions_of(task.network, options, importances, costs or {})
-    device = next(original.parameters()).device
-    module = GraphModule(task.network.graph, convolutions).to(device)
-    drop_weights(module, options.first_ease)
-    if method.changes:
-        match_statistics(module, original, task.image, task.pixels)
-    return module.with_ranges(calibrate(module, task.image, task.pixels, options.calibration))
-
-
-def convolutions_of(
-    network: FloatNetwork,
-    options: Options,
-    importances: Mapping[str, np.ndarray],
-    costs: Mapping[str, Cost],
-) -> dict[str, QuantizedConvolution]:
-    """The form that the options give each convolution.
-
-    Parameters
-    ----------
-    network : FloatNetwork
-    options : of the method
-    importances : second moments of the input channels (C,) by layer; none for unweighted errors
-    costs : what it costs to move each weight, by layer, where the method measures it
-    """
-    method = compressor(options.method)
-    changes = changed(network.graph, method, options)
-    method.check(network, options)
-    found: dict[str, QuantizedConvolution] = {}
-    for node in network.graph.convs:
-        assert node.layer is not None
-        name = node.name
-        arrays = (node.layer, network.weights[name], network.biases[name])
-        if name in changes:
-            given = Given(*arrays, importances.get(name), costs.get(name))
-            found[name] = method.convolution(given, options)
-        else:
-            found[name] = Int8Convolution(*arrays, options.bits_of(name))
-    return found
 
 
 def _provenance(

@@ -11,6 +11,7 @@ from workloads.graph import Graph
 
 PERCENTILE = 99.99  # Assumption: the share of magnitudes that "percentile" leaves unclipped
 MSE_CANDIDATES = 80  # clips tried by "mse": maximum times 1/80, 2/80 .. 1
+FLOAT_ERROR = 1e-9  # of a sum of squares, far more than rounding can make it
 LOGIT_HEADROOM = 2.0  # Assumption: logits may grow to twice the largest one seen in calibration
 
 
@@ -92,11 +93,44 @@ def choose_range(sample: np.ndarray, low: int, high: int, method: Calibration) -
 def _least_squares_clip(magnitudes: np.ndarray, largest: float, high: int) -> float:
     """The candidate clip whose quantized magnitudes are nearest to the true ones."""
     clips = largest * np.arange(1, MSE_CANDIDATES + 1) / MSE_CANDIDATES
-    errors = []
-    for scale in clips / high:
-        quantized = np.minimum(np.rint(magnitudes / scale), high) * scale
-        errors.append(float(((quantized - magnitudes) ** 2).sum()))
+    at_least = _clipped_away(magnitudes, clips)
+    errors = np.full(clips.size, np.inf)
+    quantized = np.empty_like(magnitudes)
+    for place in reversed(range(clips.size)):
+        if at_least[place] > errors.min():
+            continue  # what it clips away alone is more than another loses in all
+        scale = clips[place] / high
+        np.divide(magnitudes, scale, out=quantized)
+        np.minimum(np.rint(quantized, out=quantized), high, out=quantized)
+        np.multiply(quantized, scale, out=quantized)
+        np.subtract(quantized, magnitudes, out=quantized)
+        errors[place] = float(np.square(quantized, out=quantized).sum())
     return float(clips[int(np.argmin(errors))])
+
+
+def _clipped_away(magnitudes: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """The squared error that comes from values beyond each clip, never too high.
+
+    Parameters
+    ----------
+    magnitudes : float64 >= 0, a vector
+    clips : float64, the multiples of the first one, rising
+
+    Examples
+    --------
+    >>> magnitudes, clips = np.array([0.5, 2.5, 4.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    >>> _clipped_away(magnitudes, clips).round(6).tolist()
+    [11.25, 4.25, 1.0, -0.0]
+    """
+    smaller = np.maximum(np.ceil(magnitudes / clips[0]) - 1, 0).astype(np.intp)  # clips than each
+    squares = magnitudes**2
+    sums = [
+        np.bincount(smaller, weights, minlength=clips.size + 1)
+        for weights in (None, magnitudes, squares)
+    ]
+    counts, first, second = (np.cumsum(each[::-1])[::-1][1 : clips.size + 1] for each in sums)
+    found: np.ndarray = second - 2 * clips * first + clips**2 * counts
+    return found - FLOAT_ERROR * squares.sum()
 
 
 def logit_range(sample: np.ndarray) -> Range:

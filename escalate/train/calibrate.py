@@ -13,8 +13,40 @@ BATCH = 128
 SAMPLES_PER_TENSOR = 1 << 17  # values kept per tensor, evenly spread, beside the extremes
 
 
+class Samples:
+    """An even sample of every tensor with a range of its own, its extremes always included.
+
+    Parameters
+    ----------
+    images : how many will be looked at, ``BATCH`` at once
+    """
+
+    def __init__(self, images: int) -> None:
+        self._share = max(1, SAMPLES_PER_TENSOR // -(-images // BATCH))
+        self._seen: dict[str, list[torch.Tensor]] = {}
+
+    def keep(self, name: str, value: torch.Tensor) -> None:
+        """Take what is wanted of a tensor on one batch."""
+        flat = value.flatten()
+        extremes = torch.stack(flat.aminmax())
+        picked = flat[:: -(-flat.numel() // self._share)]
+        self._seen.setdefault(name, []).append(torch.cat([picked, extremes]).cpu())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The sample of every tensor, a vector each."""
+        return {name: torch.cat(parts).numpy() for name, parts in self._seen.items()}
+
+    def __bool__(self) -> bool:
+        """Whether anything was looked at."""
+        return bool(self._seen)
+
+
 def calibrate(
-    module: GraphModule, image: ImageQuantizer, pixels: np.ndarray, method: Calibration
+    module: GraphModule,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    method: Calibration,
+    samples: Samples | None = None,
 ) -> dict[str, Range]:
     """Ranges for all tensors of a network that have their own.
 
@@ -24,6 +56,7 @@ def calibrate(
     image : ImageQuantizer, which settles the input's range
     pixels : uint8, shape (N, C, H, W)
     method : how much to clip; see ``activation_range.choose_range``
+    samples : of all tensors on these images, where the network was just run on them
 
     Returns
     -------
@@ -36,9 +69,9 @@ def calibrate(
     """
     first = module.graph.nodes[0].name
     bounds = limits(module.graph, signed_input=image.low < 0)
-    samples = _observe(module, image, pixels)
+    seen = samples or _observe(module, image, pixels)
     ranges = {first: image_range(image)}
-    for name, sample in samples.items():
+    for name, sample in seen.arrays().items():
         low, high = bounds[name]
         if high > 255:
             wide = logit_range(sample)
@@ -48,23 +81,11 @@ def calibrate(
     return ranges
 
 
-def _observe(
-    module: GraphModule, image: ImageQuantizer, pixels: np.ndarray
-) -> dict[str, np.ndarray]:
-    """An even sample of every tensor with a range of its own, its extremes always included."""
-    batches = -(-len(pixels) // BATCH)
-    share = max(1, SAMPLES_PER_TENSOR // batches)
-    seen: dict[str, list[torch.Tensor]] = {}
-
-    def keep(name: str, value: torch.Tensor) -> None:
-        flat = value.flatten()
-        extremes = torch.stack(flat.aminmax())
-        picked = flat[:: -(-flat.numel() // share)]
-        seen.setdefault(name, []).append(torch.cat([picked, extremes]).cpu())
-
-    device = next(module.parameters()).device
+def _observe(module: GraphModule, image: ImageQuantizer, pixels: np.ndarray) -> Samples:
+    """What a network computes on images."""
+    found, device = Samples(len(pixels)), next(module.parameters()).device
     with torch.no_grad():
         for start in range(0, len(pixels), BATCH):
             images = image_tensor(image, pixels[start : start + BATCH])
-            module(images.to(device), observe=keep)
-    return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
+            module(images.to(device), observe=found.keep)
+    return found

@@ -1,6 +1,8 @@
 """match_statistics: repair, layer by layer, what ternarizing did to the size of the signals."""
 
 import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,15 +10,76 @@ import torch
 from escalate.errors import DecompositionError
 from escalate.train.convolutions import QuantizedConvolution
 from escalate.train.images import image_tensor
-from escalate.train.modules import GraphModule
+from escalate.train.modules import GraphModule, Observer
+from workloads.graph import Graph
 from workloads.integer import ImageQuantizer
 
 LARGEST_TENSOR = 1 << 27  # elements; fewer images are compared where a tensor would exceed this
 LARGEST_GAIN = 8.0  # Assumption: a channel's weights are never scaled by more than this, or 1/this
 
 
+class Moments(NamedTuple):
+    """Standard deviation and mean of every channel, float32 of shape (K,) each."""
+
+    deviation: torch.Tensor
+    mean: torch.Tensor
+
+
+def moments(values: torch.Tensor) -> Moments:
+    """The moments of the channels of (N, K, P, Q).
+
+    Examples
+    --------
+    >>> found = moments(torch.tensor([[[[1.0, 3.0]], [[5.0, 5.0]]]]))
+    >>> found.deviation.tolist(), found.mean.tolist()
+    ([1.0, 0.0], [2.0, 5.0])
+    """
+    return Moments(*torch.std_mean(values, dim=(0, 2, 3), correction=0))
+
+
+def compared(graph: Graph, images: int) -> int:
+    """How many of the images are compared: as many as memory allows, at least one."""
+    largest = max(math.prod(node.shape) for node in graph.nodes)
+    return min(images, max(1, LARGEST_TENSOR // largest))
+
+
+def output_moments(
+    original: GraphModule, image: ImageQuantizer, pixels: np.ndarray
+) -> dict[str, Moments]:
+    """The moments of every convolution's output in front of its activation.
+
+    Parameters
+    ----------
+    original : GraphModule, the network in floats
+    image : ImageQuantizer
+    pixels : uint8, shape (N, C, H, W); see ``compared``
+    """
+    graph, found = original.graph, {}
+    device = next(original.parameters()).device
+    images = image_tensor(image, pixels[: compared(graph, len(pixels))]).to(device)
+    values = {graph.nodes[0].name: images}
+    last_readers = {name: node.name for node in graph.nodes for name in node.inputs}
+    with torch.no_grad():
+        for node in graph.nodes[1:]:
+            operands = [values[name] for name in node.inputs]
+            if node.layer is not None:
+                value = original.convolution(node.name)(operands[0])
+                found[node.name] = moments(value)
+                values[node.name] = original.activated(node, value)
+            else:
+                values[node.name] = original.run_node(node, operands)
+            for name in set(node.inputs):
+                if last_readers[name] == node.name:
+                    del values[name]
+    return found
+
+
 def match_statistics(
-    module: GraphModule, original: GraphModule, image: ImageQuantizer, pixels: np.ndarray
+    module: GraphModule,
+    wanted: Mapping[str, Moments],
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    observe: Observer | None = None,
 ) -> None:
     """Give every channel of every convolution the original's mean and standard deviation.
 
@@ -28,9 +91,10 @@ def match_statistics(
     Parameters
     ----------
     module : GraphModule of quantized convolutions, changed in place
-    original : the same graph in floats
+    wanted : the original's moments on the same images, see ``output_moments``
     image : ImageQuantizer
     pixels : uint8, shape (N, C, H, W); the first so many as memory allows; no labels are used
+    observe : called with every tensor that has a range of its own, as the matched network has it
 
     Raises
     ------
@@ -42,41 +106,36 @@ def match_statistics(
     Derived: batch norm re-estimation, carried out on the folded scales.  Assumption: not in the
     paper as far as it is known.
     """
+    graph = module.graph
     device = next(module.parameters()).device
-    largest = max(math.prod(node.shape) for node in module.graph.nodes)
-    images = image_tensor(image, pixels[: max(1, LARGEST_TENSOR // largest)]).to(device)
-    first = module.graph.nodes[0].name
-    ours, theirs = {first: images}, {first: images}
-    last_readers = {name: node.name for node in module.graph.nodes for name in node.inputs}
+    images = image_tensor(image, pixels[: compared(graph, len(pixels))]).to(device)
+    values = {graph.nodes[0].name: images}
+    last_readers = {name: node.name for node in graph.nodes for name in node.inputs}
     with torch.no_grad():
-        for node in module.graph.nodes[1:]:
-            mine = [ours[name] for name in node.inputs]
-            wanted = [theirs[name] for name in node.inputs]
+        for node in graph.nodes[1:]:
+            operands = [values[name] for name in node.inputs]
             if node.layer is not None:
                 convolution = module.convolution(node.name)
                 if not isinstance(convolution, QuantizedConvolution):
                     raise DecompositionError(f"{node.name}: the convolution is still in floats")
-                match_layer(convolution, mine[0], original.convolution(node.name)(wanted[0]))
-            ours[node.name] = module.run_node(node, mine)
-            theirs[node.name] = original.run_node(node, wanted)
+                match_layer(convolution, operands[0], wanted[node.name])
+            values[node.name] = module.run_node(node, operands, observe)
             for name in set(node.inputs):
                 if last_readers[name] == node.name:
-                    del ours[name], theirs[name]
+                    del values[name]
 
 
-def match_layer(
-    convolution: QuantizedConvolution, inputs: torch.Tensor, wanted: torch.Tensor
-) -> None:
+def match_layer(convolution: QuantizedConvolution, inputs: torch.Tensor, wanted: Moments) -> None:
     """Move one convolution's scales and bias so that its output has the wanted moments.
 
     Parameters
     ----------
     convolution : changed in place
     inputs : float, shape (N, C, H, W)
-    wanted : float, shape (N, K, P, Q), the original's output in front of its activation
+    wanted : of the original's output in front of its activation
     """
-    deviation, mean = torch.std_mean(convolution(inputs), dim=(0, 2, 3), correction=0)
-    deviation_wanted, mean_wanted = torch.std_mean(wanted, dim=(0, 2, 3), correction=0)
+    deviation, mean = moments(convolution(inputs))
+    deviation_wanted, mean_wanted = wanted
     alive = (deviation > 0) & (deviation_wanted > 0)
     gains = deviation_wanted / torch.where(alive, deviation, torch.ones_like(deviation))
     gains = torch.where(alive, gains.clamp(1 / LARGEST_GAIN, LARGEST_GAIN), torch.ones_like(gains))

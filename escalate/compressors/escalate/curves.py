@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from escalate.capture.network import FloatNetwork
-from escalate.compressors.compressor import Watch
+from escalate.compressors.compressor import Task, Watch
 from escalate.compressors.escalate.compressor import COMPRESSOR, EscalateOptions
 from escalate.ternary.survival import Survival
 from escalate.train.convolutions import (
@@ -26,7 +26,8 @@ from escalate.train.convolutions import (
     per_weight,
 )
 from escalate.train.images import image_tensor
-from escalate.train.match import match_layer
+from escalate.train.match import Moments, match_layer
+from escalate.train.match import moments as moments_of
 from escalate.train.modules import GraphModule
 from workloads import formats
 from workloads.formats import numbers
@@ -93,47 +94,35 @@ class Point:
 Curves = dict[str, tuple[Point, ...]]
 
 
-def sensitivity(
-    network: FloatNetwork,
-    original: GraphModule,
-    image: ImageQuantizer,
-    pixels: np.ndarray,
-    options: EscalateOptions,
-    *,
-    moments: dict[str, np.ndarray],
-    watch: Watch | None = None,
-) -> Curves:
+def sensitivity(task: Task, options: EscalateOptions, *, watch: Watch | None = None) -> Curves:
     """The rate-distortion curve of every convolution, points by rising bytes.
 
     Parameters
     ----------
-    network : FloatNetwork
-    original : the same network as a module, on the device to compute on
-    image : ImageQuantizer
-    pixels : uint8, shape (N, C, H, W); no labels are used
+    task : Task, of which no labels are used
     options : scales and storage are the ones to be used later; first and depthwise layers, or
         ``keep_int8``, are only tried in 8 bits and fewer, the others in ternary forms, or with
         ``mixed`` in both
-    moments : second moments of each layer's input channels, see ``moments.input_moments``
     watch : called with the layer, layers done, layers in all
     """
+    network, original = task.network, task.original
     kept = COMPRESSOR.kept(network.graph, options)
     convs = network.graph.convs
-    values = _values(original, image, pixels)
+    values = _values(original, task.image, task.pixels)
     wanted = functional.log_softmax(values[network.graph.output.name].flatten(1), dim=1)
     found: Curves = {}
     for done, node in enumerate(convs):
         if watch is not None:
             watch(node.name, done, len(convs))
         rough = [
-            (form, *_made(network, node, form, options, moments[node.name]))
+            (form, *_made(network, node, form, options, task.input_moments[node.name]))
             for form in forms(node, ternary=node.name not in kept, mixed=options.mixed)
         ]
         best = _frontier([(size, error) for _, _, size, error in rough])
-        points = []
+        points, target = [], _output_moments(original, node, values)
         for place in best:
             form, convolution, size, error = rough[place]
-            divergence, agreement = _distance(original, node, convolution, values, wanted)
+            divergence, agreement = _distance(original, node, convolution, values, target, wanted)
             points.append(Point(node.name, form, size, error, divergence, agreement))
         found[node.name] = tuple(points)
     return found
@@ -220,18 +209,25 @@ def _values(
     return {original.graph.nodes[0].name: images, **found}
 
 
+def _output_moments(original: GraphModule, node: Node, values: dict[str, torch.Tensor]) -> Moments:
+    """What every form of a layer is matched to."""
+    with torch.no_grad():
+        return moments_of(original.convolution(node.name)(values[node.inputs[0]]))
+
+
 def _distance(
     original: GraphModule,
     node: Node,
     convolution: QuantizedConvolution,
     values: dict[str, torch.Tensor],
+    target: Moments,
     wanted: torch.Tensor,
 ) -> tuple[float, float]:
     """Divergence and agreement of the network in which one layer is replaced."""
     with torch.no_grad():
         convolution.to(wanted.device)
         inputs = values[node.inputs[0]]
-        match_layer(convolution, inputs, original.convolution(node.name)(inputs))
+        match_layer(convolution, inputs, target)
         ours = {node.name: original.activated(node, convolution(inputs))}
         for later in original.graph.nodes[original.graph.nodes.index(node) + 1 :]:
             if any(name in ours for name in later.inputs):

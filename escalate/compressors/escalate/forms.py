@@ -8,7 +8,6 @@ from escalate.compressors.escalate.budget import fitted
 from escalate.compressors.escalate.compressor import EscalateOptions
 from escalate.compressors.escalate.curves import Form, sensitivity
 from escalate.compressors.knob import MEASURED_IMAGES
-from escalate.train.moments import input_moments
 from workloads.graph import Graph
 
 CURVE_IMAGES = 256  # Assumption: enough to tell the layers' curves apart
@@ -33,11 +32,8 @@ def within(
     BudgetError
         If no choice is that small.
     """
-    few, graph = task.pixels[:CURVE_IMAGES], task.network.graph
-    moments = input_moments(task.original, task.image, few)
-    curves = sensitivity(
-        task.network, task.original, task.image, few, options, moments=moments, watch=watch
-    )
+    few, graph = task.first(CURVE_IMAGES), task.network.graph
+    curves = sensitivity(few, options, watch=watch)
 
     def measure(forms: Mapping[str, Form]) -> int:
         return size(with_forms(graph, options, forms), MEASURED_IMAGES)

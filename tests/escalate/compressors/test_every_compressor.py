@@ -7,8 +7,9 @@ from escalate.compressors.compressor import Compressor, Given, Task
 from escalate.compressors.layers import changed
 from escalate.compressors.options import KEPT, Options, TrainedOptions
 from escalate.compressors.registry import FIRST, compressor, compressors, ours
-from escalate.recipe.compression import byte_budget, compress, quantized
+from escalate.recipe.compression import byte_budget, compress
 from escalate.recipe.options import compress_options
+from escalate.recipe.trials import quantized
 from escalate.store import model_file
 from escalate.train.convolutions import QuantizedConvolution
 from escalate.train.modules import float_module

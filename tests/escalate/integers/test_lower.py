@@ -10,7 +10,7 @@ from escalate.ternary.survival import Survival
 from escalate.train.calibrate import calibrate
 from escalate.train.convolutions import DecomposedConvolution, Int8Convolution, TernaryConvolution
 from escalate.train.images import image_tensor
-from escalate.train.match import match_statistics
+from escalate.train.match import match_statistics, output_moments
 from escalate.train.modules import GraphModule, float_module
 from tests.escalate.small_networks import (
     SETTINGS,
@@ -43,7 +43,9 @@ def calibrated(seed, method="max", forms="mixed"):
             parts[node.name] = DecomposedConvolution(*arrays, RULE, 4)
     module = GraphModule(network.graph, parts)
     if forms == "mixed":
-        match_statistics(module, float_module(network), image, pixels)
+        match_statistics(
+            module, output_moments(float_module(network), image, pixels), image, pixels
+        )
     module = module.with_ranges(calibrate(module, image, pixels, method))
     return module, image, pixels
 

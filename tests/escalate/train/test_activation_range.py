@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from escalate.errors import DecompositionError
 from escalate.train.activation_range import (
+    MSE_CANDIDATES,
     Range,
     choose_range,
     limits,
@@ -42,6 +43,36 @@ def test_mse_is_at_least_as_good_as_max_and_percentile():
     spans = {m: choose_range(sample, -127, 127, m) for m in ("max", "percentile", "mse")}
     assert error(spans["mse"]) < error(spans["max"])
     assert error(spans["mse"]) <= error(spans["percentile"]) * 1.02  # a grid of 80 clips
+
+
+def least_squares(magnitudes, high):
+    """Every candidate tried in full, the first of equals taken."""
+    clips = magnitudes.max() * np.arange(1, MSE_CANDIDATES + 1) / MSE_CANDIDATES
+    errors = [
+        ((np.minimum(np.rint(magnitudes / (clip / high)), high) * (clip / high) - magnitudes) ** 2)
+        for clip in clips
+    ]
+    return clips[np.argmin([error.sum() for error in errors])]
+
+
+@given(
+    seed=st.integers(0, 999),
+    size=st.integers(1, 3000),
+    kind=st.sampled_from(["normal", "half", "peaks", "grid", "few"]),
+    high=st.sampled_from([127, 255]),
+)
+def test_mse_takes_the_clip_that_trying_all_in_full_finds(seed, size, kind, high):
+    generator = np.random.default_rng(seed)
+    values = {
+        "normal": lambda: np.abs(generator.normal(size=size)),
+        "half": lambda: np.maximum(generator.normal(size=size), 0),
+        "peaks": lambda: np.abs(generator.standard_cauchy(size)),
+        "grid": lambda: generator.integers(0, high + 1, size) / 7,
+        "few": lambda: generator.integers(0, 3, size) * 0.3,
+    }[kind]()
+    values = np.append(values, 0.25).astype(np.float32).astype(np.float64)
+    found = choose_range(values, 0 if high == 255 else -127, high, "mse")
+    assert found.scale == least_squares(values, high) / high
 
 
 @pytest.mark.parametrize("method", ["max", "percentile", "mse"])

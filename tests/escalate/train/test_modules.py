@@ -21,7 +21,7 @@ from escalate.train.convolutions import (
     TernaryConvolution,
 )
 from escalate.train.images import image_tensor
-from escalate.train.match import match_statistics
+from escalate.train.match import match_statistics, output_moments
 from escalate.train.modules import GraphModule, float_module
 from escalate.train.straight_through import fake_quantize, round_to_step, ternary
 from tests.escalate.small_networks import (
@@ -355,7 +355,7 @@ def test_matching_gives_every_channel_the_original_moments():
             "last": TernaryConvolution(*arrays["last"], HALF_DENSE),
         },
     )
-    match_statistics(module, original, image, pixels)
+    match_statistics(module, output_moments(original, image, pixels), image, pixels)
     images = image_tensor(image, pixels)
     with torch.no_grad():
         ours, theirs = module(images), original(images)
@@ -375,7 +375,8 @@ def test_matching_compares_no_more_images_than_memory_allows(monkeypatch):
             for n in network.graph.convs
         }
         module = GraphModule(network.graph, parts)
-        match_statistics(module, float_module(network), image, part)
+        wanted = output_moments(float_module(network), image, part)
+        match_statistics(module, wanted, image, part)
         found.append(module.convolution("last").bias.detach())
     assert torch.equal(*found)
 
@@ -385,7 +386,7 @@ def test_matching_refuses_a_network_in_floats():
     pixels = random_pixels(network.graph, 4)
     module = float_module(network)
     with pytest.raises(DecompositionError, match="first: the convolution is still in floats"):
-        match_statistics(module, module, TINY_SETTINGS.quantizer(pixels), pixels)
+        match_statistics(module, {}, TINY_SETTINGS.quantizer(pixels), pixels)
 
 
 def test_a_convolution_without_module_is_named():

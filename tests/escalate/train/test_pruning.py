@@ -15,8 +15,9 @@ from escalate.compressors.layers import changed, kept
 from escalate.compressors.registry import compressor
 from escalate.errors import CheckpointError, DecompositionError
 from escalate.integers.integer import predict
-from escalate.recipe.compression import byte_budget, compress, quantized
+from escalate.recipe.compression import byte_budget, compress
 from escalate.recipe.options import compress_options
+from escalate.recipe.trials import quantized
 from escalate.store import model_file
 from escalate.store.footprint import footprint, sizes
 from escalate.train.calibrate import calibrate

@@ -12,13 +12,13 @@ from escalate.compressors.escalate.budget import allocate, fitted, hull
 from escalate.compressors.escalate.curves import Form, Point, sensitivity
 from escalate.compressors.escalate.forms import with_forms
 from escalate.errors import BudgetError
-from escalate.recipe.compression import compress, quantized
+from escalate.recipe.compression import compress
 from escalate.recipe.options import compress_options
+from escalate.recipe.trials import quantized
 from escalate.recipe.trim import trim
 from escalate.store import model_file
 from escalate.train.convolutions import TernaryConvolution
 from escalate.train.modules import float_module
-from escalate.train.moments import input_moments
 from tests.escalate.small_networks import (
     SETTINGS,
     every_operator,
@@ -108,13 +108,12 @@ def job():
     network = with_random_weights(every_operator(), seed=3)
     pixels = random_pixels(network.graph, 48)
     image = SETTINGS.quantizer(pixels)
-    original = float_module(network)
-    moments = input_moments(original, image, pixels)
-    return network, pixels, image, original, moments
+    return network, pixels, Task(network, image, pixels, float_module(network))
 
 
 def test_moments_are_the_inputs_mean_squares(job):
-    network, _, _, _, moments = job
+    network, _, task = job
+    moments = task.input_moments
     assert {name: m.shape for name, m in moments.items()} == {
         node.name: (node.layer.C,) for node in network.graph.convs
     }
@@ -122,17 +121,9 @@ def test_moments_are_the_inputs_mean_squares(job):
 
 
 def test_curves_fall_and_say_what_was_measured(job):
-    network, pixels, image, original, moments = job
+    network, _, task = job
     seen = []
-    curves = sensitivity(
-        network,
-        original,
-        image,
-        pixels,
-        compress_options(),
-        moments=moments,
-        watch=lambda *what: seen.append(what),
-    )
+    curves = sensitivity(task, compress_options(), watch=lambda *what: seen.append(what))
     assert list(curves) == [node.name for node in network.graph.convs]
     assert seen == [(name, i, 5) for i, name in enumerate(curves)]
     for name, points in curves.items():
@@ -142,23 +133,22 @@ def test_curves_fall_and_say_what_was_measured(job):
         assert all(0 <= point.agreement <= 1 for point in points)
         kept = name in ("c1", "dw")
         assert all(bool(point.form.bits) == kept for point in points)
-    mixed = sensitivity(
-        network, original, image, pixels, compress_options(mixed=True), moments=moments
-    )
+    mixed = sensitivity(task, compress_options(mixed=True))
     assert any(point.form.bits for point in mixed["c2"])
 
 
 def test_the_original_is_unchanged_by_being_measured(job):
-    network, pixels, image, original, moments = job
+    task = job[2]
+    original = task.original
     before = {name: values.clone() for name, values in original.state_dict().items()}
-    sensitivity(network, original, image, pixels, compress_options(), moments=moments)
+    sensitivity(task, compress_options())
     for name, values in original.state_dict().items():
         assert (values == before[name]).all()
 
 
 @pytest.mark.parametrize("ratio", [1.6, 2.4])
 def test_a_ratio_is_met_from_bytes_on_disk(job, tmp_path, ratio):
-    network, pixels, _, _, _ = job
+    network, pixels, _ = job
     options = compress_options(ratio=ratio, epochs=0)
     model = compress(network, options, pixels, None, SETTINGS)
     model_file.save(model, tmp_path)
@@ -179,7 +169,7 @@ def test_a_ratio_is_met_from_bytes_on_disk(job, tmp_path, ratio):
 
 def test_a_retrained_model_is_trimmed_to_its_ratio(job, tmp_path):
     """Training moves the size; the end of it meets the ratio from bytes on disk all the same."""
-    network, pixels, _, _, _ = job
+    network, pixels, _ = job
     labels = np.arange(len(pixels)) % 3
     options = compress_options(ratio=2.4, epochs=2, learning_rate=0.05)
     sizes = []
@@ -212,7 +202,7 @@ def ternary_of(module):
 
 
 def test_an_impossible_ratio_is_refused(job):
-    network, pixels, _, _, _ = job
+    network, pixels, _ = job
     with pytest.raises(BudgetError, match="budget: "):
         compress(network, compress_options(ratio=1000, epochs=0), pixels, None, SETTINGS)
 
@@ -235,7 +225,7 @@ def test_forms_become_tables():
 
 
 def test_weighting_by_inputs_goes_through(job):
-    network, pixels, _, _, _ = job
+    network, pixels, _ = job
     models = [
         compress(network, compress_options(weighting=kind, epochs=0), pixels, None, SETTINGS)
         for kind in ("none", "inputs")
