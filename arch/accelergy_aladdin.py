@@ -1,4 +1,4 @@
-"""Energy family of Accelergy: Aladdin's arithmetic, memories of its published tables, 45 nm.
+"""The energy family of Accelergy: Aladdin's arithmetic and Accelergy's published memories, 45 nm.
 
 The tables list few memories.  Assumption: a memory is made of equal published arrays side by
 side, all accessed together; among those deep enough the one with the fewest bits in all is
@@ -20,7 +20,7 @@ __all__ = ["add", "memory", "multiply"]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """One published array."""
+    """One published memory array."""
 
     depth: int
     width_bits: int
@@ -29,7 +29,7 @@ class Array:
     idle: Figure
 
     def side_by_side(self, access_bytes: int) -> int:
-        """Arrays that deliver ``access_bytes`` at once."""
+        """How many arrays side by side deliver ``access_bytes`` at once."""
         return -(-8 * access_bytes // self.width_bits)
 
 
@@ -48,7 +48,7 @@ def _arrays() -> tuple[Array, ...]:
 
 @cache
 def memory(size_bytes: int, access_bytes: int, clock_hz: int) -> MemoryFigures:
-    """A memory of equal arrays side by side; idle energy of one cycle, whatever its length.
+    """A memory made of equal arrays side by side; idle energy counts per cycle, of any length.
 
     Raises
     ------

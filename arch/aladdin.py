@@ -27,7 +27,7 @@ def _area(component: str, share: Fraction) -> Fraction:
 
 
 def linear(component: str, bits: int) -> Fraction:
-    """A component of ``bits`` bits over the published one: adders and registers.
+    """The published component scaled to ``bits`` bits in proportion: adders and registers.
 
     Assumption: proportional to the width.
     """
@@ -35,7 +35,7 @@ def linear(component: str, bits: int) -> Fraction:
 
 
 def square(component: str, bits_a: int, bits_b: int) -> Fraction:
-    """A component of two operands over the published square one: multipliers.
+    """The published component scaled by the product of both widths: multipliers.
 
     Assumption: proportional to the product of the widths.
     """
@@ -43,7 +43,7 @@ def square(component: str, bits_a: int, bits_b: int) -> Fraction:
 
 
 def register(bits: int) -> Figure:
-    """One access to a register; CACTI has nothing so small, so that both families use it.
+    """One access to a register. CACTI has nothing so small, so both families use this figure.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a field of a checked model may be, in words: made from the model, so that both agree."""
+"""The allowed values of a field in words, made from the model itself so that both agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ WORDS = {"boolean": "true or false", "string": "text"}
 
 
 def allowed(kind: type[BaseModel], field: str) -> str:
-    """What a field may be.
+    """The allowed values of a field, in words.
 
     Examples
     --------

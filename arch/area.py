@@ -25,7 +25,7 @@ Area = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """What one unit takes at one node; each is rounded once."""
+    """The area of one unit of each kind at one node; each is rounded once."""
 
     from_40_nm: Fraction
     from_45_nm: Fraction

@@ -1,4 +1,4 @@
-"""Matrix products inside kernels, on the threads that kernels have.
+"""Matrix products for kernels, on the threads of the kernels.
 
 OpenBLAS keeps threads of its own, which spin for a while after every product and take the cores
 from Numba's: on two cores the kernels between products ran five times slower.  Numba's ``np.dot``
@@ -25,14 +25,14 @@ def _controller() -> threadpoolctl.ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let every call of BLAS use the thread that calls it, for a while."""
+    """For a while, let each BLAS call use only the thread that calls it."""
     with _controller().limit(limits=1, user_api="blas"):
         yield
 
 
 @kernel(parallel=True)
 def products(left: np.ndarray, right: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
-    """``left.T @ right[a:b].T`` for all neighbours a, b in ``edges``, one behind the other.
+    """``left.T @ right[a:b].T`` for all neighbours a, b in ``edges``, one after the other.
 
     left : floats (inner, rows); right : floats (columns, inner); edges : int64 (pieces + 1,)
     out : floats (rows * columns,), a contiguous (rows, b - a) for each piece

@@ -1,4 +1,4 @@
-"""Buffers: SRAMs by name, from which prices, leakage and area of a machine follow."""
+"""Buffers: named SRAMs; prices, leakage and area of a machine follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """One kind of SRAM: bytes of an instance, bytes of its port, and how many there are."""
+    """One kind of SRAM: bytes of an instance, bytes of its port, and the number of instances."""
 
     size_bytes: int
     port_bytes: int
     instances: int = 1
 
     def accesses(self, size_bytes: int) -> int:
-        """Accesses that move one run of so many bytes through the port.
+        """Number of accesses that move a run of so many bytes through the port.
 
         Examples
         --------
@@ -27,7 +27,7 @@ Buffers = Mapping[str, Buffer]
 
 
 def banked(size_bytes: int, bank_bytes: int, port_bytes: int, instances: int = 1) -> Buffer:
-    """``instances`` buffers made of banks of ``bank_bytes``, or of two halves if smaller.
+    """``instances`` buffers made of banks of ``bank_bytes``; smaller ones are made of two halves.
 
     Examples
     --------

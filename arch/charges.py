@@ -1,4 +1,4 @@
-"""Actions that every machine has: DRAM, leakage, clock, requantizer."""
+"""Actions that every machine has: DRAM bytes, leakage, clock, requantizations."""
 
 from collections.abc import Mapping
 
@@ -10,13 +10,13 @@ Key = tuple[str, str, str]
 
 
 def shortcut_bytes(tensors: LayerTensors, spec: MachineSpec) -> int:
-    """The other operand of an addition behind the layer: read, at no cost in cycles."""
+    """Bytes of the second operand of an addition behind the layer; reading it takes no cycle."""
     values = tensors.shortcut
     return 0 if values is None else burst_bytes(values.nbytes, spec)
 
 
 def common_events(moved: Mapping[Key, int], cycles: int, outputs: int) -> dict[Key, int]:
-    """DRAM bytes by tensor out of the traffic table, requantizations, and the cycles.
+    """DRAM bytes by tensor from the traffic table, requantizations, and cycles.
 
     Parameters
     ----------

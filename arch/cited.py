@@ -1,4 +1,4 @@
-"""The tables in arch/tables: rows of published numbers, and an energy as published."""
+"""Read the tables in arch/tables: rows of published numbers, and energies as published."""
 
 import csv
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Picojoules of one action before any scaling or rounding, and where they come from."""
+    """Picojoules of one action before any scaling or rounding, with their source."""
 
     pj: Fraction
     source: str
 
     def times(self, factor: int | Fraction) -> "Figure":
-        """``factor`` such actions, or the action scaled by it."""
+        """The energy of ``factor`` such actions, or of the action scaled by it."""
         return Figure(self.pj * factor, self.source)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFigures:
-    """One memory: an access of each kind, and one cycle of leakage."""
+    """One memory: the energy of each kind of access, and of one cycle of leakage."""
 
     read: Figure
     write: Figure
@@ -30,7 +30,7 @@ class MemoryFigures:
 
 
 def table_rows(text: str) -> tuple[Mapping[str, str], ...]:
-    """The rows of a table as text, cells as text; lines that start with ``#`` are remarks.
+    """The rows of a table given as text; lines that start with ``#`` are remarks.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""components: one table of what a machine is made of.
+"""components: one table of the parts of a machine.
 
 Area, prices of actions, leakage, multipliers, adders and SRAM bytes of a machine all follow from
 its table, so that none of them can be forgotten in one place and counted in another.
@@ -22,13 +22,13 @@ REQUANTIZE_BITS = 32  # both operands of the one multiplication of an output
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One adder, multiplier, register or other circuit: its area, and what using it once costs."""
+    """One circuit (adder, multiplier, register, ...): its area, and the energy of using it once."""
 
     nm2: int
     price: Price
 
     def times(self, count: int) -> "Cell":
-        """So many of them, used together.
+        """Several of them, used together.
 
         Examples
         --------
@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One row of a machine's table; numbers are of all instances together.
+    """One row of a machine's table; numbers hold for all instances together.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Component:
                 raise InvariantError(f"{self.name} {action} costs nothing, and no reason is given")
 
     def counting(self, multipliers: int = 0, adders: int = 0) -> "Component":
-        """The same, with what comparisons count of all instances together."""
+        """The same component with the counts that comparisons show, for all instances together."""
         return replace(self, multipliers=multipliers, adders=adders)
 
 
@@ -95,7 +95,7 @@ Components = tuple[Component, ...]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Circuits at a machine's node, by the tables that its fields name."""
+    """Circuits at a machine's node, from the tables that its fields name."""
 
     unit: Areas
     cost: PriceList
@@ -109,11 +109,11 @@ class Cells:
         return Cell(self.unit.multiplier(bits_a, bits_b), self.cost.multiply(bits_a, bits_b))
 
     def register(self, bits: int) -> Cell:
-        """A register, and one access to all of it."""
+        """A register, and one access to all of its bits."""
         return Cell(self.unit.register(bits), self.cost.register(bits))
 
     def memories(self, buffers: Buffers) -> Components:
-        """Every SRAM: its area, a read, a write, and its leakage.
+        """Every SRAM with its area, read, write and leakage.
 
         Raises
         ------
@@ -133,24 +133,24 @@ class Cells:
         )
 
     def macs(self, name: str, instances: int, bits: int, psum_bits: int) -> Component:
-        """Multipliers of words of ``bits``, each with the adder of its psum."""
+        """Multipliers of ``bits``-bit words, each with an adder for its psum."""
         multiplier, adder = self.multiplier(bits, bits), self.adder(psum_bits)
         made = made_of(name, instances, multiplier, adder, multiply=multiplier, add=adder)
         return made.counting(multipliers=instances, adders=instances)
 
     def registers(self, name: str, instances: int, bits: int) -> Component:
-        """Registers of ``bits`` that are read and written whole."""
+        """Registers of ``bits`` bits that are always read and written whole."""
         register = self.register(bits)
         return made_of(name, instances, register, read=register, write=register)
 
     def requantizer(self, instances: int) -> Component:
-        """Multipliers of 32 x 32 bits, one multiplication for an output."""
+        """Multipliers of 32 x 32 bits; one multiplication for each output."""
         wide = self.multiplier(REQUANTIZE_BITS, REQUANTIZE_BITS)
         return made_of("requantizer", instances, wide, multiply=wide)
 
 
 def cells(spec: MachineSpec) -> Cells:
-    """The circuits that a machine's fields ask for.
+    """The circuits for a machine's fields.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def cells(spec: MachineSpec) -> Cells:
 
 
 def made_of(name: str, instances: int, *each: Cell, **actions: Cell) -> Component:
-    """A component whose every instance holds the cells ``each``; an action uses one cell once.
+    """A component whose instances each hold the cells ``each``; an action uses a cell once.
 
     Examples
     --------
@@ -175,12 +175,12 @@ def made_of(name: str, instances: int, *each: Cell, **actions: Cell) -> Componen
 
 
 def area_of(components: Components) -> Area:
-    """Square nanometres by component, of those that take any."""
+    """Square nanometres by component, without components that take no area."""
     return {each.name: each.nm2 for each in components if each.nm2}
 
 
 def prices_of(components: Components, spec: MachineSpec) -> EnergyTable:
-    """Price of each (component, action); those that every machine has come first."""
+    """Price of each (component, action); actions that every machine has come first."""
     leaking = [each for each in components if each.leak is not None]
     others = [each for each in components if each.leak is None]
     leaks = [each.leak for each in leaking if each.leak is not None]

@@ -1,4 +1,4 @@
-"""Counters and LayerResult: integers only; everything else is a function of them.
+"""Counters and LayerResult: only integers are stored; everything else is computed from them.
 
 Rules: specification/memory.md, MEM-5 and MEM-12.
 """
@@ -20,7 +20,7 @@ Events = Mapping[tuple[str, str, str], int]
 
 
 def added(counts: Iterable[int | None]) -> int | None:
-    """The sum, or None where one of them is not known.
+    """The sum, or None if one of the terms is unknown.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def added(counts: Iterable[int | None]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What one layer did on one machine.
+    """What one layer did on one machine, as counts.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class LayerResult:
-    """One layer on one machine: counts and what they were counted from.
+    """One layer on one machine: counts, and what they were counted from.
 
     ``extras`` holds the machine's own integers and choices (tiles, loop order, packing …);
     ``provenance`` says what the tensors were (origin, digest, notes for the row); ``stored`` how
@@ -123,7 +123,7 @@ class LayerResult:
 
     @property
     def reads(self) -> dict[str, float]:
-        """How often each tensor was read from DRAM: bytes read over bytes stored, whole bursts."""
+        """Bytes of each tensor read from DRAM, divided by its stored bytes; whole bursts."""
         moved, burst = self.counters.traffic, self.spec.dram_burst_bytes
         return {
             tensor: moved.get(("dram", tensor, "read"), 0) / (-(-size // burst) * burst)
@@ -138,5 +138,5 @@ class LayerResult:
 
     @property
     def mean_bandwidth_bytes_per_s(self) -> float:
-        """DRAM bytes over the latency."""
+        """DRAM bytes divided by the latency."""
         return self.counters.dram_bytes / self.latency_s

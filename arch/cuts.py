@@ -1,4 +1,4 @@
-"""Cuts: an axis in pieces of one size, the last one shorter."""
+"""Cuts: an axis cut into pieces of one size; the last piece may be shorter."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What machines without a basis share: 8-bit dense weights, exact psums, widths that fit."""
+"""What machines without a basis share: dense 8-bit weights, exact psums, and checks of widths."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def int8_weights(tensors: LayerTensors) -> np.ndarray:
 
 
 def check_psums(name: str, psums: np.ndarray, bits: int) -> None:
-    """Refuse psums that leave ``bits`` bits.
+    """Raise an error if psums do not fit in ``bits`` bits.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def psum_bits_needed(psums: np.ndarray) -> int:
 
 
 def check_output(tensors: LayerTensors, operand_bytes: int) -> None:
-    """Refuse a layer whose outputs are wider than a word of the machine.
+    """Raise an error if outputs are wider than a word of the machine.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_output(tensors: LayerTensors, operand_bytes: int) -> None:
 
 
 def psums(tensors: LayerTensors, weights: np.ndarray, bits: int = 32) -> np.ndarray:
-    """All psums of a layer, int32 (N, K, P, Q), a matrix product for each tap of the kernel.
+    """All psums of a layer, int32 (N, K, P, Q); one matrix product for each tap of the kernel.
 
     Sums of integers do not depend on their order, so every machine that adds the same products
     computes these.  Products and sums of 8-bit integers stay far below 2^53, so float64 holds
@@ -116,7 +116,7 @@ def psums(tensors: LayerTensors, weights: np.ndarray, bits: int = 32) -> np.ndar
 def operands(
     tensors: LayerTensors, kept: Kept, *, operand_bytes: int, psum_bits: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dense weights, int32 (K, C/groups, R, S), and psums, int32 (N, K, P, Q), worked out once.
+    """Dense weights, int32 (K, C/groups, R, S), and psums, int32 (N, K, P, Q); computed once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""DRAM kinds: what a bit costs.  A kind sets no bandwidth and no latency."""
+"""Kinds of DRAM: the energy of a bit. A kind sets no bandwidth and no latency."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ from arch.cited import Figure, row, rows
 
 
 def kinds() -> tuple[str, ...]:
-    """The kinds whose energy somebody published.
+    """The kinds that have a published energy.
 
     Examples
     --------
@@ -17,7 +17,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def byte(kind: str) -> Figure:
-    """Energy of one byte to or from DRAM, the same in every family and at every node.
+    """Energy of one byte to or from DRAM; the same in every family and at every node.
 
     Examples
     --------

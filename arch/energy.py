@@ -1,4 +1,4 @@
-"""Counts x price per action = integer attojoules, by component and by tensor.
+"""Energy: counts times price per action, in whole attojoules, by component and by tensor.
 
 The prices are made in :mod:`arch.prices`; 1 pJ = 1,000,000 aJ.  Every price is rounded once to
 whole attojoules, so that any grouping of the charges adds up exactly to the total.
@@ -18,7 +18,7 @@ AJ_PER_J = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Energy of one action, with where it comes from."""
+    """Energy of one action, with its source."""
 
     attojoules: int
     source: str
@@ -29,7 +29,7 @@ class Price:
 
 
 def summed(prices: Sequence[Price]) -> Price:
-    """All actions at once, at least one.
+    """The price of several actions done together, at least one.
 
     Examples
     --------
@@ -46,7 +46,7 @@ EnergyTable = Mapping[tuple[str, str], Price]
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One line of the bill: ``count`` actions at ``price``."""
+    """``count`` actions at ``price``: one term of the energy."""
 
     component: str
     action: str
@@ -56,7 +56,7 @@ class Charge:
 
     @property
     def attojoules(self) -> int:
-        """Energy of the line."""
+        """Energy of this term."""
         return self.count * self.price.attojoules
 
 
@@ -78,7 +78,7 @@ def charges(counters: Counters, table: EnergyTable) -> tuple[Charge, ...]:
 
 
 def total_attojoules(lines: Iterable[Charge]) -> int:
-    """The bill's total."""
+    """The sum of all charges."""
     return sum(line.attojoules for line in lines)
 
 

@@ -2,12 +2,12 @@
 
 
 class SpecError(ValueError):
-    """A machine, preset or field that cannot be: names field, value and what is allowed."""
+    """An invalid machine, preset or field; names the field, the value and what is allowed."""
 
 
 class OperandError(ValueError):
-    """Tensors a machine cannot take: names layer, field, what came and what was wanted."""
+    """Tensors that a machine cannot take; names layer, field, what came and what was wanted."""
 
 
 class InvariantError(RuntimeError):
-    """A broken conservation law: a defect of the simulator itself, never caught."""
+    """A broken conservation law: a bug of the simulator itself, never caught."""

@@ -1,4 +1,4 @@
-"""foreign: machines that other distributions bring, by entry points of ``escalate.machines``.
+"""foreign: machines of other distributions, found by entry points of ``escalate.machines``.
 
     [project.entry-points."escalate.machines"]
     lane_skip = "lane_skip:MACHINE"
@@ -25,12 +25,12 @@ MEMBERS = (*WORDS, "spec_type", "presets", *SWITCHES, *METHODS)
 
 @cache
 def offers() -> Mapping[str, Offer]:
-    """What the installed distributions offer, by name; looked up once."""
+    """The machines that installed distributions offer, by name; looked up once."""
     return offers_of(GROUP, "machine")
 
 
 def loaded(offer: Offer, ours: Collection[str]) -> Any:
-    """The machine that is offered; ``ours`` are names that are taken.
+    """The offered machine; the names in ``ours`` are already taken.
 
     Raises
     ------

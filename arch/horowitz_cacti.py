@@ -1,4 +1,4 @@
-"""Energy family of the default: Horowitz's arithmetic and CACTI's SRAM, 45 nm, 0.9 V.
+"""The default energy family: Horowitz's arithmetic and CACTI's SRAM, 45 nm, 0.9 V.
 
 Rule: specification/memory.md, MEM-21.
 """
@@ -63,7 +63,7 @@ def multiply(bits_a: int, bits_b: int) -> Figure:
 
 
 def memory(size_bytes: int, access_bytes: int, clock_hz: int) -> MemoryFigures:
-    """An SRAM of the next larger size and width; leakage of one cycle.
+    """An SRAM of the next larger size and width in the table, with its leakage per cycle.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The one compile decorator: Numba, cached under a digest of what a kernel is made of."""
+"""The one decorator that compiles kernels: Numba, cached under a digest of all their sources."""
 
 import ast
 import contextlib
@@ -43,7 +43,7 @@ _wait_asleep()
 
 
 def sources(path: Path) -> Iterator[Path]:
-    """A module's file and those of all modules of ours that it imports, each once."""
+    """A module's file and those of all our modules that it imports, each once."""
     found, left = {path}, [path]
     while left:
         source = left.pop()
@@ -68,7 +68,7 @@ def _digest(path: Path) -> str:
 
 @cache
 def cache_folder() -> Path:
-    """Where compiled kernels are kept, in a folder for each state of a module's sources."""
+    """The folder of compiled kernels, one for each state of a module's sources."""
     folder = user_folder() / "kernels"
     folder.mkdir(exist_ok=True)
     return folder
@@ -126,7 +126,7 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
 
 
 def helper(function: F) -> F:
-    """Let kernels call a function; Python calls it as it stands.
+    """Let kernels call a function; called from Python, it runs as plain Python.
 
     It is compiled inside the kernels that call it, for the types they call it with, and has no
     entry from Python and no cache of its own.  An entry unpacks every argument, which for a tuple

@@ -1,4 +1,4 @@
-"""Input lines under pieces of the output: what a buffer that keeps whole lines holds and loads."""
+"""Whole input lines under pieces of the output: what a buffer of lines holds and loads."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from workloads.layer import ConvLayer
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Whole input lines ``first``..``last`` - 1 of each piece of the output, ``width`` pixels each.
+    """The input lines ``first``..``last`` - 1 of each piece of the output, each ``width`` pixels.
 
     Both int64 and rising from piece to piece: lines of an image are numbered after those of the
     image before.
@@ -24,7 +24,7 @@ class Lines:
         return (self.last - self.first) * self.width
 
     def fresh(self, *, wrap: bool = False) -> np.ndarray:
-        """Pixels of each piece that the piece before it did not hold.
+        """Pixels of each piece that the piece before did not hold.
 
         The first piece follows the last one with ``wrap``, else nothing.
         """

@@ -1,4 +1,4 @@
-"""Machine: what every simulated machine offers, and the registry of machines by name.
+"""Machine: the interface of every simulated machine, and the registry of machines by name.
 
 The registry holds ours and those that installed distributions bring, see :mod:`arch.foreign`.
 """
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a machine is made of, printed beside every comparison.
+    """The resources of a machine, printed beside every comparison.
 
     ``area`` is in square nanometres by component, empty where a model gives none.
 
@@ -44,13 +44,13 @@ class Resources:
 
     @property
     def area_mm2(self) -> float:
-        """All components together, 0 where the model gives no area."""
+        """Area of all components together; 0 if the model gives no area."""
         return sum(self.area.values()) / NM2_PER_MM2
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What a layer's run takes from the layers before and after it.
+    """What a layer's run needs to know of the layers before and after it.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ ALONE = Neighbours()
 
 
 class Kept:
-    """What runs of the same tensors have worked out, for runs with another spec.
+    """Results that depend only on the tensors, kept for runs with another spec.
 
     Of each purpose only the latest is held, so a sweep keeps what neighbouring points share.
 
@@ -88,7 +88,7 @@ class Kept:
         self._found: dict[str, tuple[Hashable, Any]] = {}
 
     def get(self, purpose: str, key: Hashable, make: Callable[[], T]) -> T:
-        """What was made for ``purpose`` under ``key``; made now if the last key was another."""
+        """The value for ``purpose`` under ``key``; made now if the last key was another one."""
         if purpose not in self._found or self._found[purpose][0] != key:
             self._found[purpose] = (key, make())
         found: T = self._found[purpose][1]
@@ -97,7 +97,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerRun:
-    """One simulated layer: the counts, and the psums the machine computed.
+    """One simulated layer: its counts, and the psums that the machine computed.
 
     ``psums`` is int32 (N, K, P, Q), or None where only a shape was simulated.
     ``output_planes`` are the channels of each plane in which the output lies in DRAM;
@@ -143,18 +143,18 @@ class Machine(Protocol):
         around: Neighbours = ALONE,
         kept: Kept | None = None,
     ) -> LayerRun:
-        """Simulate one layer on real integers; refuse what the machine cannot take.
+        """Simulate one layer on real integers; raise an error for what the machine cannot take.
 
         ``kept`` belongs to these tensors; it never changes a result.
         """
         ...
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Simulate one layer known by shape only (machines with ``eats_shapes``)."""
+        """Simulate one layer known only by shape (machines with ``eats_shapes``)."""
         ...
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
+        """Energy of each (component, action) that the machine counts."""
         ...
 
     def resources(self, spec: MachineSpec) -> Resources:
@@ -176,7 +176,7 @@ MACHINES: Mapping[str, str] = {
 
 
 def machine_names() -> tuple[str, ...]:
-    """Every machine there is: ours, then those of installed distributions."""
+    """The names of all machines: ours, then those of installed distributions."""
     return tuple(dict.fromkeys((*MACHINES, *offers())))
 
 

@@ -1,4 +1,4 @@
-"""DRAM seen from a machine: one server, requests in order, exact integer times.
+"""The DRAM: one server, requests in order, exact integer times.
 
 Rules: specification/memory.md, MEM-1 to MEM-8.
 """
@@ -29,7 +29,7 @@ def burst_bytes(size: int, spec: MachineSpec) -> int:
 
 
 def transfer_cycles(sizes: np.ndarray, spec: MachineSpec) -> np.ndarray:
-    """Cycles that each request of so many bytes (whole bursts) needs after the latency.
+    """Cycles of each request of so many bytes (whole bursts), after the latency.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def transfer_cycles(sizes: np.ndarray, spec: MachineSpec) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
-    """What the steps of a layer ask of the DRAM, in order, and how long each computes.
+    """What the steps of a layer request from the DRAM, in order, and how long each computes.
 
     ``loads`` and ``stores`` are bytes in whole bursts, ``lengths`` cycles; int64 (steps,) each.
     """
@@ -98,7 +98,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """When each step ran and each request was served.
+    """When each step ran and when each request was served.
 
     ``starts`` and ``ends`` are int64 (steps,), cycles.  ``cycles`` is the layer's total: the end
     of the last step or of the last store.  ``stall_cycles`` = waits before steps plus the final
@@ -122,7 +122,7 @@ def serve(
     ends: np.ndarray,
     served: np.ndarray,
 ) -> tuple[int, int]:
-    """Time all steps and requests; the layer's cycles, and how many requests there were.
+    """Time all steps and requests; returns the layer's cycles and the number of requests.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def schedule(steps: Traffic, spec: MachineSpec) -> Timeline:
 
 
 def finish(steps: Traffic, spec: MachineSpec) -> int:
-    """Cycles of :func:`schedule` alone, for plans that are compared.
+    """Only the cycles of :func:`schedule`, for comparing plans.
 
     Examples
     --------

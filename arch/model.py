@@ -1,4 +1,4 @@
-"""Model: what our machines share, so that each says only what is its own."""
+"""Model: the base class of our machines, so that each states only what is its own."""
 
 from typing import ClassVar, Generic, TypeVar, cast
 
@@ -28,7 +28,7 @@ class Model(Generic[S]):
     eats_basis: ClassVar[bool] = False
 
     def components(self, spec: S) -> Components:
-        """The table of what the machine is made of."""
+        """The table of the machine's parts."""
         raise NotImplementedError(f"{self.name} has no table of components")
 
     def simulate(self, tensors: LayerTensors, spec: S, around: Neighbours, kept: Kept) -> LayerRun:
@@ -54,7 +54,7 @@ class Model(Generic[S]):
         return self.simulate(tensors, self.own(spec), around, Kept() if kept is None else kept)
 
     def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Refused: what the machine does depends on values.
+        """Raises an error: the time of this machine depends on values.
 
         Raises
         ------
@@ -69,11 +69,11 @@ class Model(Generic[S]):
     def trace(
         self, tensors: LayerTensors, spec: MachineSpec, around: Neighbours = ALONE
     ) -> LayerTrace:
-        """Simulate one layer on tensors and give its timeline; raises what ``run`` raises."""
+        """Simulate one layer on tensors and return its timeline; raises what ``run`` raises."""
         return self.timeline(self.run(tensors, spec, around))
 
     def trace_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerTrace:
-        """Simulate one layer known by shape and give its timeline; as ``run_shape``."""
+        """Simulate one layer known by shape and return its timeline; as ``run_shape``."""
         return self.timeline(self.run_shape(layer, spec, images))
 
     def timeline(self, run: LayerRun) -> LayerTrace:
@@ -81,7 +81,7 @@ class Model(Generic[S]):
         return step_trace(run)
 
     def prices(self, spec: MachineSpec) -> EnergyTable:
-        """Energy of each (component, action) the machine counts."""
+        """Energy of each (component, action) that the machine counts."""
         own = self.own(spec)
         return prices_of(self.components(own), own)
 
@@ -97,7 +97,7 @@ class Model(Generic[S]):
         )
 
     def own(self, spec: MachineSpec) -> S:
-        """The spec, checked to be of the machine's type.
+        """The spec, after a check that it has the machine's type.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Process nodes: how energy and area of the 45 nm tables change elsewhere.
+"""Process nodes: how energy and area of the 45 nm tables change at other nodes.
 
 Stillmaker and Baas, Integration 58 (2017): the energy of an operation is proportional to a
 polynomial of the supply voltage, one for each node; areas are published relative to 130 nm.
@@ -22,7 +22,7 @@ LABEL = "Stillmaker and Baas 2017"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node at a supply voltage, seen from 45 nm at its nominal voltage.
+    """A node at a supply voltage, relative to 45 nm at its nominal voltage.
 
     Assumption: leakage power scales like the energy of an operation, as the Accelergy library
     plug-in has it, so that one factor serves for both at an unchanged clock.
@@ -35,7 +35,7 @@ class Node:
 
     @property
     def label(self) -> str:
-        """What is added to the source of a scaled number; empty where nothing is scaled."""
+        """Text added to the source of a scaled number; empty if nothing is scaled."""
         if self.energy == 1 and self.area == 1:
             return ""
         return f", scaled to {self.node_nm} nm at {float(self.supply_v):g} V ({LABEL})"
@@ -46,7 +46,7 @@ def _row(node_nm: int) -> Mapping[str, str]:
 
 
 def nominal_v(node_nm: int) -> Fraction:
-    """The supply voltage that a node has unless told otherwise.
+    """The default supply voltage of a node.
 
     Source: 45 nm as in Horowitz's table.  Assumption: the others after the PTM models.
 
@@ -59,7 +59,7 @@ def nominal_v(node_nm: int) -> Fraction:
 
 
 def energy_level(node_nm: int, supply_v: Fraction) -> Fraction:
-    """The polynomial; only ratios of two of them mean anything.
+    """The polynomial; only ratios of two values have a meaning.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def energy_level(node_nm: int, supply_v: Fraction) -> Fraction:
 
 
 def voltages(node_nm: int) -> tuple[Fraction, Fraction]:
-    """Lowest and highest supply of a node.
+    """Lowest and highest allowed supply voltage of a node.
 
     Assumption: 0.5 to 1.2 times the nominal one, and never below the minimum of the fit, where
     less voltage would cost more energy.
@@ -85,7 +85,7 @@ def voltages(node_nm: int) -> tuple[Fraction, Fraction]:
 
 
 def area_level(node_nm: int) -> Fraction:
-    """Area relative to 130 nm; 40 nm, where Aladdin's components stand, lies between two rows.
+    """Area relative to 130 nm. 40 nm, the node of Aladdin's components, lies between two rows.
 
     Between published nodes the factor is interpolated linearly, as the Accelergy library
     plug-in does.

@@ -1,4 +1,4 @@
-"""How many values are not zero: the counts behind masks, compressed sizes and operand pairs."""
+"""Counts of non-zeros, from which masks, compressed sizes and operand pairs follow."""
 
 import numpy as np
 from numba import prange
@@ -35,7 +35,7 @@ def count_channels(
 
 @kernel(parallel=True)
 def count_weighted(values: np.ndarray, weight: np.ndarray, counts: np.ndarray) -> None:
-    """Per image and channel the sum of ``weight`` over non-zero pixels.
+    """For each image and channel, the sum of ``weight`` over non-zero pixels.
 
     values : integers (images, channels, pixels); weight : int64 (pixels,)
     counts : int64 out (images, channels)

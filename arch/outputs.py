@@ -1,4 +1,4 @@
-"""outputs: the values that a layer leaves in memory, from its psums.
+"""outputs: the values that a layer stores, computed from its psums.
 
 Rule: specification/memory.md, MEM-15.
 """
@@ -9,7 +9,7 @@ from workloads.tensors import LayerTensors
 
 
 def stored_output(tensors: LayerTensors, psums: np.ndarray) -> tuple[np.ndarray, int | None]:
-    """The layer's output as stored, and the right shift used where no requantizer is known.
+    """The layer's stored output, and the right shift that was used if no requantizer is known.
 
     Without a requantizer: ReLU, and the right shift that brings the largest psum to <= 255.
 

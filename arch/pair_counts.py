@@ -1,4 +1,4 @@
-"""Kernels behind :mod:`arch.pairs`: non-zeros that each tap of a convolution meets."""
+"""Kernels for :mod:`arch.pairs`: the non-zeros that each tap of a convolution reads."""
 
 import numpy as np
 from numba import prange
@@ -20,7 +20,7 @@ def count_taps(
     Q: int,
     counts: np.ndarray,
 ) -> None:
-    """How many outputs of each tap of each input channel read a non-zero, all images.
+    """For each tap of each input channel, how many outputs read a non-zero; all images.
 
     A row is summed once for every column of the kernel, and its sums serve all kernel rows.
 
@@ -51,7 +51,7 @@ def count_taps(
 
 @kernel(parallel=True)
 def count_filters(weights: np.ndarray, counts: np.ndarray) -> None:
-    """How many filters of its group have a non-zero weight at each tap of each input channel.
+    """For each tap of each input channel, how many filters of its group have a non-zero weight.
 
     weights : integers (groups, filters of a group, positions); counts : int64 out (groups,
     positions), where positions are taps of the group's channels
@@ -78,7 +78,7 @@ def count_sums(
     basis: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """The same where a weight is the sum of scaled ternary coefficients times basis kernels.
+    """The same, if a weight is the sum of scaled ternary coefficients times basis kernels.
 
     coefficients : int8 (groups, filters of a group, channels of a group, M)
     positive, negative : int32 (groups, filters of a group, M), what +1 and -1 count

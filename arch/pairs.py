@@ -17,7 +17,7 @@ from workloads.tensors import LayerTensors
 
 
 def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
-    """How many outputs of each tap read a non-zero, all images; int64 (C, R, S).
+    """For each tap, how many outputs read a non-zero, all images; int64 (C, R, S).
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
 
 
 def padded(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
-    """The input planes (N, C, H, W) with their zeros around them."""
+    """The input planes (N, C, H, W) with their zero padding."""
     top, bottom, left, right = layer.padding
     return np.pad(activations, ((0, 0), (0, 0), (top, bottom), (left, right)))
 
 
 def tap_sums(layer: ConvLayer, planes: np.ndarray) -> np.ndarray:
-    """What each tap of each input channel meets over all outputs and images, added up.
+    """For each tap of each input channel, the sum of what it reads over all outputs and images.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def tap_sums(layer: ConvLayer, planes: np.ndarray) -> np.ndarray:
 
 
 def filter_counts(layer: ConvLayer, weights: np.ndarray) -> np.ndarray:
-    """How many filters have a non-zero at each tap of each input channel; int64 (C, R, S).
+    """For each tap of each input channel, how many filters have a non-zero; int64 (C, R, S).
 
     Examples
     --------
@@ -81,7 +81,7 @@ def filter_counts(layer: ConvLayer, weights: np.ndarray) -> np.ndarray:
 
 
 def reader_counts(tensors: LayerTensors) -> np.ndarray:
-    """``filter_counts`` of the integer weights, without making those of a decomposed layer.
+    """``filter_counts`` of the integer weights, without building those of a decomposed layer.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def reader_counts(tensors: LayerTensors) -> np.ndarray:
 
 
 def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarray) -> int:
-    """Pairs of a non-zero weight and a non-zero activation, all images.
+    """Number of pairs of a non-zero weight and a non-zero activation, all images.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def effectual_pairs(layer: ConvLayer, activations: np.ndarray, weights: np.ndarr
 
 
 def effectual_ops(tensors: LayerTensors, kept: Kept) -> int:
-    """Effectual pairs of a layer, all images, worked out once for all machines.
+    """Effectual pairs of a layer, all images; computed once for all machines.
 
     Parameters
     ----------

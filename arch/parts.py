@@ -1,4 +1,4 @@
-"""Plans to choose from: how a line of work is cut, and which plan costs least.
+"""Plans to choose from: how an axis of work is cut, and which plan costs least.
 
 A machine that plans a layer by itself tries plans of which each needs so and so many bytes of its
 buffers.  Which plans there are never depends on the buffers: a larger buffer only admits more of
@@ -20,7 +20,7 @@ P = TypeVar("P")
 
 
 def part_counts(total: int) -> tuple[int, ...]:
-    """Into how many parts to cut: for every size of the largest part the fewest, in order.
+    """Numbers of parts to try: for every size of the largest part the smallest number, in order.
 
     About 2 sqrt(total) of them; cuts in between leave the largest part as it is.
 
@@ -38,7 +38,7 @@ def part_counts(total: int) -> tuple[int, ...]:
 
 
 def few_counts(total: int) -> tuple[int, ...]:
-    """Fewer of them, where each costs more to try: 1, 2, 3, 4, 6, 8, 12 and so on, and all.
+    """Fewer numbers, for cuts that are costly to try: 1, 2, 3, 4, 6, 8, 12, ..., and all.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def few_counts(total: int) -> tuple[int, ...]:
 
 
 def parts(total: int, count: int) -> np.ndarray:
-    """Bounds of 0..total cut into parts as even as can be, int64 (count + 1,).
+    """Bounds of 0..total cut into parts as even as possible, int64 (count + 1,).
 
     Examples
     --------
@@ -63,7 +63,7 @@ def parts(total: int, count: int) -> np.ndarray:
 def cheapest(
     plans: Iterable[tuple[int, P]], price: Callable[[P], tuple[int, int] | None]
 ) -> tuple[tuple[int, int], P] | None:
-    """The plan with the fewest cycles, then the fewest DRAM bytes, then the first of them.
+    """The plan with the fewest cycles, then the fewest DRAM bytes, then the first one.
 
     Parameters
     ----------
@@ -92,12 +92,12 @@ def cheapest(
 
 
 def price_of(steps: Steps, spec: MachineSpec) -> tuple[int, int]:
-    """Cycles, waits for DRAM included, and DRAM bytes of steps."""
+    """Cycles of some steps, with waits for DRAM, and their DRAM bytes."""
     return steps.finish(spec), sum(steps.dram(spec).values())
 
 
 def one_by_one(runs: Sequence[Steps]) -> Steps:
-    """Runs one after the other, each beginning when all of the one before has left.
+    """Runs one after the other; each begins when everything of the one before has left.
 
     Two empty steps between two runs see to that: what is loaded for a step waits for the step two
     before it.  So they take the cycles and bytes that they take alone.

@@ -14,7 +14,7 @@ from arch.spec import MachineSpec
 
 
 class Family(Protocol):
-    """Published energies that belong together, 45 nm."""
+    """Published energies that belong together, at 45 nm."""
 
     def add(self, bits: int, /) -> Figure:
         """An integer addition."""
@@ -25,7 +25,7 @@ class Family(Protocol):
         ...
 
     def memory(self, size_bytes: int, access_bytes: int, clock_hz: int, /) -> MemoryFigures:
-        """A memory of so many bytes behind a port of so many."""
+        """A memory of so many bytes with a port of so many bytes."""
         ...
 
 
@@ -35,7 +35,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 
 
 def price(figure: Figure, factor: Fraction = Fraction(1), label: str = "") -> Price:
-    """A figure in whole attojoules.
+    """A figure rounded to whole attojoules.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def price(figure: Figure, factor: Fraction = Fraction(1), label: str = "") -> Pr
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One memory: price of an access of each kind, and what it leaks."""
+    """One memory: the price of each kind of access, and its leakage."""
 
     read: Price
     write: Price
@@ -60,7 +60,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """What actions cost on one machine."""
+    """The prices of a machine's actions."""
 
     family: Family
     node: Node
@@ -83,7 +83,7 @@ class PriceList:
         return self._price(aladdin.register(bits))
 
     def memory(self, size_bytes: int, access_bytes: int) -> Memory:
-        """A memory of so many bytes behind a port of so many.
+        """A memory of so many bytes with a port of so many bytes.
 
         Raises
         ------
@@ -95,12 +95,12 @@ class PriceList:
         return Memory(self._price(found.read), self._price(found.write), leak)
 
     def dram_byte(self) -> Price:
-        """One byte to or from DRAM; another chip, so never scaled."""
+        """One byte to or from DRAM. DRAM is another chip, so it is never scaled."""
         return price(dram.byte(self.dram))
 
 
 def price_list(spec: MachineSpec) -> PriceList:
-    """The prices that a machine's fields ask for.
+    """The prices for a machine's fields.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A network on a machine: layer after layer, each fed with the planes its producers stored."""
+"""Run a network on a machine, layer after layer; each is fed what its producers stored."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -62,17 +62,17 @@ class NetworkRun:
 
     @property
     def effectual_ops(self) -> int | None:
-        """Pairs of a non-zero weight and a non-zero activation; None if a layer's are unknown."""
+        """Pairs of a non-zero weight and a non-zero activation; None if unknown for a layer."""
         return added(result.counters.effectual_ops for result in self.results)
 
     @property
     def peak_bandwidth(self) -> Fraction:
-        """Bytes/s of the busiest aligned microsecond of any layer."""
+        """Bytes/s of the busiest aligned microsecond of all layers."""
         return max((r.counters.peak_bandwidth for r in self.results), default=Fraction(0))
 
 
 def price_table(machine: Machine, spec: MachineSpec, own: EnergyTable | None = None) -> EnergyTable:
-    """Prices of a machine's actions, with single ones replaced by a user's ``own``.
+    """Prices of a machine's actions; a user's ``own`` prices replace single ones.
 
     Own prices of actions that this machine does not have are meant for others.
 
@@ -96,7 +96,7 @@ class _Done:
 
 
 class Session:
-    """One machine simulating the layers of one network in order.
+    """One machine that simulates the layers of one network in order.
 
     It remembers in which planes each layer's output was stored, because the next layer reads one
     run per plane, and whether it stayed on chip.  A machine whose tables do not fit it is refused
@@ -127,7 +127,7 @@ class Session:
         self._planes: dict[str, tuple[int, ...]] = {}
 
     def run(self, tensors: LayerTensors, kept: Kept | None = None) -> LayerRun:
-        """Simulate the next layer; ``kept`` belongs to these tensors."""
+        """Simulate the next layer; ``kept`` belongs to its tensors."""
         started, memory, before = time.perf_counter(), kept or Kept(), self._last
         around = self._around(tensors)
         run = self._simulate(tensors, around, memory)
@@ -193,7 +193,7 @@ def collect(
     provenance: Mapping[str, Any] | None = None,
     own_prices: EnergyTable | None = None,
 ) -> NetworkRun:
-    """Price the layers and put them together; ``own_prices`` replace single ones."""
+    """Price the layers and combine them; ``own_prices`` replace single prices."""
     layers = tuple(results)
     table = price_table(machine, spec, own_prices)
     return NetworkRun(

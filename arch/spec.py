@@ -1,4 +1,4 @@
-"""What every machine's Spec shares: clock, node, energy tables, DRAM, and its kinds of numbers."""
+"""What every machine's spec shares: clock, node, energy tables, DRAM, and kinds of numbers."""
 
 from collections.abc import Mapping
 from html import escape
@@ -134,7 +134,7 @@ S = TypeVar("S", bound=MachineSpec)
 
 
 def own_spec(machine: str, spec: MachineSpec, kind: type[S]) -> S:
-    """``spec``, known to be of the machine's own kind.
+    """``spec``, after a check that it has the machine's type.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def own_spec(machine: str, spec: MachineSpec, kind: type[S]) -> S:
 
 
 def override(spec: S, fields: Mapping[str, Any], *, where: str = "--set") -> S:
-    """A copy of ``spec`` with some fields replaced and everything validated again.
+    """A copy of ``spec`` with some fields replaced; everything is validated again.
 
     Raises
     ------

@@ -44,7 +44,7 @@ def _table() -> tuple[Sram, ...]:
 
 @cache
 def sram(size_bytes: int, access_bytes: int) -> Sram:
-    """The SRAM of the next larger size, then width, that the table holds.
+    """The SRAM of the next larger size, then the next larger width, in the table.
 
     Raises
     ------

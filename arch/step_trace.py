@@ -1,4 +1,4 @@
-"""step_trace: the timeline that every machine has, from the steps of a layer's run."""
+"""step_trace: a timeline for every machine, made from the steps of a layer's run."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ PHASE = (Label("compute", "compute"), Label("waits for DRAM", "dram"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepTrace:
-    """Steps of one layer, when each runs, and the requests that they make."""
+    """The steps of one layer, when each runs, and the requests that they make."""
 
     steps: Steps
     spec: MachineSpec
     timeline: Timeline
 
     def batches(self) -> Iterator[Batch]:
-        """All of it."""
+        """All of the timeline."""
         yield self.work()
         yield from self.waits()
 
@@ -41,7 +41,7 @@ class StepTrace:
         return Spans(STEPS, STEP, label, start[there], stop[there], numbers)
 
     def waits(self) -> Iterator[Spans]:
-        """Computing and waiting in turns, and every request of the DRAM."""
+        """Alternating computing and waiting, and every DRAM request."""
         start, stop = self.timeline.starts, self.timeline.ends
         edges = np.append(np.stack([np.append(0, stop[:-1]), start], axis=1).ravel(), stop[-1])
         edges = np.append(edges, self.timeline.cycles)

@@ -1,4 +1,4 @@
-"""Steps: what a layer does one after the other, and the DRAM that each step asks for."""
+"""Steps: what a layer does one after the other, and the DRAM requests of each step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Dram = dict[tuple[str, str, str], int]
 
 
 def bursts(sizes: np.ndarray, spec: MachineSpec) -> np.ndarray:
-    """Bytes of each run on the DRAM bus, whole bursts; int64 of the same shape.
+    """Bytes of each run on the DRAM bus, in whole bursts; int64 of the same shape.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class Steps:
         )
 
     def traffic(self, spec: MachineSpec) -> Traffic:
-        """What every step asks of the DRAM."""
+        """The DRAM requests of every step."""
         loads = sum((bursts(part, spec) for part in self.loads.values()), 0 * self.lengths)
         stores = sum((bursts(part, spec) for part in self.stores.values()), 0 * self.lengths)
         return Traffic(loads, stores, self.lengths)
@@ -68,7 +68,7 @@ class Steps:
         return schedule(self.traffic(spec), spec)
 
     def finish(self, spec: MachineSpec) -> int:
-        """Cycles with all waits for DRAM, for plans that are compared."""
+        """Cycles with all waits for DRAM, for comparing plans."""
         return finish(self.traffic(spec), spec)
 
     def dram(self, spec: MachineSpec) -> Dram:

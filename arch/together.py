@@ -1,4 +1,4 @@
-"""together: one layer's images worked on one after the other, each by a plan of its own."""
+"""together: the images of one layer run one after the other, each by its own plan."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def _stored(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
 
 
 def together(works: Sequence[Work], extras: Mapping[str, Any]) -> Work:
-    """The work of several images, their steps in a row.
+    """The work of several images, with their steps in a row.
 
     Loads of one image may come while the one before still computes, so this takes no more cycles
     than the images alone.

@@ -1,4 +1,4 @@
-"""What a machine did cycle by cycle: intervals and counts on named tracks, in cycles.
+"""What a machine did, cycle by cycle: intervals and counts on named tracks.
 
 A machine cuts a layer into parts, mostly its steps, that are worked out one at a time, so that a
 trace never has to fit memory.  How a trace is written is the business of ``reports.trace``.
@@ -15,7 +15,7 @@ from arch.memory import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One line of the picture, in a named group; ``counter`` for counts instead of intervals."""
+    """One line of the picture, in a named group; a ``counter`` shows counts, not intervals."""
 
     group: str
     name: str
@@ -24,7 +24,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What an interval shows, and the cause or kind under which its cycles are summed."""
+    """The text of an interval, and the cause or kind under which its cycles are summed."""
 
     name: str
     kind: str
@@ -32,7 +32,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spans:
-    """Intervals of one track, none empty, none overlapping.
+    """Intervals of one track; none is empty, and none overlap.
 
     ``label`` int64 (n,) indexes ``labels``; ``start``, ``stop`` int64 (n,), cycles;
     ``numbers`` int64 (n,) each, what else there is to say of every interval.
@@ -62,7 +62,7 @@ class Spans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """Counts of one track: the values from each cycle ``at`` on, int64 (n,), ascending."""
+    """Counts of one track: the value from each cycle ``at`` on, int64 (n,), ascending."""
 
     track: Track
     at: np.ndarray
@@ -87,7 +87,7 @@ Batch = Spans | Counts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Cycles ``start`` to ``stop`` of a layer; ``batches`` works out what happened in them."""
+    """Cycles ``start`` to ``stop`` of a layer; ``batches`` computes what happened in them."""
 
     start: int
     stop: int
@@ -96,7 +96,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTrace:
-    """One simulated layer with all tracks, in the order in which they are shown."""
+    """One simulated layer with all tracks, in the order of display."""
 
     result: LayerResult
     tracks: tuple[Track, ...]
@@ -109,14 +109,14 @@ class LayerTrace:
 
     @staticmethod
     def inside(part: Part, first: int, last: int) -> Iterator[Batch]:
-        """What of one part happened in cycles ``first`` to ``last``."""
+        """What happened in one part within cycles ``first`` to ``last``."""
         if part.start < last and part.stop > first:
             cut = (batch.within(first, last) for batch in part.batches())
             yield from (batch for batch in cut if len(batch))
 
 
 def runs(label: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last interval of every run of equal ones that touch; empty ones are left out.
+    """First and last interval of each run of equal, touching intervals; empty ones are left out.
 
     Examples
     --------
@@ -134,14 +134,14 @@ def runs(label: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.nda
 
 
 def single(track: Track, label: Label, start: int, stop: int, **numbers: int) -> Spans:
-    """One interval."""
+    """A batch of one interval."""
     columns = {name: np.array([value]) for name, value in numbers.items()}
     zero = np.zeros(1, np.int64)
     return Spans(track, (label,), zero, np.array([start]), np.array([stop]), columns)
 
 
 def changes(track: Track, at: np.ndarray, values: Mapping[str, np.ndarray]) -> Counts:
-    """Counts that start from 0, without the cycles at which nothing changes."""
+    """Counts that start from 0, without cycles at which nothing changes."""
     fresh = np.zeros(at.size, bool)
     for column in values.values():
         fresh |= np.diff(column, prepend=0) != 0
@@ -154,7 +154,7 @@ def dram_spans(
     latency: int,
     tensors: Callable[[int, bool], Mapping[str, int]],
 ) -> Iterator[Spans]:
-    """Latency and transfer of every request; ``tensors`` gives the bytes by tensor of one."""
+    """Latency and transfer of every request; ``tensors`` gives the bytes of a request by tensor."""
     asked = timeline.requests
     columns = (asked.step, asked.store, asked.first, asked.done, asked.size)
     for n, store, first, done, size in zip(*(column.tolist() for column in columns), strict=True):

@@ -1,4 +1,4 @@
-"""undecomposed: a layer without a basis on any machine, put together from its steps and counts."""
+"""undecomposed: the result of a layer on a machine without a basis, from its steps and counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from workloads.tensors import LayerTensors
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """What one machine did for one layer, DRAM left out.
+    """What one machine did for one layer, without DRAM.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Work:
     stored: Mapping[str, int] = field(default_factory=dict)
 
     def with_shift(self, shift: int | None) -> "Work":
-        """The same, telling by how much outputs were shifted where no requantizer is known."""
+        """The same, with the output shift that was used if no requantizer is known."""
         if shift is None:
             return self
         return replace(self, extras={**self.extras, "output_shift": shift})
@@ -55,7 +55,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fed:
-    """What the machine was fed: a layer, so many images, and where they came from.
+    """What the machine was fed: a layer, the number of images, and their origin.
 
     ``effectual_ops`` is None where no tensor tells; ``stored`` are bytes of whole tensors in DRAM.
     """
@@ -70,7 +70,7 @@ class Fed:
 
 
 def fed(tensors: LayerTensors, spec: MachineSpec, kept: Kept | None) -> Fed:
-    """Tensors as they come."""
+    """Tensors as they are."""
     memory = kept or Kept()
     digest = memory.get("digest", (), tensors.digest)
     return Fed(
@@ -85,7 +85,7 @@ def fed(tensors: LayerTensors, spec: MachineSpec, kept: Kept | None) -> Fed:
 
 
 def whole(layer: ConvLayer, images: int, spec: MachineSpec) -> dict[str, int]:
-    """Bytes of the tensors of a layer, stored without any compression in the machine's words."""
+    """Bytes of a layer's tensors, stored in the machine's words without compression."""
     word = getattr(spec, "operand_bytes", 1)
     psum = -(-getattr(spec, "psum_bits", 32) // 8)
     return {
@@ -96,7 +96,7 @@ def whole(layer: ConvLayer, images: int, spec: MachineSpec) -> dict[str, int]:
 
 
 def fed_shape(layer: ConvLayer, images: int, spec: MachineSpec) -> Fed:
-    """A shape without tensors, of which nobody knows the zeros.
+    """A shape without tensors, whose zeros are unknown.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def layer_run(
     input_on_chip: bool = False,
     output_stays: bool = False,
 ) -> LayerRun:
-    """Schedule the DRAM, add what every machine counts, and check that nothing leaks.
+    """Schedule the DRAM, add what every machine counts, and check that everything adds up.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Logic on rows of eight 64-bit words, as vector instructions.
+"""Logic on rows of eight 64-bit words, which compile to vector instructions.
 
 A row of an array uint64 (rows, 8) is 512 bits.  Every operation here reads and writes whole rows
 through LLVM's vector type, which becomes whatever the processor has: one AVX-512 register, two
@@ -86,13 +86,13 @@ def add_both(typing: Any, into: Any, i: Any, one: Any, j: Any, other: Any, k: An
 
 @_instruction
 def half_add(typing: Any, total: Any, i: Any, carry: Any, j: Any) -> Any:
-    """total[i], carry[j] = total[i] ^ carry[j], total[i] & carry[j]: bit by bit a sum of two."""
+    """total[i], carry[j] = total[i] ^ carry[j], total[i] & carry[j]: a half adder, bit by bit."""
     return _on_rows(lambda b, x, y: (b.xor(x, y), b.and_(x, y)), total, carry)
 
 
 @_instruction
 def take(typing: Any, hole: Any, i: Any, offer: Any, j: Any, where: Any, k: Any) -> Any:
-    """Bits of offer[j] move to hole[i] where hole[i] has none and where[k] is set."""
+    """Move bits of offer[j] to hole[i] where hole[i] has none and where[k] is set."""
 
     def combine(b: Any, held: Any, offered: Any, allowed: Any) -> tuple[Any, ...]:
         taken = b.and_(b.and_(offered, b.not_(held)), allowed)
@@ -121,7 +121,7 @@ def any_of(typing: Any, into: Any, i: Any, rows: Any, first: Any, count: Any) ->
 
 @_instruction
 def some(typing: Any, rows: Any, i: Any) -> Any:
-    """Whether rows[i] has a bit."""
+    """Whether rows[i] has a bit set."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row = _load(builder, _pointer(context, builder, signature.args[0], *arguments))
@@ -133,7 +133,7 @@ def some(typing: Any, rows: Any, i: Any) -> Any:
 
 @_instruction
 def ones(typing: Any, word: Any) -> Any:
-    """How many bits of a uint64 are set."""
+    """The number of set bits of a uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])

@@ -1,4 +1,4 @@
-"""Run-of-zeros compression: the entries that a stream of values takes.
+"""Coding of runs of zeros: the entries that a stream of values takes.
 
 Each non-zero is stored with the number of zeros before it.  A run longer than the count can say
 takes placeholders, zeros that are stored like values; zeros behind the last non-zero take nothing.
@@ -12,7 +12,7 @@ from arch.jit import kernel
 
 @kernel(parallel=True)
 def count_entries(values: np.ndarray, longest: int, entries: np.ndarray) -> None:
-    """Entries of every row of ``values``, integers (rows, length), into int64 (rows,)."""
+    """Count the entries of each row of integers (rows, length), into int64 (rows,)."""
     for row in prange(values.shape[0]):
         total, run = 0, 0
         for at in range(values.shape[1]):
@@ -25,7 +25,7 @@ def count_entries(values: np.ndarray, longest: int, entries: np.ndarray) -> None
 
 
 def entries(values: np.ndarray, longest: int) -> np.ndarray:
-    """Stored entries of each row: its non-zeros, and placeholders in between.
+    """Stored entries of each row: its non-zeros, and the placeholders between them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Every field of every machine as Markdown; ``python -m reports.assumptions`` renews the tables."""
+"""The fields of every machine as Markdown; ``python -m reports.assumptions`` updates the tables."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def fields(spec: type[MachineSpec]) -> str:
 
 
 def renewed(text: str) -> str:
-    """``text`` with the table behind every mark made again.
+    """``text`` with the table after every mark made again.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def renewed(text: str) -> str:
 
 
 def main() -> None:
-    """Renew the tables of all files in place."""
+    """Update the tables of all files in place."""
     for path in map(Path, FILES):
         path.write_text(renewed(path.read_text("utf-8")), "utf-8")
 

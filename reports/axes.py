@@ -1,11 +1,11 @@
-"""axes: what differs between points, so that it gets a column of its own."""
+"""axes: what differs between points, and so gets a column of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 def axis_columns(points: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The axes of some points: for each its value by point, where the point has one.
+    """The axes of some points: for each axis, its value at every point that has one.
 
     Parameters
     ----------

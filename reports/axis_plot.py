@@ -1,4 +1,4 @@
-"""axis_plot: one cost against one axis of a sweep, a line per series; computes only positions."""
+"""axis_plot: draw one cost over one axis of a sweep, a line per series; computes only positions."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

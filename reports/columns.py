@@ -1,4 +1,4 @@
-"""What every column means; ``python -m reports.columns`` prints docs/columns.md."""
+"""The meaning of every column; ``python -m reports.columns`` prints docs/columns.md."""
 
 import re
 from collections.abc import Mapping

@@ -2,4 +2,4 @@
 
 
 class ReportError(ValueError):
-    """Results that cannot be put side by side: names the run and what was wanted."""
+    """Results that cannot be combined or compared; names the run and what was wanted."""

@@ -1,4 +1,4 @@
-"""explorer: a frame of many rows as JSON in a page, column by column, for its table of rows."""
+"""explorer: a frame of many rows as JSON in a page, column by column, for the page's table."""
 
 import json
 import math
@@ -41,7 +41,7 @@ class Explorer:
 
 
 def embedded(value: Any) -> "Markup":
-    """JSON that may stand inside a ``<script>``: no cell can close it or open a comment.
+    """JSON that is safe inside a ``<script>``: no cell can close the script or open a comment.
 
     Examples
     --------
@@ -57,19 +57,19 @@ def embedded(value: Any) -> "Markup":
 
 
 def meaning(name: str) -> str:
-    """What a column holds, in words; empty for one that nobody described.
+    """The meaning of a column in words; empty if it has no description.
 
     Examples
     --------
     >>> meaning("latency_s"), meaning("charm")
-    ('cycles over the clock', '')
+    ('cycles divided by the clock frequency', '')
     """
     entry = described(name)
     return {**COLUMNS, **QUALITY, **SWEEP, **FRONT}[entry][1].replace("`", "") if entry else ""
 
 
 def short(value: float) -> int | float | None:
-    """A number with as many digits as a page needs; None for what is no finite number.
+    """A number with as many digits as a page needs; None if it is not finite.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def _column(name: str, cells: "pd.Series[Any]") -> dict[str, Any]:
 
 
 def numbers_where_possible(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A column of objects as floats if every object that is there is a number, else as it is."""
+    """A column of objects as floats if all its values are numbers; otherwise unchanged."""
     import pandas as pd
 
     if cells.dtype.kind in NUMBER_KINDS:
@@ -121,7 +121,7 @@ def numbers_where_possible(cells: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def cell(name: str, value: Any) -> str:
-    """A single value as the table of rows writes it.
+    """A single value as the table of rows shows it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Runs -> the frames that figures are drawn from; all sums and shares are formed here."""
+"""Make the frames from which figures of runs are drawn; all sums and shares are computed here."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ CAUSES: Mapping[str, str] = {  # what a unit waits for, in the words of a legend
 
 
 def folded(parts: Sequence[Mapping[str, int]], most: int = MOST_PARTS) -> list[dict[str, int]]:
-    """The ``most`` - 1 largest keys of all tables kept, the others added up as ``other``.
+    """Keep the ``most`` - 1 largest keys of all tables, and add up the others as ``other``.
 
     Keys stay in order of first appearance; every table keeps its sum.
 
@@ -112,7 +112,7 @@ def traffic_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
 
 
 def roofline_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
-    """One line per layer of every run: dense MACs per DRAM byte and per second.
+    """One row per layer of every run: dense MACs per DRAM byte, and dense MACs per second.
 
     A layer that touches no DRAM has no place on this figure and is left out.
     """
@@ -133,7 +133,7 @@ def roofline_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
 
 
 def roofs_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
-    """Per run: DRAM bytes per second, and multiplications per second if none ever waits."""
+    """For each run: DRAM bytes per second, and multiplications per second if none ever waits."""
     import pandas as pd
 
     return pd.DataFrame(

@@ -35,7 +35,7 @@ def _made(rows: Sequence[Row]) -> list[Row]:
 
 
 def gained(rows: Sequence[Row]) -> str:
-    """What stands for quality: accuracy, or without labels agreement."""
+    """The measure of quality: accuracy, or agreement if there are no labels."""
     unknown = any(row["accuracy"] is None for row in _made(rows))
     return "agreement" if unknown else "accuracy"
 
@@ -54,7 +54,7 @@ def _tip(row: Row) -> str:
 
 
 def accuracy_frame(rows: Sequence[Row]) -> "pd.DataFrame":
-    """Columns series, x (bytes), y (percent), tip; the original stands last."""
+    """Columns series, x (bytes), y (percent), tip; the original comes last."""
     import pandas as pd
 
     there, name = _made(rows), gained(rows)
@@ -69,7 +69,7 @@ def accuracy_frame(rows: Sequence[Row]) -> "pd.DataFrame":
 
 
 def divergence_frame(rows: Sequence[Row], curve: Sequence[tuple[float, float]]) -> "pd.DataFrame":
-    """Columns series, x (bytes), y (nats), tip, reference; the reference stands last.
+    """Columns series, x (bytes), y (nats), tip, reference; the reference comes last.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def divergence_frame(rows: Sequence[Row], curve: Sequence[tuple[float, float]]) 
 def front_panels(
     rows: Sequence[Row], curve: Sequence[tuple[float, float]], network: str
 ) -> list[Panel]:
-    """Both figures, each where there is a model to show."""
+    """Both figures; each only if there is a model to show."""
     if not _made(rows):
         return []
     name = gained(rows)

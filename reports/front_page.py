@@ -1,4 +1,4 @@
-"""front_page: several methods at several sizes -> tables and one self-contained HTML page."""
+"""front_page: several methods at several sizes as tables and one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ MEANINGS = {"asked": "ratio", "interval": "accuracy_low"}  # columns that stand 
 
 
 def readable(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows for people: with ``asked``, ``interval``, and words for what is true or not.
+    """The rows for people: with ``asked``, ``interval``, and yes or no for true and false.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def _star(row: Row) -> str:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """What there is to remark of the readable rows, each once with the row in front.
+    """The remarks of the readable rows, each once, with its row in front.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def problems(rows: Sequence[Row]) -> list[str]:
-    """Why there is no model, or no run, of the readable rows that lack one.
+    """For readable rows without a model or a run: the reason.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Runs -> one self-contained HTML page: no network access, readable in light, dark and print."""
+"""Runs as one self-contained HTML page: no network access, readable in light, dark and print."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def _means(runs: Sequence[NetworkRun], baseline: str | None) -> Table | None:
 
 
 def machine_table(runs: Sequence[NetworkRun]) -> Table:
-    """What each machine is made of, once, to read beside every ratio."""
+    """The parts of each machine, shown once, to read beside every ratio."""
     first = {(run.machine, run.preset): run for run in reversed(runs)}
     some = [run for run in runs if run is first[run.machine, run.preset]]
     rows = [
@@ -158,29 +158,29 @@ def _total_panels(runs: Sequence[NetworkRun]) -> list[Panel]:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """All figures of some runs: of the whole, and of each run's layers."""
+    """All figures of some runs: of the whole network, and of the layers of each run."""
 
     whole: list[Panel]
     layers: list[Panel]
 
     @property
     def files(self) -> dict[str, str]:
-        """Every figure on its own, by name: a file's content each."""
+        """Every figure as a separate file: name and content."""
         return {panel.name: str(panel.wide) for panel in (*self.whole, *self.layers)}
 
 
 def drawn(runs: Sequence[NetworkRun]) -> Drawn:
-    """The figures, which take most of the time of a page."""
+    """Draw the figures, which takes most of the time of a page."""
     return Drawn(_total_panels(runs), _layer_panels(runs))
 
 
 def svgs(runs: Sequence[NetworkRun]) -> dict[str, str]:
-    """Every figure of the page on its own, by name: a file's content each."""
+    """Every figure of the page as a separate file: name and content."""
     return drawn(runs).files
 
 
 def assumptions(runs: Sequence[NetworkRun]) -> list[dict[str, Any]]:
-    """Every field of every machine's Spec: value, meaning, and the default it departs from."""
+    """Every field of every machine's spec: value, meaning, and the default if it differs."""
     sections = []
     for label, run in zip(labels(runs), runs, strict=True):
         fields = []

@@ -1,4 +1,4 @@
-"""pages: what pages are made of: tables, figures in two widths, templates, and whole files."""
+"""pages: the parts of pages: tables, figures in two widths, templates, and writing whole files."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and whether its cells stand right-aligned as numbers."""
+    """A heading, and whether its cells are right-aligned as numbers."""
 
     name: str
     heading: str
@@ -28,14 +28,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text with their sort keys; the first cell of a row is its heading."""
+    """Cells as text, with their sort keys; the first cell of a row is its heading."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Quantity, ...], ...]
 
 
 def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
-    """The columns ``names`` of ``rows``, those that no row has left out."""
+    """The columns ``names`` of ``rows``, without those that no row has."""
     used = [name for name in names if any(name in row for row in rows)]
     cells = tuple(tuple(quantity(name, row.get(name)) for name in used) for row in rows)
     columns = tuple(
@@ -58,7 +58,7 @@ class Panel:
 
 
 def panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel:
-    """A figure drawn in both widths; ``rest`` are more fields of the panel."""
+    """Draw a figure in both widths; ``rest`` are more fields of the panel."""
     from markupsafe import Markup
 
     wide = draw(name=name, width_px=plot.WIDE_PX)
@@ -68,14 +68,14 @@ def panel(title: str, name: str, draw: Callable[..., str], **rest: Any) -> Panel
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of a page, and the digest by which the page's policy admits it."""
+    """A script of a page, and the digest by which the page's security policy allows it."""
 
     text: "Markup"
     digest: str
 
 
 def script(text: str) -> Script:
-    """A script that a browser runs because its digest is known; any other text it refuses.
+    """A script with its digest; a browser runs no other text.
 
     Examples
     --------
@@ -91,14 +91,14 @@ def script(text: str) -> Script:
 
 
 def our_script(*files: str) -> Script:
-    """Several files of ``templates/`` as one script."""
+    """Several files of ``templates/`` joined into one script."""
     folder = resources.files("reports").joinpath("templates")
     parts = [folder.joinpath(file).read_text("utf-8") for file in files]
     return script("\n".join(['\n"use strict";', *parts]))
 
 
 def rendered(template: str, *, scripts: Sequence[Script] = (), **values: Any) -> str:
-    """A template of this package with its values, all of them escaped.
+    """A template of this package filled with values, all of them escaped.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def rendered(template: str, *, scripts: Sequence[Script] = (), **values: Any) ->
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Write a page, or any text, so that no reader ever sees half of it."""
+    """Write a page, or any text, so that no reader ever sees a half-written file."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")

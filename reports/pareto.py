@@ -1,4 +1,4 @@
-"""pareto: which points no other point beats."""
+"""pareto: points that no other point beats."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ COSTS = ("latency_s", "energy_j")
 
 
 def front(costs: np.ndarray) -> np.ndarray:
-    """The points that no other point beats: none is as cheap in all costs and cheaper in one.
+    """The points that no other point beats: none costs at most as much in all and less in one.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def front(costs: np.ndarray) -> np.ndarray:
 def on_front(
     points: "pd.DataFrame", costs: Sequence[str] = COSTS, by: str = "network"
 ) -> "pd.Series[bool]":
-    """Whether each point is on the front of those that did the same work.
+    """Whether each point is on the front among those that did the same work.
 
     Parameters
     ----------

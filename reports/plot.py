@@ -1,4 +1,4 @@
-"""DataFrame -> SVG text; computes nothing but positions."""
+"""Draw a DataFrame as SVG text; computes only positions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ LABEL_PX = 18  # of the width for each character of a bar's label
 
 
 def paints(names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-    """Colour and hatch of each name; given all names of a page, one name looks the same in all.
+    """Colour and hatch of each name; with all names of a page, a name looks the same everywhere.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def stacked_bars(
     names: Sequence[str] = (),
     width_px: int = WIDE_PX,
 ) -> str:
-    """Rows as horizontal bars stacked from the columns.
+    """Rows as horizontal bars, stacked from the columns.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def deviations(
     description: str,
     width_px: int = WIDE_PX,
 ) -> str:
-    """Horizontal bars that start at 1: what is less goes left, what is more goes right.
+    """Horizontal bars that start at 1: smaller values go left, larger ones go right.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def roofline(
     description: str,
     width_px: int = WIDE_PX,
 ) -> str:
-    """Each layer at its dense MACs per DRAM byte and per second, under the roofs of its machine.
+    """Each layer at its dense MACs per DRAM byte and per second, under the limits of its machine.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""publication: the tables in reports/published, numbers that others measured or computed."""
+"""publication: the tables in reports/published, with numbers that others measured or computed."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +13,7 @@ def _text(file: str) -> str:
 
 @cache
 def rows(file: str) -> tuple[Mapping[str, str], ...]:
-    """The rows of one table, cells as text; a blank cell is unknown, never zero.
+    """The rows of one table, cells as text; a blank cell means unknown, never zero.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def rows(file: str) -> tuple[Mapping[str, str], ...]:
 
 @cache
 def remarks(file: str) -> tuple[str, ...]:
-    """The remarks that stand above a table: where it is from, what is accepted, and why.
+    """The remarks above a table: its source, the accepted band, and why.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def remarks(file: str) -> tuple[str, ...]:
 
 
 def row(file: str, **wanted: str) -> Mapping[str, str]:
-    """The first row whose columns hold what is wanted.
+    """The first row whose columns have the wanted values.
 
     Examples
     --------

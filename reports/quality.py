@@ -1,4 +1,4 @@
-"""Quality: what a compressed model lost, beside every number of the machine that ran it."""
+"""Quality: the accuracy of a compressed model, shown beside the numbers of its machine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +15,8 @@ SHOWN = ("accuracy", "accuracy_interval", "agreement", "agreement_interval")
 
 
 def quality(run: NetworkRun) -> dict[str, Any]:
-    """Accuracy and agreement of the model that a run was fed, their 95 % intervals, and on how many
-    images; nothing where no model says so.
+    """Accuracy and agreement of the model that a run was fed, their 95 % intervals and the number
+    of images; empty if the model does not record them.
     """
     stored = run.provenance.get(STORED)
     if not isinstance(stored, Mapping):
@@ -25,7 +25,7 @@ def quality(run: NetworkRun) -> dict[str, Any]:
 
 
 def interval(row: Mapping[str, Any], name: str) -> str | None:
-    """The 95 % interval of a measure in percent, for people.
+    """The 95 % interval of a measure, in percent, for people.
 
     Examples
     --------
@@ -42,12 +42,12 @@ def with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The columns of quality that any of the rows has."""
+    """The quality columns that at least one row has."""
     return [name for name in SHOWN if any(row.get(name) is not None for row in rows)]
 
 
 def in_words(row: Mapping[str, Any]) -> str:
-    """A model's quality with its 95 % intervals in a few words; empty where it is unknown.
+    """A model's quality with its 95 % intervals in a few words; empty if it is unknown.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def in_words(row: Mapping[str, Any]) -> str:
 
 
 def unlike(named: Mapping[str, NetworkRun]) -> list[str]:
-    """A note where runs of one network were fed models whose quality differs beyond chance.
+    """A note if runs of one network were fed models whose quality differs beyond chance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Numbers for the eye: SI prefixes, sensible rounding, one rule per unit at the end of a name."""
+"""Numbers for people: SI prefixes and rounding, chosen by the unit at the end of a name."""
 
 import math
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value as text, and the number that sorts it."""
+    """A value as text, and the number by which it sorts."""
 
     text: str
     sort: float | str
@@ -106,7 +106,7 @@ def rounded(value: float, digits: int = DIGITS) -> str:
 
 
 def si(value: float, unit: str) -> str:
-    """``value`` scaled by a power of 1000, with its unit; an area has no such prefixes.
+    """``value`` scaled by a power of 1000, with its unit; areas get no prefix.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def si(value: float, unit: str) -> str:
 
 
 def tick(value: float, unit: str) -> str:
-    """``si`` for an axis: no digits that say nothing.
+    """``si`` for an axis, without needless digits.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def tick(value: float, unit: str) -> str:
 
 
 def grouped(value: int) -> str:
-    """An integer in groups of three.
+    """An integer with its digits in groups of three.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def grouped(value: int) -> str:
 
 
 def setting(value: float) -> str:
-    """A number that somebody chose: no digits that say nothing.
+    """A number that somebody chose, without needless digits.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def setting(value: float) -> str:
 
 
 def unit_of(name: str) -> str:
-    """The unit that ends a column's name, or nothing.
+    """The unit at the end of a column's name, or nothing.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def unit_of(name: str) -> str:
 
 
 def heading(name: str) -> str:
-    """A column's name for people; the unit moves to the values.
+    """A column's name for people; the unit is shown with the values instead.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def heading(name: str) -> str:
 
 
 def form(name: str) -> Form:
-    """How numbers of column ``name`` are written; pages follow the same rule in their script.
+    """How numbers of column ``name`` are written; the script of pages follows the same rule.
 
     Examples
     --------
@@ -244,7 +244,7 @@ def written(how: Form, value: int | float) -> str:
 
 
 def quantity(name: str, value: Value) -> Quantity:
-    """A cell of column ``name``: its text follows from the unit that the name ends with.
+    """A cell of column ``name``; its text follows from the unit at the end of the name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Ratios: runs beside their baseline, network by network, and geometric means over networks."""
+"""Ratios of runs to their baseline, network by network, and geometric means over networks."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ def find_baseline(runs: Sequence[NetworkRun], baseline: str) -> int:
 
 
 def ratios(run: NetworkRun, base: NetworkRun) -> Row:
-    """``speedup`` and ``energy_efficiency`` of ``run`` over ``base``; above 1 is better.
+    """``speedup`` and ``energy_efficiency`` of ``run`` relative to ``base``; above 1 is better.
 
     A ratio to nothing, or of nothing, such as the latency of a layer of zeros, is NaN.
 
@@ -67,7 +67,7 @@ def ratios(run: NetworkRun, base: NetworkRun) -> Row:
 
 
 def baselines(runs: Sequence[NetworkRun], baseline: str) -> list[NetworkRun]:
-    """For every run the one that ``baseline`` names among the runs of the same network.
+    """For every run, the run of the same network that ``baseline`` names.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """The mean for ratios.
+    """The geometric mean, which is the right mean for ratios.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def differences(runs: Sequence[NetworkRun]) -> list[str]:
-    """What of clock, node, energy family, DRAM and model is not the same on all machines, in words.
+    """Which of clock, node, energy family, DRAM and model differ between machines, in words.
 
     Multipliers, adders, SRAM and area stand in the table itself.
     """

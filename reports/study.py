@@ -1,4 +1,4 @@
-"""study: the questions that people ask of a frame of points: what is faster, and by what.
+"""study: common questions about a frame of points, such as which is faster and by how much.
 
 All take frames as ``escalate.load(results, "points")`` returns them, one row per point, and return
 frames.  A ratio is always the baseline's value over the point's: above 1 is better.
@@ -24,12 +24,12 @@ SEED = f"{AXIS}seed"
 
 
 def axes_of(points: "pd.DataFrame") -> list[str]:
-    """The columns of what differs between points."""
+    """The columns for what differs between points."""
     return [name for name in points.columns if name.startswith(AXIS)]
 
 
 def speedup_table(points: "pd.DataFrame", baseline: str) -> "pd.DataFrame":
-    """Speedup and energy efficiency of every machine over one, on each network and overall.
+    """Speedup and energy efficiency of every machine relative to one, per network and overall.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def pareto_front(
     least: Sequence[str] = COSTS,
     most: Sequence[str] = (),
 ) -> "pd.DataFrame":
-    """The points that no other beats in everything.
+    """The points that no other point beats in every column.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def best_under(
 
 
 def axis_effect(points: "pd.DataFrame", axis: str, column: str = "latency_s") -> "pd.DataFrame":
-    """How a column moves along one axis, all else equal.
+    """How a column changes along one axis, with everything else equal.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def axis_effect(points: "pd.DataFrame", axis: str, column: str = "latency_s") ->
 def seed_spread(
     points: "pd.DataFrame", columns: Sequence[str] = ("latency_s", "energy_j", "dram_bytes")
 ) -> "pd.DataFrame":
-    """What different seeds of synthetic tensors change, all else equal.
+    """How much a column varies over seeds of synthetic tensors, with everything else equal.
 
     Parameters
     ----------

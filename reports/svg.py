@@ -1,4 +1,4 @@
-"""svg: a drawing as one ``<svg>`` element that suits a page.
+"""svg: a drawing as one ``<svg>`` element for a page.
 
 A figure has no background, its text and axes take the colour of their surroundings
 (``currentColor``), fonts stay text, and the same drawing always gives the same bytes.
@@ -39,12 +39,12 @@ DARK_ALONE = "<style>@media (prefers-color-scheme: dark) { svg:root { color: #e6
 
 
 def printable(text: str) -> str:
-    """``text`` with ``?`` for what no XML file may hold."""
+    """``text`` with ``?`` for characters that XML does not allow."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "?", text)
 
 
 def elided(text: str, most: int) -> str:
-    """``text`` with its middle left out where it is too long.
+    """``text`` with its middle left out if it is too long.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def drawn(
     size_px: tuple[float, float],
     draw: Callable[[Figure], Mapping[str, str]],
 ) -> str:
-    """A figure of so many pixels, drawn by ``draw``, which returns tool tips by group id."""
+    """A figure of the given size in pixels; ``draw`` draws it and returns tool tips by group id."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(size_px[0] / 72, size_px[1] / 72), layout="constrained")
         tips = draw(figure)

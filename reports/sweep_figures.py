@@ -1,4 +1,4 @@
-"""sweep_figures: points of a sweep -> one cost against one axis; means are formed here."""
+"""sweep_figures: points of a sweep as one cost over one axis; means are computed here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MOST_PLACES = 16  # an axis with more values, as random sampling gives, has the 
 
 @dataclass(frozen=True, slots=True)
 class AxisFigure:
-    """One small figure: a cost against an axis, and what was averaged in it."""
+    """One small figure: a cost over an axis, and what was averaged in it."""
 
     name: str
     title: str
@@ -28,7 +28,7 @@ class AxisFigure:
 
 
 def series_names(points: "pd.DataFrame") -> "pd.Series[str]":
-    """The line that each point belongs to: its machine, its network where there are several."""
+    """The line of each point: its machine, and its network if there are several."""
     names = points["machine"].astype(str)
     kinds = points["preset"].astype(str).str.split(" ").str[0]
     if (kinds.groupby(names).nunique() > 1).any():
@@ -39,13 +39,13 @@ def series_names(points: "pd.DataFrame") -> "pd.Series[str]":
 
 
 def axis_values(points: "pd.DataFrame", axis: str) -> list[Any]:
-    """The values of an axis in order, numbers by size, without the points that lack it."""
+    """The values of an axis in order, numbers by size; points without the axis are skipped."""
     cells = numbers_where_possible(points[f"{AXIS}{axis}"]).dropna()
     return sorted(cells.unique().tolist(), key=lambda value: (isinstance(value, str), value))
 
 
 def drawn_axes(points: "pd.DataFrame", axes: Sequence[str]) -> list[str]:
-    """The axes that have a small figure: more than one value, and not too many."""
+    """The axes that get a small figure: those with more than one value, and not too many."""
     return [name for name in axes if 1 < len(axis_values(points, name)) <= MOST_PLACES]
 
 
@@ -86,7 +86,7 @@ def _caption(lines: "pd.DataFrame") -> str:
 
 
 def axis_figures(points: "pd.DataFrame", axes: Sequence[str]) -> list[AxisFigure]:
-    """Latency and energy against each axis that was varied."""
+    """Latency and energy over each axis that was varied."""
     from markupsafe import Markup
 
     series = list(dict.fromkeys(series_names(points)))

@@ -1,4 +1,4 @@
-"""sweep_page: the points and layers of a sweep -> one self-contained HTML page."""
+"""sweep_page: the points and layers of a sweep as one self-contained HTML page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def _checked(
 
 
 def setting(point: "pd.Series[Any]", axes: Sequence[str]) -> str:
-    """What a point is, in words: its machine and its value on each axis that it has."""
+    """A point in words: its machine, and its value on each axis that it has."""
     told = [str(point["machine"])]
     for name in axes:
         value = point[f"{AXIS}{name}"]
@@ -187,7 +187,7 @@ def _machines(points: "pd.DataFrame", specs: Sequence[Mapping[str, Any]]) -> Tab
 def differences(
     points: "pd.DataFrame", specs: Sequence[Mapping[str, Any]], axes: Sequence[str]
 ) -> list[str]:
-    """What of clock, node, energy family and DRAM the machines do not share, in words.
+    """Which of clock, node, energy family and DRAM differ between machines, in words.
 
     A field that the sweep varies on purpose is no difference.
     """
@@ -279,5 +279,5 @@ def sweep_page(
 
 
 def sweep_svgs(points: "pd.DataFrame", axes: Sequence[str]) -> dict[str, str]:
-    """Every small figure of the page on its own, by name: a file's content each."""
+    """Every small figure of the page as a separate file: name and content."""
     return {figure.name: str(figure.svg) for figure in axis_figures(points, axes)}

@@ -1,4 +1,4 @@
-"""sweep_ratios: every point of a sweep beside its baseline, network by network."""
+"""sweep_ratios: ratios of every point of a sweep to its baseline, network by network."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ def _agrees(points: "pd.DataFrame", base: "pd.Series[float]", names: Sequence[st
 
 
 def named_points(points: "pd.DataFrame", baseline: str) -> "pd.Series[bool]":
-    """The points that a name means: a point's own, a machine, or ``machine:preset``.
+    """The points that a name selects: a point's own name, a machine, or ``machine:preset``.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def named_points(points: "pd.DataFrame", baseline: str) -> "pd.Series[bool]":
 
 
 def base_rows(points: "pd.DataFrame", baseline: str, axes: Sequence[str]) -> np.ndarray:
-    """For every point the place of the one it is compared with, -1 where there is none.
+    """For every point the position of its baseline, or -1 if it has none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Results as rows: one per layer, one per run, ratios between runs; units stand in the names.
+"""Results as rows: one per layer, one per run, ratios between runs; column names carry units.
 
 Rows are plain dictionaries of integers, floats and strings, so that JSON keeps integers exact;
 ``layer_frame`` and ``totals_frame`` turn them into pandas frames.  Energy is summed in whole
@@ -45,7 +45,7 @@ def snake(name: str) -> str:
 
 
 def ratio(numerator: int | float, denominator: int | float) -> float:
-    """A quotient, NaN where there is nothing to divide by."""
+    """A quotient; NaN if there is nothing to divide by."""
     return numerator / denominator if denominator else math.nan
 
 
@@ -129,7 +129,7 @@ def _breakdown(layers: Sequence[Counters], lines: Sequence[Charge]) -> Row:
 
 
 def notes(provenance: Mapping[str, Any]) -> list[str]:
-    """The ``notes`` of a provenance, whether it holds one or several.
+    """All ``notes`` of a provenance, which may hold one or several.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def layer_rows(run: NetworkRun) -> list[Row]:
 
 
 def totals(run: NetworkRun) -> Row:
-    """One row for the whole run: sums over its layers, and what the machine is made of."""
+    """One row for the whole run: sums over its layers, and the resources of the machine."""
     layers = [result.counters for result in run.results]
     lines = [line for bill in run.charges for line in bill]
     row = _headline(layers, run.energy_aj, run.spec.clock_hz)
@@ -186,7 +186,7 @@ def totals(run: NetworkRun) -> Row:
 
 
 def resources_row(resources: Resources) -> Row:
-    """What a machine is made of; ``area_mm2`` where its model gives one.
+    """The resources of a machine; ``area_mm2`` only if its model gives an area.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def resources_row(resources: Resources) -> Row:
 
 
 def reread_notes(results: Sequence[LayerResult]) -> list[str]:
-    """Which tensors were read from DRAM more than four times their stored bytes, in one note.
+    """One note that names the tensors read from DRAM more than four times their stored bytes.
 
     The worst come first; names of layers stand there where several layers are told of.
     """
@@ -230,12 +230,12 @@ def run_notes(run: NetworkRun) -> list[str]:
 
 
 def identity(run: NetworkRun) -> Row:
-    """What a row is about: network, machine, preset."""
+    """What identifies a row: network, machine, preset."""
     return {"network": run.network, "machine": run.machine, "preset": run.preset}
 
 
 def labels(runs: Sequence[NetworkRun]) -> list[str]:
-    """A short, unique name for each run: its machine, and what else tells it from the others.
+    """A short, unique name for each run: its machine, and whatever else distinguishes it.
 
     The network is added where several were run, the preset where one machine appears with
     several; a long preset (one with many changed fields) by its first word only.  What still
@@ -259,7 +259,7 @@ def labels(runs: Sequence[NetworkRun]) -> list[str]:
 
 
 def origin_columns(spec: Mapping[str, Any], provenance: Mapping[str, Any]) -> Row:
-    """The machine's fields and what made a row, as JSON."""
+    """The machine's fields and the provenance of a row, as JSON."""
     return {
         "spec_json": json.dumps(spec, sort_keys=True),
         "provenance_json": json.dumps(provenance, sort_keys=True, default=str),
@@ -271,7 +271,7 @@ def _origin_columns(run: NetworkRun) -> Row:
 
 
 def counted(name: str) -> bool:
-    """Whether a column is a count or an energy: 0, not unknown, of a machine without it.
+    """Whether a column is a count or an energy, which is 0 (not unknown) if the machine has none.
 
     Examples
     --------
@@ -303,5 +303,5 @@ def layer_frame(runs: Iterable[NetworkRun]) -> "pd.DataFrame":
 
 
 def totals_frame(runs: Iterable[NetworkRun]) -> "pd.DataFrame":
-    """One line per run, with network, machine and preset in front."""
+    """One row per run, with network, machine and preset in front."""
     return _frame([{**identity(run), **totals(run), **_origin_columns(run)} for run in runs])

@@ -68,7 +68,7 @@ TEX: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TextColumn:
-    """A column as people read it: its heading with the unit, its cells as words."""
+    """A column for people: its heading with the unit, and its cells as words."""
 
     heading: str
     cells: tuple[str, ...]
@@ -107,7 +107,7 @@ def _number(how: Form, value: float, exponent: int, whole: bool) -> str:
 
 
 def text_column(name: str, cells: "pd.Series[Any]") -> TextColumn:
-    """A column for people.
+    """One column for people.
 
     Examples
     --------
@@ -130,13 +130,13 @@ def text_column(name: str, cells: "pd.Series[Any]") -> TextColumn:
 
 
 def text_columns(frame: "pd.DataFrame", names: Sequence[str] = ()) -> list[TextColumn]:
-    """The columns ``names`` that the frame has, or all of them, without those that are empty."""
+    """The columns ``names`` that the frame has, or all columns; empty ones are left out."""
     wanted = [name for name in names if name in frame] if names else list(frame.columns)
     return [text_column(n, frame[n]) for n in wanted if frame[n].notna().any()]
 
 
 def markdown_text(text: str) -> str:
-    """Words that Markdown shows as they are.
+    """Text escaped so that Markdown shows it unchanged.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def markdown_text(text: str) -> str:
 
 
 def tex_text(text: str) -> str:
-    """Words that LaTeX prints as they are.
+    """Text escaped so that LaTeX prints it unchanged.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def tex_text(text: str) -> str:
 
 
 def markdown(frame: "pd.DataFrame", names: Sequence[str] = ()) -> str:
-    """A frame as a Markdown table whose columns also line up as plain text.
+    """A frame as a Markdown table whose columns also align as plain text.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def _tex_kind(column: TextColumn) -> str:
 
 
 def storable(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame with one type per column: words where a column mixes them with numbers."""
+    """The frame with one type per column; a column that mixes words and numbers becomes words."""
     kinds = {
         name: {type(value) for value in frame[name].dropna()}
         for name in frame.columns
@@ -241,7 +241,7 @@ def storable(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def write_data(folder: Path, name: str, frame: "pd.DataFrame") -> None:
-    """``name.csv`` and ``name.parquet``, every column and digit."""
+    """Write ``name.csv`` and ``name.parquet``, with every column and digit."""
     frame.to_csv(folder / f"{name}.csv", index=False)
     storable(frame).to_parquet(folder / f"{name}.parquet", index=False)
 
@@ -249,6 +249,6 @@ def write_data(folder: Path, name: str, frame: "pd.DataFrame") -> None:
 def write_readable(
     folder: Path, name: str, frame: "pd.DataFrame", names: Sequence[str] = ()
 ) -> None:
-    """``name.md`` and ``name.tex``, the columns ``names`` with units in their headings."""
+    """Write ``name.md`` and ``name.tex``: the columns ``names``, with units in their headings."""
     (folder / f"{name}.md").write_text(markdown(frame, names), "utf-8")
     (folder / f"{name}.tex").write_text(latex(frame, names), "utf-8")

@@ -1,4 +1,4 @@
-"""trace: a layer's trace in the JSON trace-event format that Perfetto and Chrome open.
+"""trace: write a layer's trace in the JSON trace-event format, which Perfetto and Chrome open.
 
 Source of the format: "Trace Event Format", the Chromium project.  One microsecond of the file is
 one cycle, so that every time is a whole number.  Events are written as they are worked out.
@@ -38,7 +38,7 @@ def count_events(trace: LayerTrace, first: int, last: int, most: int) -> int:
 def write_trace(
     path: Path, trace: LayerTrace, first: int, last: int, about: Mapping[str, Any]
 ) -> int:
-    """Write cycles ``first`` to ``last`` of a layer; a name that ends in ``.gz`` is compressed.
+    """Write cycles ``first`` to ``last`` of a layer; compressed if the name ends in ``.gz``.
 
     Parameters
     ----------

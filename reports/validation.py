@@ -1,4 +1,4 @@
-"""Published numbers and ours -> one page: every row, its band and verdict, a figure per machine."""
+"""Published numbers and ours on one page: every row with band and verdict, a figure per machine."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ CAPTION = (
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How many numbers of each machine lie inside and outside their bands.
+    """How many numbers of each machine have each verdict.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows for the eye: whole numbers without a point.
+    """The rows for people: whole numbers without a decimal point.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def _whole(value: Any) -> Any:
 
 
 def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, but one line for all cases of a quantity that are equal to the published ones.
+    """The rows, with one line for all cases of a quantity that equal the published ones.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def validation_page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, str])
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    """One figure per machine; numbers without a ratio above 0 are left out."""
+    """One figure per machine; numbers without a positive ratio are left out."""
     import pandas as pd
 
     panels = []

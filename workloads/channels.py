@@ -1,4 +1,4 @@
-"""Classes: channels of different tensors that can only be taken out of a network together."""
+"""Classes: which channels of different tensors must be removed from a network together."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(slots=True)
 class Classes:
-    """A number for each channel of each tensor, and which numbers belong together.
+    """Numbers all channels of all tensors, and records which numbers belong together.
 
     ``fixed`` holds numbers of channels that stay whatever they do, ``numbers`` the channels of
     each tensor, int64 of shape (C,), by the name of the node that makes it.
@@ -25,7 +25,7 @@ class Classes:
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
 
     def fresh(self, count: int, *, fixed: bool = False) -> np.ndarray:
-        """Numbers of classes that are new."""
+        """New numbers, each a class of its own; with ``fixed`` they must stay."""
         found = np.arange(len(self.parents), len(self.parents) + count)
         self.parents.extend(found.tolist())
         if fixed:
@@ -33,19 +33,19 @@ class Classes:
         return found
 
     def root(self, number: int) -> int:
-        """The number that stands for the class."""
+        """The number that represents the class."""
         while self.parents[number] != number:
             self.parents[number] = self.parents[self.parents[number]]
             number = self.parents[number]
         return number
 
     def join(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Make the classes equal, pair by pair."""
+        """Merge the classes of two arrays of channels, pair by pair."""
         for a, b in zip(left.tolist(), right.tolist(), strict=True):
             self.parents[self.root(b)] = self.root(a)
         return left
 
     def fix(self, numbers: np.ndarray) -> np.ndarray:
-        """Channels that stay whatever they do."""
+        """Mark channels as not removable."""
         self.fixed.update(numbers.tolist())
         return numbers

@@ -1,4 +1,4 @@
-"""check_node: whether an operator's attributes are legal and lead to the shape that it states."""
+"""check_node: whether an operator's attributes are valid and give the shape in the node."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LARGEST = 1 << 16  # of kernels, strides and padding
 
 
 def check_node(node: Node, operands: Sequence[Shape]) -> None:
-    """Refuse a node that could not be computed from operands of these shapes (C, H, W).
+    """Raise an error for a node that cannot be computed from operands of these shapes (C, H, W).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""convolve: the exact integer convolution of one layer, in plain NumPy; the judge of machines."""
+"""convolve: the exact integer convolution of one layer, in plain NumPy; it judges the machines."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Published densities of pruned networks, layer by layer: what synthetic tensors can be made of.
+"""Published densities of pruned networks, layer by layer, for making synthetic tensors.
 
 Per cent as printed: of the weights that are left, and of the layer's outputs that are not 0.  A
 layer's inputs are the outputs of the row before (so Han et al. count their operations: conv2 of
@@ -16,7 +16,7 @@ Rows = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Densities:
-    """A publication's densities.
+    """The densities of one publication.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ PUBLISHED: Mapping[str, Densities] = {"han": HAN}
 
 
 def published(name: str, network: str, tensor: str) -> dict[str, float]:
-    """Density of every layer's ``weights``, or of the ``activations`` it reads, 0..1.
+    """Published density of each layer's ``weights``, or of the ``activations`` it reads, 0..1.
 
     Raises
     ------

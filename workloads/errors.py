@@ -2,4 +2,4 @@
 
 
 class WorkloadError(ValueError):
-    """A layer, network or tensor that cannot be: names layer, field, value and what is allowed."""
+    """An invalid layer, network or tensor; names layer, field, value and what is allowed."""

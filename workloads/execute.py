@@ -1,4 +1,4 @@
-"""execute: an IntegerModel on quantized images, operator by operator, in NumPy."""
+"""execute: run an IntegerModel on quantized images, operator by operator, in NumPy."""
 
 from collections.abc import Callable, Mapping
 
@@ -53,7 +53,7 @@ def quantize_images(image: ImageQuantizer, pixels: np.ndarray) -> np.ndarray:
 
 
 def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict[str, np.ndarray]:
-    """Run a network; every convolution is handed to ``convolve``, all else is done here.
+    """Run a network. ``convolve`` computes the convolutions; everything else is computed here.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict
 def layer_tensors(
     model: IntegerModel, node: Node, outputs: Mapping[str, np.ndarray]
 ) -> LayerTensors:
-    """Everything a machine needs for the convolution ``node``, given the outputs so far."""
+    """Everything that a machine needs for the convolution ``node``, given the outputs so far."""
     assert node.layer is not None
     weights = model.layers[node.name]
     return LayerTensors(

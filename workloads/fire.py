@@ -1,4 +1,4 @@
-"""SqueezeNet's fire modules: squeeze by 1x1, expand side by side by 1x1 and by 3x3."""
+"""SqueezeNet's fire modules: a 1x1 squeeze, then 1x1 and 3x3 expands side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from workloads.network import NetworkLayer, square
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """One module: channels of the squeeze, channels of each of the two expands, plane."""
+    """One module: channels of the squeeze, channels of each expand, and size of the plane."""
 
     squeeze: int
     expand: int

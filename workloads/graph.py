@@ -1,4 +1,4 @@
-"""Graph: a network as an ordered list of named operators; the same one for floats and integers."""
+"""Graph: a network as an ordered list of named operators, used for floats and for integers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Node:
 
     @property
     def operator(self) -> Operator:
-        """What the node's operator is."""
+        """The operator object of the node's kind."""
         return operator(self.op)
 
 
@@ -104,11 +104,11 @@ class Graph:
         return self.nodes[-1]
 
     def consumers(self, name: str) -> tuple[Node, ...]:
-        """Nodes that read ``name``."""
+        """Nodes that read the output of ``name``."""
         return tuple(node for node in self.nodes if name in node.inputs)
 
     def producers(self, name: str) -> tuple[str, ...]:
-        """The convolutions whose outputs, side by side, are the tensor ``name``.
+        """The convolutions whose outputs, side by side, make the tensor ``name``.
 
         An addition keeps the layout of its first operand; pooling and slicing of rows keep it;
         padding or slicing of channels, and the network's input, have no producer.
@@ -147,7 +147,7 @@ class Graph:
 
     @property
     def handovers(self) -> dict[str, Handover]:
-        """By convolution, those whose output is all that the next convolution reads."""
+        """Each convolution whose output is all that the next convolution reads, by name."""
         found = {}
         for conv, after in pairwise(self.convs):
             if self.producers(after.inputs[0]) == (conv.name,):

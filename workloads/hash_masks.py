@@ -1,4 +1,4 @@
-"""Masks of zeros by a fixed 32-bit hash of the element's index: the same tensors for everybody.
+"""Masks of zeros from a fixed 32-bit hash of an element's index, the same for everybody.
 
 Other simulators were run on tensors made by this rule, so their outputs can be compared exactly.
 """
@@ -26,7 +26,7 @@ def words(count: int, salt: int) -> np.ndarray:
 
 
 def mask(shape: tuple[int, ...], density: float, salt: int) -> np.ndarray:
-    """Bool, True where an element is non-zero: where its word is below floor(density x 2^32).
+    """True where an element is non-zero: where its word is below floor(density x 2^32); bool.
 
     Elements count in C order.
 

@@ -1,4 +1,4 @@
-"""Tables with a line of headings, as spreadsheets write them: cells are found by heading."""
+"""Tables with a line of headings, as spreadsheets write them. Cells are found by heading."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ REMARKS = frozenset(("", "remark", "remarks", "note", "notes", "comment", "comme
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table: its number in the file, and its cells."""
+    """One line of a table: its line number in the file, and its cells."""
 
     line: int
     cells: tuple[str, ...]
 
     def cell(self, place: int) -> str:
-        """The cell in a column, empty where the line ends before."""
+        """The cell in a column; empty if the line ends before it."""
         return self.cells[place] if place < len(self.cells) else ""
 
 
 def read_rows(file: Path) -> list[Row]:
-    """The lines of a CSV file that hold something; comments, blank lines and rows of commas do not.
+    """The lines of a CSV file, without comments, blank lines and lines of commas alone.
 
     Cells may be quoted; outer blanks are no part of them.
 
@@ -52,7 +52,7 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def plain(heading: str) -> str:
-    """A heading without capitals, double blanks, underscores and marks at its end.
+    """A heading without capitals, double blanks, underscores and trailing marks.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def plain(heading: str) -> str:
 
 
 def places(where: str, header: Row, known: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """In which column each thing stands.
+    """The column number of each wanted heading.
 
     Parameters
     ----------

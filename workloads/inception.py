@@ -36,7 +36,7 @@ class Inception:
 def googlenet_layers(
     modules: Sequence[Inception], *, five_kernel: int = 5, batch_norm: bool = False
 ) -> tuple[NetworkLayer, ...]:
-    """Stem, modules and classifier; convolutions have batch norms or else biases."""
+    """Stem, modules and classifier; convolutions have batch norms, or else biases."""
 
     def entry(layer: ConvLayer, *producers: str) -> NetworkLayer:
         return NetworkLayer(layer, producers, bias=not batch_norm, batch_norm=batch_norm)

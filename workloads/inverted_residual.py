@@ -1,4 +1,4 @@
-"""MobileNet v2: blocks that expand by 1x1, convolve depthwise and project back by 1x1."""
+"""MobileNet v2: blocks that expand by 1x1, convolve depthwise, and project by 1x1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

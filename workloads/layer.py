@@ -1,4 +1,4 @@
-"""ConvLayer: the loop bounds of one convolution; sizes and MAC counts are derived from them."""
+"""ConvLayer: the sizes of one convolution; all other sizes and the MAC count follow from them."""
 
 from dataclasses import dataclass
 
@@ -102,7 +102,7 @@ class ConvLayer:
 
     @property
     def values(self) -> dict[str, int]:
-        """Elements of each of its tensors, of one image; the input with its padding."""
+        """Elements of each of its tensors, for one image; the input includes its padding."""
         top, bottom, left, right = self.padding
         return {
             "input": self.C * (self.H + top + bottom) * (self.W + left + right),

@@ -1,4 +1,4 @@
-"""Images as plain arrays: scikit-learn's bundled ones, image folders, CIFAR-10."""
+"""Images as plain arrays: those bundled with scikit-learn, image folders, CIFAR-10."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ CIFAR_FILES: Mapping[Split, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
-    """Pixels as their source stores them.
+    """Pixels as their source stores them, with labels.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def photos() -> Images:
 
 
 def short_side(crop: int) -> int:
-    """The short side that pictures are scaled to before a square of ``crop`` pixels is cut out.
+    """The short side to which pictures are scaled before a square of ``crop`` pixels is cut out.
 
     256 for crops of 224 to 255 pixels, as ImageNet's networks are tested (Krizhevsky et al., NIPS
     2012, section 2, cut 224 out of 256; Caffe's cut 227); 8/7 of any other crop, which is the same
@@ -132,7 +132,7 @@ def short_side(crop: int) -> int:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Every image file in a folder and below it, by name.
+    """All image files in a folder and its subfolders, sorted by name.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def class_folders(folder: Path, files: Sequence[Path]) -> tuple[str, ...]:
-    """The subfolders that hold the files, by name; none where the files lie in the folder itself.
+    """The subfolders that hold the files, by name; none if the files are in the folder itself.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def image_folder(
     limit: int | None = None,
     resize: int | None = None,
 ) -> Images:
-    """Image files of a folder by name; its subfolders, if it has any, are the classes.
+    """Read the image files of a folder, by name. Its subfolders, if any, are the classes.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def fitted(
 
 
 def scaled(picture: tuple[int, int], size: tuple[int, int], resize: int | None) -> tuple[int, int]:
-    """Width and height that a picture (width, height) is scaled to for a crop ``size`` (H, W).
+    """Width and height to which a picture (width, height) is scaled for a crop of ``size`` (H, W).
 
     Sides are rounded as ``torchvision.transforms.Resize`` rounds them: the long one down.
 
@@ -267,7 +267,7 @@ def scaled(picture: tuple[int, int], size: tuple[int, int], resize: int | None) 
 
 
 def cifar10(path: str | Path, split: Split) -> Images:
-    """CIFAR-10 from its standard folder of Python batches, of which some may be missing.
+    """CIFAR-10 from its standard folder of Python batches; some batches may be missing.
 
     The pickles are read without running code: arrays and plain containers only.
 

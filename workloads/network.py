@@ -1,4 +1,4 @@
-"""Network: a named table of layers with its citation, and the registry of those we know."""
+"""Network: a named table of layers with its source, and the registry of the networks we know."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from workloads.plug_ins import names_in
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A total as somebody else printed it: ``value`` within ``within``, both in the same unit.
+    """A total printed by somebody else, ``value``, with a tolerance ``within`` in the same unit.
 
     ``within`` is 0 where the printed number is exact, half its last digit where it is rounded.
 
@@ -27,7 +27,7 @@ class Published:
     within: int = 0
 
     def agrees(self, total: int) -> bool:
-        """Whether ``total`` is what was printed."""
+        """Whether ``total`` equals the printed value within the tolerance."""
         return abs(total - self.value) <= self.within
 
 
@@ -60,7 +60,7 @@ class NetworkLayer:
 
     @property
     def parameters(self) -> int:
-        """Weights, biases, and scale and shift of the batch norm."""
+        """Number of weights and biases, and of scales and shifts of the batch norm."""
         K, channels, R, S = self.layer.weight_shape
         return K * (channels * R * S + self.bias + 2 * self.batch_norm)
 
@@ -144,12 +144,12 @@ class Network:
 
     @property
     def shapes(self) -> tuple[ConvLayer, ...]:
-        """The layers alone."""
+        """The layers as ``ConvLayer`` objects."""
         return tuple(entry.layer for entry in self.layers)
 
     @property
     def handovers(self) -> dict[str, Handover]:
-        """By layer, those whose output is all that the next layer reads.
+        """Each layer whose output is all that the next layer reads, by name.
 
         Examples
         --------
@@ -189,7 +189,7 @@ def square(
     padding: int | None = None,
     groups: int = 1,
 ) -> ConvLayer:
-    """A square kernel on a square plane, zero-padded all round by half the kernel unless told.
+    """A square kernel on a square plane; by default padded by half the kernel on all sides.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def linear(name: str, C: int, K: int) -> ConvLayer:
 def chain(
     layers: Iterable[ConvLayer], *, bias: bool = False, batch_norm: bool = False
 ) -> tuple[NetworkLayer, ...]:
-    """Layers that read one another; where the channels do not fit, a plane was flattened.
+    """Layers that each read the one before. If channels do not match, a plane was flattened.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def chain(
 
 
 def unconnected(name: str, layers: Iterable[ConvLayer], source: str) -> Network:
-    """A network known by its shapes only, such as an imported topology: no producers."""
+    """A network known only by its shapes, such as an imported topology; no layer has producers."""
     bare = tuple(NetworkLayer(layer) for layer in layers)
     if not bare:
         raise WorkloadError(f"{name}: the network has no layer")
@@ -240,7 +240,7 @@ NETWORKS: Mapping[str, str] = {name: f"{FOLDER}.{name}" for name in names_in(FOL
 
 
 def network(name: str) -> Network:
-    """The network of that name; its module is imported only now.
+    """The network of that name. Its module is imported on demand.
 
     Raises
     ------

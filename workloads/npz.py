@@ -1,4 +1,4 @@
-"""What reading a torn or foreign ``.npy`` or ``.npz`` file may raise, besides what it says."""
+"""The exceptions that reading a damaged or foreign ``.npy`` or ``.npz`` file may raise."""
 
 import struct
 import tokenize
@@ -26,7 +26,7 @@ NPZ_ERRORS = (
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an error says, or its kind.
+    """The first line of an error message, or the name of the error.
 
     Examples
     --------

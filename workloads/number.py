@@ -14,7 +14,7 @@ SHOWN = 60  # characters of a value that a message repeats
 
 
 def number(text: str) -> int | float | None:
-    """The number that a text is, whole ones as ``int``; None where it is none, or not finite.
+    """The number that a text spells, whole ones as ``int``; None if it is no finite number.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def number(text: str) -> int | float | None:
 
 
 def whole_number(text: str) -> int | None:
-    """The whole number that a text is, in digits alone; None where it is none.
+    """The whole number that a text spells, in digits only; None if it is none.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def whole_number(text: str) -> int | None:
 
 
 def is_whole(value: object, least: int, most: int) -> bool:
-    """Whether a value is an integer in ``least``..``most``; True and False are none.
+    """Whether a value is an integer in ``least``..``most``; True and False do not count.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def is_whole(value: object, least: int, most: int) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value for a message, cut where it is long.
+    """A value for an error message, cut if it is long.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
 
 
 def spelled(value: float) -> str:
-    """A bound in few characters.
+    """A bound as a short text.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def spelled(value: float) -> str:
 
 
 def between(least: float, most: float) -> str:
-    """What is allowed, for a message.
+    """The allowed range, for an error message.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Operator: what an operator of a graph is; each file in ``workloads/operators`` holds one.
+"""Operator: the base class of operators; each file in ``workloads/operators`` holds one.
 
 An operator says everything about itself: its attributes and the shape it makes, what it computes
 in integers (in NumPy and, independently, in torch) and in floats, and what it does to channels,
@@ -24,14 +24,14 @@ ANY_NUMBER = 1 << 16
 
 
 class Whole(NamedTuple):
-    """An attribute: a list of so many whole numbers, each ``least`` or more; of 1, the number."""
+    """An attribute: ``numbers`` whole numbers of at least ``least``; a list, or one number."""
 
     numbers: int
     least: int
 
 
 class Operator:
-    """One kind of node.  A subclass overrides what differs from these defaults.
+    """One kind of node. A subclass overrides what differs from these defaults.
 
     A node makes one tensor.  What has several outputs, such as a split, is several nodes, one for
     each of them, whose attributes say which part they take.
@@ -83,22 +83,22 @@ class Operator:
     def torch_integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
     ) -> "torch.Tensor":
-        """The same integers in torch, int64, of int64 operands; written without ``integers``."""
+        """The same integers in torch, int64 to int64; written independently of ``integers``."""
         raise NotImplementedError(f"{type(self).__name__} computes no integers in torch")
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
-        """The output in floats.  Weights and biases, where it has some, are further operands."""
+        """The output in floats. Weights and biases, if any, follow as further operands."""
         raise NotImplementedError(f"{type(self).__name__} computes no floats")
 
     # Scales and bounds.
 
     @property
     def clamps(self) -> bool:
-        """Whether its integers end in a clamp, into which an activation can be fused."""
+        """Whether its integers end in a clamp, into which an activation function can be fused."""
         return "bounds" in self.stores or "requantizers" in self.stores
 
     def bounds(self, model: "IntegerModel", node: "Node") -> tuple[int, int] | None:
-        """Lowest and highest integer of the output; None for those of the operand's type."""
+        """Lowest and highest integer of the output; None for the limits of the operand's type."""
         return model.bounds[node.name] if "bounds" in self.stores else None
 
     def rectifies(self, node: "Node") -> bool:
@@ -110,7 +110,7 @@ class Operator:
         return any(operands) and not self.rectifies(node)
 
     def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
-        """What each of the node's rescales multiplies by; none where it stores no rescales.
+        """The factor of each of the node's rescales; none if it has no rescales.
 
         ``scales`` are the values of one step of each operand, ``target`` that of the output.
         """
@@ -120,7 +120,7 @@ class Operator:
     # first one's.  By default, channels that are of a node's own stay, and need all operands.
 
     def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray | None:
-        """Of which channels of the operands each output channel is made; None if of its own.
+        """The operand channels from which each output channel is made; None if it makes its own.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Operator:
         return np.arange(channels[0])[:, None]
 
     def keeps_operands(self, node: "Node") -> bool:
-        """Whether no channel of its operands may be taken out."""
+        """Whether none of its operands may lose a channel."""
         return False
 
     def classes(
@@ -157,7 +157,9 @@ class Operator:
     def zeros(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """Which output channels are 0 for every image, bool (C,), given which of the operands'."""
+        """Which output channels are 0 for every image, bool (C,), given the operands' zero
+        channels.
+        """
         sources = self.sources(node, [each.size for each in operands])
         if sources is None or not self.keeps_zero:
             return np.zeros(node.shape[0], bool)
@@ -168,7 +170,7 @@ class Operator:
     def used(
         self, model: "IntegerModel", node: "Node", wanted: np.ndarray, channels: Sequence[int]
     ) -> list[np.ndarray]:
-        """Which channels of each operand matter, bool, if of the output the ``wanted`` ones do."""
+        """Which operand channels matter if only the ``wanted`` output channels do; bool."""
         sources = self.sources(node, channels)
         if sources is None:
             return [np.full(count, wanted.any()) for count in channels]
@@ -177,5 +179,5 @@ class Operator:
         return np.split(needed[:-1], np.cumsum(channels)[:-1])
 
     def smaller(self, node: "Node", operands: Sequence[np.ndarray], kept: np.ndarray) -> "Node":
-        """The node when only some channels are left, bool (C,) of each operand and the output."""
+        """The node with only some channels kept, bool (C,) for each operand and the output."""
         return replace(node, shape=(int(kept.sum()), *node.shape[1:]))

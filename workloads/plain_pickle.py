@@ -1,4 +1,4 @@
-"""Pickles of NumPy arrays and plain containers, read without calling anything they name.
+"""Read pickles of NumPy arrays and plain containers without calling anything that they name.
 
 An array in a pickle is rebuilt by calls of NumPy's own functions.  Here those names stand for small
 classes that keep the arguments; the array is made afterwards from the bytes, shape and type.

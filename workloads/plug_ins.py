@@ -1,4 +1,4 @@
-"""plug_ins: parts that are found by name: files of a folder, and entry points of distributions.
+"""plug_ins: parts that are found by name: files of a folder, or entry points of distributions.
 
 Nothing of them is imported before one is asked for.
 """
@@ -15,7 +15,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # what lists with commas and `--se
 
 
 def names_in(package: str, *, folders: bool = False) -> tuple[str, ...]:
-    """The modules and packages inside a package, or its packages alone, by the alphabet.
+    """The names of modules and packages inside a package, or of packages only, sorted.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def names_in(package: str, *, folders: bool = False) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One name, and every entry point that claims it.
+    """One name, and all entry points that claim it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Offer:
         problem: Callable[[object, str], str | None],
         error: type[ValueError],
     ) -> Any:
-        """The object that is offered.
+        """Import the object that is offered.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Offer:
 
 
 def offers_of(group: str, what: str) -> Mapping[str, Offer]:
-    """What the installed distributions offer in a group of entry points, by name."""
+    """What installed distributions offer in a group of entry points, by name."""
     by_name: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=group):
         same = by_name.setdefault(point.name, [])

@@ -1,4 +1,4 @@
-"""Pooling: operators that make one number of each window of a plane."""
+"""Pooling: operators that make one number from each window of a plane."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Pooling(Operator):
-    """What pools share: their attributes, in elements.  Windows that do not fit are left out."""
+    """The common part: attributes in elements. Windows that do not fit the plane are left out."""
 
     attributes: Mapping[str, Whole] = {
         "kernel": Whole(2, 1),

@@ -1,4 +1,4 @@
-"""read_file: small files of the user's, read whole; what never ends or is no file is refused."""
+"""read_file: read a user's small files whole; reject pipes, devices, folders and large files."""
 
 import errno
 import stat
@@ -9,7 +9,7 @@ MOST_BINARY = 1 << 33  # of one that programs write
 
 
 def check_regular(path: Path, most: int = MOST_BINARY) -> None:
-    """Refuse folders, pipes and devices, which may never end, and files that are too large.
+    """Raise an error for folders, pipes and devices, which may never end, and for large files.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def check_regular(path: Path, most: int = MOST_BINARY) -> None:
 
 
 def why_unread(path: Path) -> str | None:
-    """What keeps a file from being read, in words; None if nothing does.
+    """Why a file cannot be read, in words; None if it can.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def why_unread(path: Path) -> str | None:
 
 
 def refuse_unread(path: Path, refusal: type[ValueError]) -> None:
-    """Refuse a file that cannot be read.
+    """Raise an error for a file that cannot be read.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def refuse_unread(path: Path, refusal: type[ValueError]) -> None:
 
 
 def read_bytes(path: Path, most: int = MOST_BINARY) -> bytes:
-    """All of a file; errors as for ``check_regular``."""
+    """All bytes of a file; errors as for ``check_regular``."""
     check_regular(path, most)
     return path.read_bytes()
 

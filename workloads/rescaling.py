@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Rescaling(Operator):
-    """What additions, concatenations and means share: a Rescale for each operand, and bounds."""
+    """What additions, concatenations and means share: a Rescale per operand, and bounds."""
 
     stores = ("rescales", "bounds")
     owns_range = True
 
     def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
-        """From each operand's scale to the output's."""
+        """The factor from each operand's scale to the output's."""
         return tuple(scale / target for scale in scales)
 
     def rescaled(
@@ -38,7 +38,7 @@ class Rescaling(Operator):
     def torch_rescaled(
         self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
     ) -> list["torch.Tensor"]:
-        """The same in torch, of int64 operands."""
+        """The same in torch, for int64 operands."""
         return [
             torch_multiply_shift(operand, rescale.multiplier, rescale.shift)
             for operand, rescale in zip(operands, model.rescales[node.name], strict=True)

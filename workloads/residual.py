@@ -16,7 +16,7 @@ EXPANSION = 4  # output channels of a bottleneck over those of its 3x3 convoluti
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Blocks of equal shape; the first one has the stride."""
+    """Blocks of equal shape; the first block has the stride."""
 
     channels: int
     blocks: int

@@ -41,7 +41,7 @@ WEIGHT_CONCENTRATION = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """What synthetic tensors are made of; belongs to the provenance of every result.
+    """The parameters of synthetic tensors; recorded in the provenance of every result.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Synthetic:
 
     @property
     def told(self) -> str:
-        """The parameters as a note says them, with the sources of published densities.
+        """The parameters in words for a note, with the sources of published densities.
 
         Examples
         --------
@@ -113,7 +113,7 @@ class Synthetic:
 def synthetic_layers(
     network: Network, recipe: Synthetic, *, dense: bool = False
 ) -> Iterator[LayerTensors]:
-    """The tensors of all layers in order, each made when it is asked for.
+    """The tensors of all layers in order; each is made on demand.
 
     ``dense`` gives all layers int8 weights at the ``weights`` density, for machines that eat
     those; activations are the same either way.
@@ -142,7 +142,7 @@ def synthetic_layers(
 def synthetic_layer(
     network: Network, entry: NetworkLayer, recipe: Synthetic, *, dense: bool = False
 ) -> LayerTensors:
-    """The tensors of one layer, the same bytes as within ``synthetic_layers``.
+    """The tensors of one layer; the same bytes as ``synthetic_layers`` gives.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def _check(name: str, field: str, array: np.ndarray, shape: tuple[int, ...], dty
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTensors:
-    """Everything a machine consumes for one layer.  Exactly one form of the weights is given.
+    """Everything that a machine needs for one layer. Exactly one form of the weights is given.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class LayerTensors:
 
     @property
     def dense_macs(self) -> int:
-        """Multiply-accumulates of the original layer, all images."""
+        """Multiply-accumulates of the original layer, for all images."""
         return (self.layer.macs if self.macs is None else self.macs) * self.images
 
     @property
@@ -170,13 +170,13 @@ class LayerTensors:
 
     @property
     def multiplies_per_sum(self) -> int:
-        """Scales by which each sum V is multiplied: none, alpha, or p and n."""
+        """How many scales multiply each sum V: 0, 1 (alpha) or 2 (p and n)."""
         if self.two_sided is not None:
             return 2
         return 0 if self.alpha is None else 1
 
     def scaled_coefficients(self) -> np.ndarray:
-        """What each activation counts in V: T, alpha T, or p and -n; int32 (K, C/groups, M).
+        """The factor of each activation in V: T, alpha T, or p and -n; int32 (K, C/groups, M).
 
         Examples
         --------
@@ -190,7 +190,7 @@ class LayerTensors:
 
     @property
     def layer_weights(self) -> LayerWeights:
-        """The weights alone."""
+        """Only the weights."""
         return LayerWeights(self.weights, self.basis, self.coefficients, self.alpha, self.two_sided)
 
     def dense_weights(self) -> np.ndarray:
@@ -198,7 +198,7 @@ class LayerTensors:
         return self.layer_weights.dense()
 
     def digest(self) -> str:
-        """SHA-256 over shapes, dtypes and bytes of all arrays: the tensors' identity."""
+        """SHA-256 over shapes, dtypes and bytes of all arrays; it identifies the tensors."""
         sha = hashlib.sha256(repr(self.layer).encode())
         arrays = (self.activations, self.weights, self.basis, self.coefficients, self.shortcut)
         for array in arrays:

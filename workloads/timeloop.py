@@ -38,7 +38,7 @@ SHAPE = """\
 
 
 def quoted(text: str) -> str:
-    """A text that YAML reads back as it is, whatever it holds.
+    """A text quoted so that YAML reads it back unchanged.
 
     Examples
     --------

@@ -71,7 +71,7 @@ Columns = Mapping[str, int]
 
 
 def read_topology(path: str | Path) -> tuple[str, tuple[ConvLayer, ...]]:
-    """The name of the network (the file's, without its ending) and its layers in order.
+    """The network's name (that of the file, without its ending) and its layers in order.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def _check_ratios(where: str, columns: Columns, row: Row) -> None:
 
 
 def overhang(layer: ConvLayer) -> tuple[int, int, int, int]:
-    """Padding that lets the last window hang over the lower and right edges, as SCALE-Sim does.
+    """Padding that lets the last window extend past the lower and right edges, as in SCALE-Sim.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def _convolution(where: str, name: str, values: list[int]) -> ConvLayer:
 
 
 def write_topology(path: str | Path, layers: Sequence[ConvLayer], *, gemm: bool = False) -> None:
-    """Write layers for SCALE-Sim, as convolutions or with ``gemm`` as products.
+    """Write layers for SCALE-Sim, as convolutions or, with ``gemm``, as matrix products.
 
     The format has no padding: a padded layer is written with the input size that its windows
     cover, which keeps its outputs and MACs.
@@ -246,7 +246,7 @@ def write_topology(path: str | Path, layers: Sequence[ConvLayer], *, gemm: bool 
 
 
 def topology_text(layers: Sequence[ConvLayer], *, gemm: bool = False) -> str:
-    """The text that ``write_topology`` writes; what it refuses, it refuses for the same reasons.
+    """The text that ``write_topology`` writes; it raises the same errors.
 
     Examples
     --------
@@ -269,14 +269,14 @@ def topology_text(layers: Sequence[ConvLayer], *, gemm: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sayable:
-    """Layers that the format can say, and one note for each kind of thing it could not."""
+    """Layers that the format can express, and a note for each kind of thing that it cannot."""
 
     layers: tuple[ConvLayer, ...]
     notes: tuple[str, ...]
 
 
 def sayable(layers: Sequence[ConvLayer]) -> Sayable:
-    """Layers in words that SCALE-Sim understands, with as many multiply-accumulates.
+    """Layers that SCALE-Sim can express, with the same number of multiply-accumulates.
 
     Depthwise layers get ``DP`` into their names, the mark by which SCALE-Sim knows them; in other
     names it is written small.  A layer of groups becomes one layer for each group.  Padded layers

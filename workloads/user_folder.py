@@ -1,4 +1,4 @@
-"""user_folder: where what can be computed again is kept between runs."""
+"""user_folder: the folder for things that can be computed again, kept between runs."""
 
 import contextlib
 import os
@@ -12,12 +12,12 @@ CHOICE = "ESCALATE_CACHE"
 
 
 def wanted_folder() -> Path:
-    """The folder that ``ESCALATE_CACHE`` names, or ours in the user's cache."""
+    """The folder named by ``ESCALATE_CACHE``, or ours in the user's cache."""
     return Path(os.environ.get(CHOICE) or platformdirs.user_cache_dir("escalate-sim"))
 
 
 def user_folder() -> Path:
-    """The wanted folder, or where that cannot be written (a read-only home) a temporary one.
+    """The wanted folder; or a temporary one if that cannot be written (a read-only home).
 
     That one is found again by later runs.  It is the user's alone: another who could write there
     might slip us code.
@@ -39,7 +39,7 @@ def user_folder() -> Path:
 
 
 def writable(folder: Path) -> Path:
-    """The folder, made if it is not there.
+    """The folder; it is created if it does not exist.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""LayerWeights: the integers that a layer's weights are stored as."""
+"""LayerWeights: the stored integers of a layer's weights."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class LayerWeights:
     two_sided: tuple[int, int] | None = None
 
     def scaled_coefficients(self) -> np.ndarray:
-        """T, alpha T, or p and -n in the place of +1 and -1; int32 (K, C/groups, M).
+        """T, or alpha T, or p and -n in place of +1 and -1; int32 (K, C/groups, M).
 
         Examples
         --------

@@ -29,10 +29,10 @@ class Format(Protocol):
     """What every format module offers."""
 
     def encode(self, coefficients: "np.ndarray") -> "np.ndarray":
-        """Ternary int8 (K, C/groups, M) to a uint8 vector."""
+        """Encode ternary int8 coefficients (K, C/groups, M) as a uint8 vector."""
 
     def decode(self, payload: "np.ndarray", shape: tuple[int, ...]) -> "np.ndarray":
-        """The tensor of ``shape`` that was encoded."""
+        """Decode the tensor of ``shape``."""
 
 
 def get(name: str) -> Format:
@@ -55,7 +55,7 @@ def get(name: str) -> Format:
 
 
 def encode(coefficients: "np.ndarray", name: str = BEST) -> "tuple[str, np.ndarray]":
-    """Name and payload of a format, or of the one that takes the fewest bytes (first of equals).
+    """Name and payload of a format; for ``best``, of the smallest one (the first of equals).
 
     Examples
     --------

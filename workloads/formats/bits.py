@@ -1,4 +1,4 @@
-"""Bits and numbers of several bytes inside payloads."""
+"""Bits, and numbers of several bytes, inside payloads."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ WORD = np.dtype("<u4")  # of the range coder
 
 
 def pack_bits(*parts: np.ndarray) -> np.ndarray:
-    """Vectors of bits, one behind the other, as bytes, bit 0 first.
+    """Pack vectors of bits, one after the other, into bytes, bit 0 first.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def unpack_bits(payload: np.ndarray, count: int) -> np.ndarray:
 
 
 def pack_words(words: np.ndarray) -> np.ndarray:
-    """Words of 32 bits as bytes, little endian.
+    """32-bit words as bytes, little endian.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def pack_words(words: np.ndarray) -> np.ndarray:
 
 
 def unpack_words(payload: np.ndarray) -> np.ndarray:
-    """The words that ``pack_words`` laid out, uint32.
+    """The inverse of ``pack_words``, uint32.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def unpack_words(payload: np.ndarray) -> np.ndarray:
 
 
 def pack_number(number: int) -> np.ndarray:
-    """A whole number >= 0 in groups of seven bits, the lowest first, bit 7 where more follow.
+    """A whole number >= 0 in groups of seven bits, lowest first; bit 7 is set if more follow.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def pack_number(number: int) -> np.ndarray:
 
 
 def unpack_number(payload: np.ndarray, place: int) -> tuple[int, int]:
-    """The number that begins at ``place``, and the place behind it.
+    """The number that begins at ``place``, and the place after it.
 
     Raises
     ------

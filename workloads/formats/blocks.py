@@ -1,4 +1,4 @@
-"""Blocks: where in an array of numbers the zeros lie together, as structured pruning leaves them.
+"""Blocks: where zeros of an array lie together, as structured pruning leaves them.
 
 An array of shape (K, ...) is a matrix of K rows; ``across`` says that its columns are walked
 instead.  Each row, or column, is cut into blocks of ``size`` numbers, the last of which may be
@@ -16,7 +16,7 @@ SIZES = (16, 32, 64, 128)  # tried beside whole kernels, pairs of these and so o
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How an array is cut: rows of ``length`` numbers, or columns of them, in blocks of ``size``.
+    """How an array is cut: its rows (of ``length`` numbers) or columns, into blocks of ``size``.
 
     Examples
     --------
@@ -35,17 +35,17 @@ class Cut:
         return flat.reshape(-1, self.length)
 
     def alive(self, flat: np.ndarray) -> np.ndarray:
-        """Which blocks hold any number but 0, bool of shape (lines, blocks of a line)."""
+        """Which blocks have a non-zero, bool of shape (lines, blocks of a line)."""
         starts = np.arange(0, self.length, self.size)
         found: np.ndarray = np.logical_or.reduceat(self.lines(flat) != 0, starts, axis=1)
         return found
 
     def inside(self, alive: np.ndarray) -> np.ndarray:
-        """Which numbers lie in blocks that are alive, bool of shape (lines, length)."""
+        """Which numbers lie in a block with a non-zero, bool of shape (lines, length)."""
         return np.repeat(alive, self.size, axis=1)[:, : self.length]
 
     def scatter(self, numbers: np.ndarray, alive: np.ndarray) -> np.ndarray:
-        """The array whose blocks that are alive hold ``numbers``, flat."""
+        """The flat array whose blocks with a non-zero hold ``numbers``; the others are 0."""
         lines = np.zeros((len(alive), self.length), np.int64)
         lines[self.inside(alive)] = numbers
         return np.ascontiguousarray(lines.T if self.across else lines).reshape(-1)
@@ -74,7 +74,7 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 def best_cut(values: np.ndarray) -> tuple[Cut | None, float]:
-    """The cut with which the numbers' entropy is least, None for none; and that entropy, in bits.
+    """The cut with the least entropy of the numbers (None: no cut), and that entropy in bits.
 
     The entropy is that of the bits of blocks plus that of the numbers in blocks that are alive,
     each as if drawn independently: a lower bound for coders that know no more of the array.

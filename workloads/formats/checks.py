@@ -29,7 +29,7 @@ def check_ternary(coefficients: np.ndarray) -> np.ndarray:
 
 
 def check_payload(payload: np.ndarray) -> None:
-    """Refuse a payload that is no uint8 vector.
+    """Raise an error unless a payload is a uint8 vector.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_payload(payload: np.ndarray) -> None:
 
 
 def check_length(payload: np.ndarray, wanted: int, shape: tuple[int, ...]) -> None:
-    """Refuse a payload of another length than ``wanted`` bytes.
+    """Raise an error unless a payload has ``wanted`` bytes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Entropy coded: a range coder for the mask, with its own probability for every basis kernel.
+"""Entropy coding: a range coder for the mask, with one probability for each basis kernel.
 
 For each basis kernel the number of its non-zeros, in groups of seven bits; then the mask, kernel by
 kernel in C order of (K, C/groups), as the range coder of ``constriction`` writes it (32-bit words,
@@ -115,7 +115,7 @@ def _decode_masks(payload: np.ndarray, counts: list[int], size: int) -> np.ndarr
 
 
 def size_bits(coefficients: np.ndarray) -> float:
-    """The lower bound: empirical entropy of mask and signs, kernel by kernel, in bits.
+    """A lower bound: the empirical entropy of mask and signs, kernel by kernel, in bits.
 
     Examples
     --------

@@ -75,7 +75,7 @@ def _encode_flat(flat: np.ndarray) -> np.ndarray:
 
 
 def decode(payload: np.ndarray, place: int, count: int) -> tuple[np.ndarray, int]:
-    """The ``count`` integers that begin at byte ``place``, int64, and the place behind them.
+    """The ``count`` integers that begin at byte ``place``, int64, and the place after them.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""The order in which some formats walk through coefficients: kernel by kernel."""
+"""The order in which some formats store coefficients: basis kernel by basis kernel."""
 
 import numpy as np
 
 
 def by_kernel(coefficients: np.ndarray) -> np.ndarray:
-    """(K, C/groups, M) as a vector, all coefficients of a basis kernel side by side.
+    """Flatten (K, C/groups, M) so that all coefficients of a basis kernel are side by side.
 
     Examples
     --------
@@ -15,7 +15,7 @@ def by_kernel(coefficients: np.ndarray) -> np.ndarray:
 
 
 def from_kernels(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The array of ``shape`` (K, C/groups, M) that ``by_kernel`` laid out.
+    """The inverse of ``by_kernel``: the array of ``shape`` (K, C/groups, M).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Run-length format: for each non-zero coefficient the zeros before it, in 4 or 8 bits.
+"""Run-length format: for each non-zero coefficient the number of zeros before it, in 4 or 8 bits.
 
 The first byte is the width of a gap, 4 or 8, whichever takes fewer bytes; then, as a number in
 groups of seven bits, how many gaps there are.  Then the gaps, the lower half byte first; the

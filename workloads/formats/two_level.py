@@ -1,4 +1,4 @@
-"""Two-level bitmap: one bit per block of coefficients, a bitmap of the blocks that hold any.
+"""Two-level bitmap: one bit per block of coefficients, and a bitmap of each block with a non-zero.
 
 The first byte is the block length's logarithm (3..8 for 8 to 256 coefficients, the one that gives
 the fewest bits).  Then, as one row of bits: a bit per block (1 = not all zero), the mask of each

@@ -1,4 +1,4 @@
-"""Every operator that a graph may hold, one file each, under the file's name.
+"""Every operator that a graph may contain: one file each, with the name of the operator.
 
 Only operators belong here: whatever file lies in this folder is one, and is found by its name.
 """
@@ -15,7 +15,7 @@ NAMES = names_in(__name__)
 
 @cache
 def operator(name: str) -> Operator:
-    """The operator of that name; its file is imported only now.
+    """The operator of that name. Its file is imported on demand.
 
     Raises
     ------

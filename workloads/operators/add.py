@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Add(Rescaling):
-    """x + y, each brought to the scale of the sum first."""
+    """x + y, after each is brought to the scale of the sum."""
 
     operands = (2, 2)
     rounds_operands = True
     adds = True
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
-        """That of both operands."""
+        """The shape of both operands."""
         if len(set(operands)) > 1:
             told = ", ".join(map(str, operands))
             raise WorkloadError(f"{node.name}: operands of shapes {told}, wanted equal ones")
@@ -49,7 +49,7 @@ class Add(Rescaling):
         return operands[0] + operands[1]
 
     def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray:
-        """Channel c of both; it is laid out as the first operand."""
+        """Channel c of both operands; it is laid out as the first operand."""
         return np.arange(2 * channels[0]).reshape(2, -1).T
 
 

@@ -1,4 +1,4 @@
-"""avg_pool: the mean of each window; of the whole plane, too."""
+"""avg_pool: the mean of each window, or of the whole plane."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ class AvgPool(Pooling, Rescaling):
         return functional.avg_pool2d(padded, tuple(kernel), tuple(stride))
 
     def ratios(self, node: "Node", scales: Sequence[float], target: float) -> tuple[float, ...]:
-        """Of the sum of a window, which is divided by its size on the way."""
+        """The factor for the sum of a window; it includes the division by its size."""
         height, width = node.attributes["kernel"]
         return (scales[0] * (1.0 / (height * width)) / target,)
 

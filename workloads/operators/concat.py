@@ -1,4 +1,4 @@
-"""concat: tensors of one height and width side by side, by channel."""
+"""concat: tensors of equal height and width, joined by channel."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Concat(Rescaling):
-    """The operands' channels in their order, each brought to one scale."""
+    """The operands' channels in order, each brought to one scale."""
 
     operands = (1, ANY_NUMBER)
     rounds_operands = True

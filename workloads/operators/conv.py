@@ -1,4 +1,4 @@
-"""conv: a convolution, or a fully connected layer, which is a 1x1 convolution of one pixel."""
+"""conv: a convolution, or a fully connected layer (a 1x1 convolution of one pixel)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,7 +58,7 @@ class Conv(Operator):
     def torch_integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
     ) -> "torch.Tensor":
-        """The same in float64, in which the sums are exact as long as they stay below 2^53."""
+        """The same in float64; the sums are exact as long as they stay below 2^53."""
         import torch
 
         pixels = operands[0].double()
@@ -78,12 +78,12 @@ class Conv(Operator):
         return torch_multiply_shift(total, multiplier, rule.shift)
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
-        """The convolution of an operand with weights and biases, the second and third one."""
+        """The convolution of the first operand with weights and biases, the second and third."""
         inputs, weights, bias = operands
         return float_convolution(_layer(node), inputs, weights, bias)
 
     def bounds(self, model: "IntegerModel", node: "Node") -> tuple[int, int]:
-        """Those of the requantizer."""
+        """The bounds of the requantizer."""
         rule = model.requantizers[node.name]
         return rule.low, rule.high
 
@@ -92,11 +92,11 @@ class Conv(Operator):
         return not self.rectifies(node)
 
     def sources(self, node: "Node", channels: Sequence[int]) -> None:
-        """Channels of its own."""
+        """None: a convolution makes channels of its own."""
         return
 
     def classes(self, node: "Node", operands: Sequence[np.ndarray], classes: Classes) -> np.ndarray:
-        """New ones; a depthwise layer's output goes with its input, other groups stay whole."""
+        """New classes; a depthwise output belongs with its input, other groups stay whole."""
         layer = _layer(node)
         if _is_depthwise(layer):
             return operands[0]
@@ -108,7 +108,7 @@ class Conv(Operator):
     def zeros(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """Filters that read nothing, whose bias rounds to 0."""
+        """Filters that read nothing and whose bias rounds to 0."""
         reads = _reads(_layer(node), model.layers[node.name])
         silent: np.ndarray = ~(reads & ~operands[0]).any(axis=1)
         rest = model.requantizers[node.name].apply(np.zeros((1, silent.size, 1, 1), np.int32))
@@ -117,12 +117,12 @@ class Conv(Operator):
     def used(
         self, model: "IntegerModel", node: "Node", wanted: np.ndarray, channels: Sequence[int]
     ) -> list[np.ndarray]:
-        """Channels that a wanted filter has a weight for."""
+        """Input channels for which a wanted filter has a weight."""
         reads = _reads(_layer(node), model.layers[node.name])
         return [(reads & wanted[:, None]).any(axis=0)]
 
     def smaller(self, node: "Node", operands: Sequence[np.ndarray], kept: np.ndarray) -> "Node":
-        """A layer of fewer channels and filters."""
+        """The layer with fewer channels and filters."""
         layer = _layer(node)
         C, K = int(operands[0].sum()), int(kept.sum())
         groups = K if _is_depthwise(layer) else layer.groups
@@ -131,7 +131,7 @@ class Conv(Operator):
 
 
 def requantized(model: "IntegerModel", node: "Node", psums: np.ndarray) -> np.ndarray:
-    """The output of a layer, of its psums (N, K, P, Q); an error names the node."""
+    """The output of a layer from its psums (N, K, P, Q); an error names the node."""
     try:
         return model.requantizers[node.name].apply(psums)
     except WorkloadError as error:

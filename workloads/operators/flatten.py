@@ -19,7 +19,7 @@ class Flatten(Operator):
     """(C, H, W) to (C*H*W, 1, 1), in C order."""
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
-        """As many channels as there are numbers."""
+        """As many channels as the operand has numbers."""
         return (math.prod(operands[0]), 1, 1)
 
     def integers(
@@ -39,7 +39,7 @@ class Flatten(Operator):
         return operands[0].flatten(1)[:, :, None, None]
 
     def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray:
-        """Each channel as often as it has pixels."""
+        """Each channel, repeated for each of its pixels."""
         return np.repeat(np.arange(channels[0]), node.shape[0] // channels[0])[:, None]
 
 

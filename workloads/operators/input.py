@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class Input(Operator):
-    """Its shape is the node's own, its channels stay."""
+    """Its shape is stated in the node. Its channels are never removed."""
 
     operands = (0, 0)
     owns_range = True
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
-        """What the node says."""
+        """The shape stated in the node."""
         return node.shape
 
     def sources(self, node: "Node", channels: Sequence[int]) -> None:
-        """Channels of its own."""
+        """None: the image has channels of its own."""
         return
 
 

@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 class Relu(Operator):
-    """max(x, 0), in integers a clamp to its bounds; the scale is the operand's."""
+    """max(x, 0). In integers it is a clamp to the bounds; the scale is the operand's."""
 
     stores = ("bounds",)
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
-        """That of the operand."""
+        """The shape of the operand."""
         return operands[0]
 
     def integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> np.ndarray:
-        """The operand, which the bounds then clamp."""
+        """The operand; the bounds clamp it afterwards."""
         return operands[0]
 
     def torch_integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
     ) -> "torch.Tensor":
-        """The operand, which the bounds then clamp."""
+        """The operand; the bounds clamp it afterwards."""
         return operands[0]
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
-        """The operand, which the activation behind it then rectifies."""
+        """The operand; the activation function is applied afterwards."""
         return operands[0]
 
     def rectifies(self, node: "Node") -> bool:

@@ -1,4 +1,4 @@
-"""slice: every so-manieth channel, row or column of a range."""
+"""slice: every n-th channel, row or column of a range."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -46,7 +46,7 @@ class Slice(Operator):
     def torch_integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
     ) -> "torch.Tensor":
-        """A part of the operand, picked place by place."""
+        """The same part of the operand, picked element by element."""
         import torch
 
         places = torch.arange(*(node.attributes[name] for name in ("start", "stop", "step")))
@@ -62,7 +62,7 @@ class Slice(Operator):
         return whole[_range(node)] if node.attributes["axis"] == 1 else whole
 
     def keeps_operands(self, node: "Node") -> bool:
-        """A slice of channels counts on their places."""
+        """True for a slice of channels, because it depends on their positions."""
         return bool(node.attributes["axis"] == 1)
 
 
