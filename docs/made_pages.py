@@ -1,4 +1,4 @@
-"""made_pages: pages of the site that are made when it is built; a hook of mkdocs.
+"""made_pages: a hook of mkdocs that makes some pages when the site is built.
 
 Commands come from the command line itself, assumptions and limits from the README, fields of
 Basis-First from its spec, operators from their files, and validation from the file
@@ -31,7 +31,7 @@ BASIS_FIRST = "Basis-First stands in the [README](../README.md).\n"
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are made."""
+    """Add the pages made here."""
     numbers = Path(config.config_file_path).parent / config.extra["validation"]
     made = {
         "commands.md": commands(),
@@ -67,23 +67,23 @@ def limits() -> str:
     text = readme_section("Limits and assumptions").partition("\nFields of the Basis-First")[0]
     return (
         f"# Assumptions and limits\n\n{text.strip()}\n\n"
-        "Every field of every machine, with what is assumed and what is published: "
-        "[machines](machines.md). What each assumption costs on a network of yours:\n\n"
+        "[Machines and their fields](machines.md) lists every field, and what is assumed. To see "
+        "the effect of each assumption on a network of yours:\n\n"
         "    escalate assumptions SOURCE --machine NAME\n"
     )
 
 
 OPERATORS = """# Operators
 
-What a captured network is made of. Attributes are whole numbers, as many as the bracket says;
-integers are what a model stores for each node. The last column has the names in `torch.export`
-(ATen) and in ONNX.
+The operators that a captured network may contain. Attributes are whole numbers; the number in
+brackets says how many. *Integers* are what a model stores for each node. The last column has the
+names in `torch.export` (ATen) and in ONNX.
 """
 
 
 def operators() -> str:
-    """Every operator of a captured network, as its file and its exporters' names have it."""
-    head = ("operator", "what it is", "attributes", "integers", "spelled")
+    """Every operator of a captured network, from its file and its names in torch and ONNX."""
+    head = ("operator", "meaning", "attributes", "integers", "names in torch and ONNX")
     return f"{OPERATORS}\n{rows([head, *map(_operator, NAMES)])}"
 
 
@@ -126,8 +126,8 @@ def validation(path: Path) -> str:
         raise PluginError(f"{path}: {error}; `make docs` writes it") from error
     parts = ["# Validation\n", readme_section("How it is validated"), "\n## Published numbers\n"]
     parts.append(
-        "Computed when this page was built. Cases of one quantity that are all equal to the "
-        "published ones share a line.\n"
+        "Our numbers were computed when this page was built. If all cases of a quantity equal the "
+        "published ones, they share one line.\n"
     )
     counts = summary(numbers)
     parts.append(rows([list(counts[0]), *(list(row.values()) for row in counts)]))
@@ -184,7 +184,7 @@ def _prose(text: str) -> str:
 
 def _options(command: Any) -> list[str]:
     """Arguments and options as a table."""
-    lines = [("option", "default", "what")]
+    lines = [("option", "default", "meaning")]
     for option in (*command.params, *getattr(command, "flags", ())):
         names = ", ".join(f"`{name}`" for name in option.opts)
         if option.param_type_name == "argument":
