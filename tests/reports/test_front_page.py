@@ -32,7 +32,7 @@ def test_every_row_stands_in_the_table(whole):
 def test_columns_are_explained_and_nothing_is_left_unsaid(whole):
     text = " ".join(read(whole).text)
     assert "what it reads twice counts twice" in text
-    assert "entropy times count" in text
+    assert "the entropy of the coefficients and weights times their number" in text
     assert "trained on few images" in text
     assert "no requantizer" in text
     assert "output channels in flight" in text  # a field of the machine
