@@ -17,16 +17,16 @@ REFERENCE = "water filling"
 ACROSS = "bytes on disk"
 LEAST_SHARE, MOST_SHARE = 0.7, 1.4  # of the points' bytes, between which the reference is drawn
 ACCURACY = (
-    "Each point is a model, a line joins those of one method. Accuracy is that of the integer "
+    "Each point is a model; a line joins the models of one method. Accuracy is that of the integer "
     f"network; its 95{NO_BREAK}% interval is in the table and in the tips."
 )
 DIVERGENCE = (
-    "How far the answers move from the original's, measured. Dashed: half the weighted squared "
-    "error that independent Gaussian weights of each channel's power need for so many bytes (Gao "
-    "et al., ICML 2019, theorems 2 and 3), which is the divergence to second order. It is a "
-    "reference and not a bound: it counts weights alone, without biases, scales, tables and "
-    "headers; it lets the decoder know what each weight's error costs; real weights are not "
-    "Gaussian; and what is retrained looks for other weights."
+    "The measured divergence of the answers from the original's. The dashed line is a reference: "
+    "half the weighted squared error that independent Gaussian weights of each channel's power "
+    "need for that many bytes (Gao et al., ICML 2019, theorems 2 and 3). To second order this is "
+    "the divergence. It is not a bound: it counts only weights, without biases, scales, tables and "
+    "headers; its decoder knows what each weight's error costs; real weights are not Gaussian; "
+    "and retraining looks for other weights."
 )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-BEST = "A row has the costs of its best machine: the lowest energy × delay of those asked for."
+BEST = "A row has the costs of its best machine: the requested one with the lowest energy × delay."
 MARK = " *"
 YES_NO = {True: "yes", False: "no"}
 TABLE = (

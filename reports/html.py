@@ -55,9 +55,9 @@ LAYER = (
 )
 PICKS = ("run", "network", "machine", "layer", "mode", "origin")
 ROOFLINE = (
-    "Each point is a layer. Solid: the DRAM bandwidth. Dashed: one MAC for each multiplier and "
-    "cycle; a machine that skips zeros or multiplies decomposed kernels may stand above it, "
-    "because dense MACs are counted."
+    "Each point is a layer. The solid line is the DRAM bandwidth. The dashed line is one MAC per "
+    "multiplier and cycle. A machine that skips zeros or multiplies decomposed kernels may be "
+    "above it, because dense MACs are counted."
 )
 
 

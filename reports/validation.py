@@ -12,9 +12,9 @@ COLUMNS = ("machine", "quantity", "case", "published", "ours", "ratio", "band", 
 VERDICTS = ("inside", "outside", "lower_bound", "reported")  # columns
 MORE = ("reason", "source")
 CAPTION = (
-    "Each dot is one published number; it stands at ours divided by it. Numbers that nobody gave a "
-    "band are reported only; where our model leaves out what was never described, ours is a lower "
-    "bound and confirms no more than that."
+    "Each dot is one published number; its position is ours divided by it. Numbers without an "
+    "accepted band are only reported. If our model leaves out something that was never described, "
+    "ours is a lower bound and confirms no more than that."
 )
 
 
