@@ -10,7 +10,7 @@ from arch.charges import Key, common_events, shortcut_bytes
 from arch.counters import Counters, LayerResult
 from arch.errors import InvariantError, OperandError
 from arch.machine import Kept, LayerRun
-from arch.memory import peak_bandwidth
+from arch.memory import Timeline, peak_bandwidth
 from arch.pairs import effectual_ops
 from arch.spec import MachineSpec
 from arch.steps import Steps
@@ -140,13 +140,30 @@ def layer_run(
     layer, timeline = source.layer, work.steps.timeline(spec)
     if work.steps.cycles + timeline.stall_cycles != timeline.cycles:
         raise InvariantError(f"{layer.name}: steps and stalls do not add up to the cycles")
+    result = LayerResult(
+        layer,
+        source.images,
+        machine,
+        spec,
+        mode=mode,
+        counters=_counters(source, spec, work, timeline),
+        extras=dict(work.extras),
+        provenance=source.provenance,
+        stored={**source.stored, **work.stored},
+    )
+    return LayerRun(result, psums, (layer.K,), input_on_chip, output_stays, work.steps)
+
+
+def _counters(source: Fed, spec: MachineSpec, work: Work, timeline: Timeline) -> Counters:
+    """What the machine counted, with the DRAM, its stalls and what is counted everywhere alike."""
+    layer = source.layer
     moved = {
         ("dram", "shortcut", "read"): source.shortcut,
         **work.steps.dram(spec),
         **work.traffic,
     }
     outputs = source.images * layer.K * layer.P * layer.Q
-    counters = Counters(
+    return Counters(
         cycles=timeline.cycles,
         compute_cycles=work.steps.cycles - work.drain_cycles - work.pipeline_cycles,
         drain_cycles=work.drain_cycles,
@@ -161,15 +178,3 @@ def layer_run(
         events={**work.events, **common_events(moved, timeline.cycles, outputs)},
         peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
     )
-    result = LayerResult(
-        layer,
-        source.images,
-        machine,
-        spec,
-        mode=mode,
-        counters=counters,
-        extras=dict(work.extras),
-        provenance=source.provenance,
-        stored={**source.stored, **work.stored},
-    )
-    return LayerRun(result, psums, (layer.K,), input_on_chip, output_stays, work.steps)

@@ -12,6 +12,7 @@ from reports.svg import drawn, elided
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 HEIGHT_PX = 250
 LEGEND_PX = 18  # one line of it
@@ -56,27 +57,10 @@ def axis_lines(
         plane = figure.add_subplot()
         tips: dict[str, str] = {}
         for each in shown:
-            row = list(series).index(each)
-            color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
-            part = lines[lines["series"] == each]
-            style = STYLES[row // len(PALETTE) % len(STYLES)]
-            plane.plot(part["place"], part["cost"], style, color=color, linewidth=1.6)
-            places = zip(part["place"], part["cost"], part["tip"], strict=True)
-            for at, (place, cost, tip) in enumerate(places):
-                label = elided(each, LEGEND_CHARS) if at == 0 else None
-                (dot,) = plane.plot(
-                    float(place), float(cost), marker, color=color, markersize=6, label=label
-                )
-                dot.set_gid(f"dot{row}-{at}")
-                tips[f"dot{row}-{at}"] = str(tip)
+            tips |= _line(plane, lines[lines["series"] == each], each, list(series).index(each))
         plane.set_xticks(range(len(ticks)), [elided(text, TICK_CHARS) for text in ticks])
         plane.set_xlim(-0.3, len(ticks) - 0.7)
-        if lines["cost"].min() > 0 and lines["cost"].max() >= LOG_FROM * lines["cost"].min():
-            plane.set_yscale("log")
-            plane.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            plane.yaxis.set_minor_formatter(NullFormatter())
-        else:
-            plane.set_ylim(0, ROOM * float(lines["cost"].max()))
+        _scale_costs(plane, lines["cost"].min(), lines["cost"].max())
         plane.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, unit)))
         plane.set_xlabel(axes[0])
         plane.set_ylabel(axes[1])
@@ -86,3 +70,31 @@ def axis_lines(
 
     height = HEIGHT_PX + LEGEND_PX * -(-len(shown) // columns)
     return drawn(name, description, (width_px, height), draw)
+
+
+def _line(plane: "Axes", part: "pd.DataFrame", name: str, row: int) -> dict[str, str]:
+    """Draw a series, the page's number ``row``; the tips of its dots by their ids."""
+    color, marker = PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)]
+    style = STYLES[row // len(PALETTE) % len(STYLES)]
+    plane.plot(part["place"], part["cost"], style, color=color, linewidth=1.6)
+    tips = {}
+    for at, (place, cost, tip) in enumerate(
+        zip(part["place"], part["cost"], part["tip"], strict=True)
+    ):
+        label = elided(name, LEGEND_CHARS) if at == 0 else None
+        (dot,) = plane.plot(
+            float(place), float(cost), marker, color=color, markersize=6, label=label
+        )
+        dot.set_gid(f"dot{row}-{at}")
+        tips[f"dot{row}-{at}"] = str(tip)
+    return tips
+
+
+def _scale_costs(plane: "Axes", least: float, most: float) -> None:
+    """A logarithmic axis where costs differ widely, else one from 0."""
+    if least > 0 and most >= LOG_FROM * least:
+        plane.set_yscale("log")
+        plane.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plane.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        plane.set_ylim(0, ROOM * float(most))

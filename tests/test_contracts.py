@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = ("arch", "workloads", "escalate", "reports", "benchmarks")
+MOST_LINES = 60  # of a function
+MOST_KERNEL_LINES = 80  # of one that is compiled, which names every array
+MOST_FILE_LINES = 400
 HEAVY = ("torch", "pandas", "matplotlib", "numba", "sklearn", "pyarrow", "jinja2")
 
 
@@ -72,3 +76,36 @@ def test_escalate_has_few_rooms() -> None:
         if room.is_dir():
             text = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8")))
             assert len((text or "").split()) > 10, room
+
+
+def too_long(source: str) -> list[str]:
+    """The functions of a file that have more lines than they may, from ``def`` to their end."""
+    found = []
+    for each in ast.walk(ast.parse(source)):
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            marks = {ast.unparse(mark).partition("(")[0] for mark in each.decorator_list}
+            most = MOST_KERNEL_LINES if marks & {"kernel", "helper"} else MOST_LINES
+            lines = (each.end_lineno or 0) - each.lineno + 1
+            if lines > most:
+                found.append(f"{each.name} has {lines} lines, wanted at most {most}")
+    return found
+
+
+def test_functions_and_files_fit_on_a_screen() -> None:
+    """Split where a noun of the field appears, not where the line happens to be."""
+    found = []
+    for path in sorted(each for package in PACKAGES for each in (ROOT / package).rglob("*.py")):
+        source, name = path.read_text("utf-8"), path.relative_to(ROOT)
+        found += [f"{name}: {line}" for line in too_long(source)]
+        if source.count("\n") > MOST_FILE_LINES:
+            found.append(f"{name}: has {source.count(chr(10))} lines")
+    assert found == []
+
+
+@pytest.mark.parametrize(("mark", "most"), [("", 60), ("@kernel(parallel=True)\n", 80)])
+def test_a_function_of_one_line_too_many_is_found(mark: str, most: int) -> None:
+    lines = "    a = 1\n" * (most - 1)
+    assert too_long(f"{mark}def long():\n{lines}") == []
+    assert too_long(f"{mark}def long():\n    a = 1\n{lines}") == [
+        f"long has {most + 1} lines, wanted at most {most}"
+    ]

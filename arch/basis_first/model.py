@@ -1,7 +1,7 @@
 """The Basis-First machine: its rules (specification/basis_first.md) together for one layer."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -168,26 +168,10 @@ def finish(
         peak_bandwidth=peak_bandwidth(timeline.requests, spec.clock_hz),
         stage1_pairs=int(pairs.sum()),
     )
-    shift = prepared.shift
-    extras = {
-        "loop_order": steps.order,
-        "tile_rows": steps.tile_height,
-        "tile_columns": steps.tile_width,
-        "tiles": steps.tiles,
-        "k_tiles": len(tiles),
-        "passes": len(tiles[0].passes),
-        "steps": len(steps.steps),
-        "input_on_chip": int(around.input_on_chip),
-        "output_stays": int(prepared.output_stays),
-        "broadcast_pixels": steps.broadcast_pixels,
-        "window_vectors": min(window(one, spec) for tile in tiles for one in tile.passes),
-        "fifo_vectors": spec.intermediate_fifo,
-        "ca_cycles": counts.ca_cycles,
-        **by_image(steps, times, pairs),
-    }
-    notes = [] if shift is None else [NO_REQUANTIZER]
-    if shift is not None:
-        extras["output_shift"] = shift
+    extras = {**_extras(prepared, counts), **by_image(steps, times, pairs)}
+    notes = [] if prepared.shift is None else [NO_REQUANTIZER]
+    if prepared.shift is not None:
+        extras["output_shift"] = prepared.shift
     result = LayerResult(
         layer,
         tensors.images,
@@ -206,6 +190,26 @@ def finish(
         input_on_chip=around.input_on_chip,
         output_stays=prepared.output_stays,
     )
+
+
+def _extras(prepared: Prepared, counts: Tally) -> dict[str, Any]:
+    """What was chosen for a layer, and integers that this machine alone has."""
+    spec, tiles, steps = prepared.spec, prepared.tiles, prepared.steps
+    return {
+        "loop_order": steps.order,
+        "tile_rows": steps.tile_height,
+        "tile_columns": steps.tile_width,
+        "tiles": steps.tiles,
+        "k_tiles": len(tiles),
+        "passes": len(tiles[0].passes),
+        "steps": len(steps.steps),
+        "input_on_chip": int(prepared.around.input_on_chip),
+        "output_stays": int(prepared.output_stays),
+        "broadcast_pixels": steps.broadcast_pixels,
+        "window_vectors": min(window(one, spec) for tile in tiles for one in tile.passes),
+        "fifo_vectors": spec.intermediate_fifo,
+        "ca_cycles": counts.ca_cycles,
+    }
 
 
 class BasisFirst(Model[BasisFirstSpec]):

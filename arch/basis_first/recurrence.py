@@ -6,7 +6,7 @@ Rules: specification/basis_first_time.md, BF-27 to BF-29.
 import numpy as np
 from numba import prange
 
-from arch.jit import kernel
+from arch.jit import helper, kernel
 
 # Columns of the table of (k-tile, pass): the channel tile; where its slots begin in a pixel's row
 # of ``code``, and how far the next slice is; slices, blocks and slots; the vector that is
@@ -17,6 +17,140 @@ PART_FIELDS = 8
 COMPUTE, MAC, CA, BROADCAST, SLOWEST, CA_SUM, USED, PRODUCTS, PSUM_WRITES = range(9)
 VECTOR_BYTES, GLB_READS, VECTOR_WRITES = range(9, 12)
 FIELDS = 12
+# Rows of the sums of one step, by block.
+_MAC, _CA, _WAITING, _BEHIND, _CA_SUM, _USES, _PRODUCTS, _WRITES = range(8)
+SUMS = 8
+
+
+@helper
+def _pixels(
+    base: int,
+    width: int,
+    rows: np.ndarray,
+    row_taps: np.ndarray,
+    cols: np.ndarray,
+    col_taps: np.ndarray,
+    col_cycles: np.ndarray,
+    taps_count: int,
+) -> np.ndarray:
+    """The pixels of a step as they come, int64 (pixels, 3): which, cycles of a MAC row, taps."""
+    found = np.empty((rows.size * cols.size, 3), np.int64)
+    at = 0
+    for row in range(rows.size):
+        for col in range(cols.size):
+            found[at, 0] = base + rows[row] * width + cols[col]
+            found[at, 1] = row_taps[row] * col_cycles[col] if taps_count == 1 else 1
+            found[at, 2] = row_taps[row] * col_taps[col] if taps_count == 1 else 0
+            at += 1
+    return found
+
+
+@helper
+def _broadcast(
+    pixels: np.ndarray, sizes: np.ndarray, glb_port: int, vector_port: int, result: np.ndarray
+) -> None:
+    """Bytes and accesses of the vectors of ``pixels``, int64 (pixels, 3)."""
+    for at in range(pixels.shape[0]):
+        size = sizes[pixels[at, 0]]
+        result[VECTOR_BYTES] += size
+        result[GLB_READS] += (size + glb_port - 1) // glb_port
+        result[VECTOR_WRITES] += (size + vector_port - 1) // vector_port
+
+
+@helper
+def _recur(
+    about: np.ndarray,
+    pixels: np.ndarray,
+    sizes: np.ndarray,
+    works: np.ndarray,
+    fifo: int,
+    port: int,
+    mac_end: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """The recurrences of one step, pixel by pixel.
+
+    about : a row of ``parts``; pixels : int64 (pixels, 3), see ``_pixels``
+    sizes : int64 (pixels of the plane,), bytes broadcast; works : a channel tile of ``code``
+    mac_end : int64 (blocks,), zeros, when each block ends; sums : int64 (SUMS, blocks), added to
+    """
+    blocks, slices, depth = about[BLOCKS], about[SLICES], about[WINDOW]
+    mac, ca, waiting, behind = sums[_MAC], sums[_CA], sums[_WAITING], sums[_BEHIND]
+    ca_sum, uses, products, writes = sums[_CA_SUM], sums[_USES], sums[_PRODUCTS], sums[_WRITES]
+    ca_end = np.zeros((slices, blocks), np.int64)
+    ready, used = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
+    mac_starts = np.zeros((fifo, blocks), np.int64)
+    consumed = np.zeros(depth, np.int64)
+    arrived = np.int64(0)
+    turn, seat = np.int64(0), np.int64(0)  # pixel modulo window, modulo FIFO
+    for at in range(pixels.shape[0]):
+        pixel, full, taps = pixels[at, 0], pixels[at, 1], pixels[at, 2]
+        freed, freeing = consumed[turn], mac_starts[seat]
+        arrive = max(arrived, freed) + (sizes[pixel] + port - 1) // port
+        ready[:] = 0
+        used[:] = 0
+        for piece in range(slices):
+            begin = about[FIRST] + piece * about[PER_SLICE]
+            count = min(blocks, about[SLOTS] - piece * blocks)
+            work, ends = works[pixel, begin : begin + count], ca_end[piece]
+            for block in range(count):
+                entry = np.int64(work[block])
+                cycles = entry >> 1
+                end = max(ends[block], max(arrive, freeing[block])) + cycles
+                ends[block] = end
+                ready[block] = max(ready[block], end)
+                used[block] += entry & 1
+                ca_sum[block] += cycles
+        early = waiting if arrived >= freed else behind
+        latest = np.int64(0)
+        for block in range(blocks):
+            before = mac_end[block]
+            begin = max(before, ready[block])
+            some = np.int64(used[block] > 0)
+            busy = 1 + some * (full - 1)
+            reached = max(before, min(begin, arrive))
+            early[block] += reached - before
+            ca[block] += begin - reached
+            mac[block] += busy
+            mac_end[block] = begin + busy
+            freeing[block] = begin
+            uses[block] += used[block]
+            products[block] += used[block] * taps
+            writes[block] += some * taps
+            latest = max(latest, ready[block])
+        consumed[turn], arrived = latest, arrive
+        turn = turn + 1 if turn + 1 < depth else np.int64(0)
+        seat = seat + 1 if seat + 1 < fifo else np.int64(0)
+
+
+@helper
+def _total(
+    sums: np.ndarray,
+    mac_end: np.ndarray,
+    copies: np.ndarray,
+    own_psum: int,
+    result: np.ndarray,
+) -> None:
+    """Add up a step's blocks, each as often as others behave like it.
+
+    sums : int64 (SUMS, blocks); mac_end, copies : int64 (blocks,)
+    result : int64 (FIELDS,), added to
+    """
+    compute = np.int64(0)
+    for block in range(mac_end.size):
+        compute = max(compute, mac_end[block])
+    result[COMPUTE] = compute
+    written = _PRODUCTS if own_psum == 1 else _WRITES
+    for block in range(mac_end.size):
+        many = copies[block]
+        result[MAC] += many * sums[_MAC, block]
+        result[CA] += many * sums[_CA, block]
+        result[BROADCAST] += many * sums[_WAITING, block]
+        result[SLOWEST] += many * (sums[_BEHIND, block] + compute - mac_end[block])
+        result[CA_SUM] += many * sums[_CA_SUM, block]
+        result[USED] += many * sums[_USES, block]
+        result[PRODUCTS] += many * sums[_PRODUCTS, block]
+        result[PSUM_WRITES] += many * sums[written, block]
 
 
 @kernel(parallel=True)
@@ -59,86 +193,24 @@ def step_times(
     """
     for step in prange(part.shape[0]):
         about = parts[part[step]]
-        blocks, slices, depth = about[BLOCKS], about[SLICES], about[WINDOW]
-        sizes, works = vector[about[VECTOR]], code[about[TILE]]
-        ca_end = np.zeros((slices, blocks), np.int64)
-        ready = np.zeros(blocks, np.int64)
-        used = np.zeros(blocks, np.int64)
+        blocks, sizes = about[BLOCKS], vector[about[VECTOR]]
+        row = slice(rows_first[step], rows_first[step + 1])
+        col = slice(cols_first[step], cols_first[step + 1])
+        pixels = _pixels(
+            bases[step],
+            width,
+            rows[row],
+            row_taps[row],
+            cols[col],
+            col_taps[col],
+            col_cycles[col],
+            taps_count,
+        )
         mac_end = np.zeros(blocks, np.int64)
-        mac_starts = np.zeros((fifo, blocks), np.int64)
-        # One column per block, so that sums over blocks wait until the end.
-        sums = np.zeros((7, blocks), np.int64)
-        mac, ca, waiting, behind = sums[0], sums[1], sums[2], sums[3]
-        ca_sum, uses, products = sums[4], sums[5], sums[6]
-        writes = np.zeros(blocks, np.int64)
-        consumed = np.zeros(depth, np.int64)
-        arrived = np.int64(0)
-        turn, seat = np.int64(0), np.int64(0)  # pixel modulo window, modulo FIFO
-        vector_sum = reads = stored = np.int64(0)
-        for row in range(rows_first[step], rows_first[step + 1]):
-            for col in range(cols_first[step], cols_first[step + 1]):
-                pixel = bases[step] + rows[row] * width + cols[col]
-                freed = consumed[turn]
-                size = sizes[pixel]
-                arrive = max(arrived, freed) + (size + port - 1) // port
-                full = row_taps[row] * col_cycles[col] if taps_count == 1 else np.int64(1)
-                taps = row_taps[row] * col_taps[col] if taps_count == 1 else np.int64(0)
-                freeing = mac_starts[seat]
-                ready[:] = 0
-                used[:] = 0
-                for piece in range(slices):
-                    begin = about[FIRST] + piece * about[PER_SLICE]
-                    count = min(blocks, about[SLOTS] - piece * blocks)
-                    work = works[pixel, begin : begin + count]
-                    ends = ca_end[piece]
-                    for block in range(count):
-                        entry = np.int64(work[block])
-                        cycles = entry >> 1
-                        end = max(ends[block], max(arrive, freeing[block])) + cycles
-                        ends[block] = end
-                        ready[block] = max(ready[block], end)
-                        used[block] += entry & 1
-                        ca_sum[block] += cycles
-                early = waiting if arrived >= freed else behind
-                latest = np.int64(0)
-                for block in range(blocks):
-                    before = mac_end[block]
-                    begin = max(before, ready[block])
-                    some = np.int64(used[block] > 0)
-                    busy = 1 + some * (full - 1)
-                    reached = max(before, min(begin, arrive))
-                    early[block] += reached - before
-                    ca[block] += begin - reached
-                    mac[block] += busy
-                    mac_end[block] = begin + busy
-                    freeing[block] = begin
-                    uses[block] += used[block]
-                    products[block] += used[block] * taps
-                    writes[block] += some * taps
-                    latest = max(latest, ready[block])
-                consumed[turn] = latest
-                arrived = arrive
-                vector_sum += size
-                reads += (size + glb_port - 1) // glb_port
-                stored += (size + vector_port - 1) // vector_port
-                turn = turn + 1 if turn + 1 < depth else np.int64(0)
-                seat = seat + 1 if seat + 1 < fifo else np.int64(0)
-        compute = np.int64(0)
-        for block in range(blocks):
-            compute = max(compute, mac_end[block])
-        result = out[step]
-        for block in range(blocks):
-            many = copies[part[step], block]
-            result[MAC] += many * mac[block]
-            result[CA] += many * ca[block]
-            result[BROADCAST] += many * waiting[block]
-            result[SLOWEST] += many * (behind[block] + compute - mac_end[block])
-            result[CA_SUM] += many * ca_sum[block]
-            result[USED] += many * uses[block]
-            result[PRODUCTS] += many * products[block]
-            result[PSUM_WRITES] += many * (products[block] if own_psum == 1 else writes[block])
-        result[COMPUTE], result[VECTOR_BYTES] = compute, vector_sum
-        result[GLB_READS], result[VECTOR_WRITES] = reads, stored
+        sums = np.zeros((SUMS, blocks), np.int64)  # by block, so that they are added up but once
+        _recur(about, pixels, sizes, code[about[TILE]], fifo, port, mac_end, sums)
+        _total(sums, mac_end, copies[part[step]], own_psum, out[step])
+        _broadcast(pixels, sizes, glb_port, vector_port, out[step])
 
 
 @kernel(parallel=True)

@@ -39,6 +39,31 @@ def _extras(found: Work, steps: int, halo: int) -> dict[str, Any]:
     }
 
 
+def _counted(found: Work, spec: ScnnSpec, outputs: int) -> Counted:
+    """The work of a layer as every machine counts it; ``outputs`` words are finished."""
+    plan, steps = found.plan, found.plan.steps()
+    moved = traffic(
+        plan.part,
+        spec,
+        useful=found.useful,
+        output=int(plan.leaves.sum()),
+        loaded=int(steps.loads["input"].sum()),
+        stored=int(steps.stores["output"].sum()),
+    )
+    halo = int(plan.taken.halo.sum())
+    return Counted(
+        steps,
+        spec.units,
+        causes(plan.part, found.useful, spec, plan.taken),
+        multiplies=plan.part.products,
+        traffic=moved,
+        events=events(plan.part, spec, moved, useful=found.useful, outputs=outputs),
+        drain_cycles=halo,
+        extras=_extras(found, plan.part.steps, halo),
+        stored=found.stored,
+    )
+
+
 class Scnn(Model[ScnnSpec]):
     """Cartesian products of non-zero activations and weights, scattered into accumulators."""
 
@@ -89,35 +114,12 @@ class Scnn(Model[ScnnSpec]):
             "scnn", key, lambda: images(tensors.layer, tensors.activations, weights, output)
         )
         found = work(benches, spec, around)
-        plan, steps = found.plan, found.plan.steps()
-        moved = traffic(
-            plan.part,
-            spec,
-            useful=found.useful,
-            output=int(plan.leaves.sum()),
-            loaded=int(steps.loads["input"].sum()),
-            stored=int(steps.stores["output"].sum()),
-        )
-        source = fed(tensors, spec, kept)
-        halo = int(plan.taken.halo.sum())
-        counted = Counted(
-            steps,
-            spec.units,
-            causes(plan.part, found.useful, spec, plan.taken),
-            multiplies=plan.part.products,
-            traffic=moved,
-            events=events(plan.part, spec, moved, useful=found.useful, outputs=sums.size),
-            drain_cycles=halo,
-            extras=_extras(found, plan.part.steps, halo),
-            stored=found.stored,
-        )
-        mode = "sparse" if spec.skip_zeros else "dense"
         return layer_run(
             self.name,
-            mode,
-            source,
+            "sparse" if spec.skip_zeros else "dense",
+            fed(tensors, spec, kept),
             spec,
-            counted,
+            _counted(found, spec, sums.size),
             sums,
             input_on_chip=found.input_on_chip,
             output_stays=found.output_stays,

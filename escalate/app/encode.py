@@ -154,14 +154,8 @@ def encode(
     if target.is_dir():
         raise DataError(f"--out {target}: is a folder, wanted a file")
     check_writable(target)
-    budget = size.budget(count)
-    if budget is None:
-        penalty = size.rate_penalty or 0.0
-        whole = pack(to_points(means, sigmas, penalty, longest, passes))
-    else:
-        penalty, _, whole = fit_points(means, sigmas, budget, longest, passes)
-    smallest = len(pack(to_multiples(means, coarsest(means))))
-    step, _, uniform = fit_multiples(means, max(len(whole), smallest))
+    penalty, whole = _variable(means, sigmas, size, longest, passes)
+    step, uniform = _uniform(means, len(whole))
     rows = (
         Row("variable precision", *_measured(means, sigmas, whole), penalty, None),
         Row("uniform", *_measured(means, sigmas, uniform), None, step),
@@ -171,6 +165,29 @@ def encode(
     alike = variances is None
     notes = ("no variances: all values are taken to be equally uncertain",) if alike else ()
     return Encoded(target, len(means), count, rows, notes)
+
+
+def _variable(
+    means: Mapping[str, np.ndarray],
+    sigmas: Mapping[str, np.ndarray | float],
+    size: Size,
+    longest: int,
+    passes: int,
+) -> tuple[float, bytes]:
+    """The file of values that are as long as they need to be, and its rate penalty."""
+    budget = size.budget(sum(array.size for array in means.values()))
+    if budget is None:
+        penalty = size.rate_penalty or 0.0
+        return penalty, pack(to_points(means, sigmas, penalty, longest, passes))
+    penalty, _, whole = fit_points(means, sigmas, budget, longest, passes)
+    return penalty, whole
+
+
+def _uniform(means: Mapping[str, np.ndarray], most: int) -> tuple[float, bytes]:
+    """The file of multiples of one step, of so many bytes at most if it can be, and the step."""
+    smallest = len(pack(to_multiples(means, coarsest(means))))
+    step, _, whole = fit_multiples(means, max(most, smallest))
+    return step, whole
 
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:

@@ -129,10 +129,7 @@ def pareto(
     recipe = Recipe(options, own or {})
     points = points_of(methods, ratios, recipe)
     choices = choose_all(machines)
-    for point in points:
-        if not _fitting(point, choices):
-            named = ", ".join(choice.machine.name for choice in choices)
-            raise SourceError(f"{point.method}: wants a machine with a basis, none of {named} is")
+    _check_fitting(points, choices)
     where = data if isinstance(data, Data) else Data(data)
     seed = points[0].options.seed
     folder = Path(out) / POINTS
@@ -141,12 +138,15 @@ def pareto(
     job = prepare(network, checkpoint, where, seed, device)
     origin = Origin(network, checkpoint, where, device)
     contest = _Contest(origin, job, Reference(job, seed), choices, count, folder, watch)
+    return contest.run(points)
+
+
+def _check_fitting(points: Sequence[Point], choices: Sequence[Choice]) -> None:
+    """Refuse a method whose models no machine runs."""
     for point in points:
-        contest.make(point)
-    curve = tuple(contest.reference.curve())
-    for point in points:
-        contest.simulate(point)
-    return contest.finished(curve)
+        if not _fitting(point, choices):
+            named = ", ".join(choice.machine.name for choice in choices)
+            raise SourceError(f"{point.method}: wants a machine with a basis, none of {named} is")
 
 
 def _fitting(point: Point, choices: Sequence[Choice]) -> list[Choice]:
@@ -177,6 +177,15 @@ class _Contest:
     def _tell(self, text: str) -> None:
         if self.watch is not None:
             self.watch(text, None)
+
+    def run(self, points: Sequence[Point]) -> Pareto:
+        """Make all models, draw the reference, then simulate them all."""
+        for point in points:
+            self.make(point)
+        curve = tuple(self.reference.curve())
+        for point in points:
+            self.simulate(point)
+        return self.finished(curve)
 
     def make(self, point: Point) -> None:
         """Make a model, if that can be, and look at its answers."""

@@ -55,11 +55,10 @@ def assumptions(
     """
     from escalate.app.assumptions import assumptions as vary
     from escalate.app.assumptions import check_target, write_assumptions
-    from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.sources import resolve
 
-    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    feed = options.feed(images, count, synthetic, basis, seed)
     choice = choose(machine, (), settings or ())[0]
     if out is not None:
         check_target(out)

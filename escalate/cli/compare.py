@@ -1,7 +1,7 @@
 """escalate compare: the same network on several machines."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from escalate.cli.options import Format
 
 if TYPE_CHECKING:
     from arch.simulate import NetworkRun
+    from escalate.app.compare import Comparison
 
 COLUMNS = (
     "run",
@@ -36,27 +37,30 @@ HEADINGS = {
     "multipliers": "multi-\npliers",
 }
 
+Machines = Annotated[
+    str,
+    typer.Option(
+        "--machines",
+        metavar="A,B,C",
+        help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
+        autocompletion=completion.machine_lists,
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="A",
+        help="What speedup and energy efficiency refer to; the first machine by default.",
+        show_default=False,
+    ),
+]
+
 
 def compare(
     source: options.Sources,
-    machines: Annotated[
-        str,
-        typer.Option(
-            "--machines",
-            metavar="A,B,C",
-            help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
-            autocompletion=completion.machine_lists,
-        ),
-    ] = "basis_first,systolic",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="A",
-            help="What speedup and energy efficiency refer to; the first machine by default.",
-            show_default=False,
-        ),
-    ] = None,
+    machines: Machines = "basis_first,systolic",
+    baseline: Baseline = None,
     preset: options.Presets = "",
     settings: options.Settings = None,
     images: options.ImageSource = None,
@@ -70,15 +74,7 @@ def compare(
     dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Also write report.html, figures/*.svg, run.json and tables: layers, totals.",
-            show_default=False,
-        ),
-    ] = None,
+    out: options.Page = None,
 ) -> None:
     """Run networks on several machines and put them side by side.
 
@@ -101,23 +97,14 @@ def compare(
 
       escalate compare resnet18 vgg16 mobilenet_v2 --machines systolic,systolic:scalesim
     """
-    from escalate.app.compare import (
-        Comparison,
-        baseline_label,
-        compare_frame,
-        compare_object,
-        several,
-    )
-    from escalate.app.feed import Feed, parse_synthetic
+    from escalate.app.compare import Comparison, baseline_label, several
     from escalate.app.machines import baseline_index, choose_all
     from escalate.app.prices import priced
-    from escalate.app.results import dumps
 
     chosen = choose_all(options.words(machines), options.words(preset), settings or ())
     choices = priced(chosen, energy_table)
     base = baseline_index(choices, baseline)
-    recipe = parse_synthetic(synthetic, basis=basis, seed=seed, count=count)
-    feed = Feed(images, count, recipe, classes)
+    feed = options.feed(images, count, synthetic, basis, seed, classes)
     comparison = Comparison(several(source), choices, feed, threads)
     if dry_run:
         from escalate.app.estimate import estimate, jobs_of
@@ -125,37 +112,62 @@ def compare(
         jobs = [job for each in comparison.sources for job in jobs_of(each, choices, feed)]
         terminal.print_estimate(estimate(jobs).told(), shape)
         return
-    if out is not None:
-        from escalate.app.publish import check_target, publish
+    runs = _run(comparison) if out is None else _published(comparison, base, out, source)
+    if shape is Format.table:
+        _print(runs, baseline_label(runs, base))
+    else:
+        _print_data(runs, base, shape)
 
-        check_target(out)
+
+def _run(comparison: "Comparison") -> "list[NetworkRun]":
     with terminal.layer_progress() as watch:
-        runs = comparison.run(watch)
-    label = baseline_label(runs, base)
-    if out is not None:
-        facts = {"source": ", ".join(source)}
-        publish(
-            out,
-            runs,
-            title=", ".join(each.name for each in comparison.sources),
-            baseline=label,
-            facts=facts,
-        )
-        terminal.say(f"wrote {out}")
+        return comparison.run(watch)
+
+
+def _published(
+    comparison: "Comparison", base: int, out: Path, source: list[str]
+) -> "list[NetworkRun]":
+    """Run, and write the page; a folder that is not ours is refused before."""
+    from escalate.app.compare import baseline_label
+    from escalate.app.publish import check_target, publish
+
+    check_target(out)
+    runs = _run(comparison)
+    title, facts = ", ".join(each.name for each in comparison.sources), ", ".join(source)
+    publish(out, runs, title=title, baseline=baseline_label(runs, base), facts={"source": facts})
+    terminal.say(f"wrote {out}")
+    return runs
+
+
+def _print_data(runs: "list[NetworkRun]", base: int, shape: Format) -> None:
+    from escalate.app.compare import compare_frame, compare_object
+    from escalate.app.results import dumps
+
     if shape is Format.json:
         typer.echo(dumps(compare_object(runs, base)))
-    elif shape is Format.csv:
-        typer.echo(compare_frame(runs, base).to_csv(index=False), nl=False)
     else:
-        _print(runs, label)
+        typer.echo(compare_frame(runs, base).to_csv(index=False), nl=False)
 
 
 def _print(runs: "list[NetworkRun]", label: str) -> None:
-    from reports.quality import MEASURES, in_words, quality
     from reports.ratios import compare_rows, differences, mean_rows
-    from reports.table import labels
 
     rows = compare_rows(runs, label)
+    networks = _print_tables(runs, rows)
+    if len(networks) > 1:
+        typer.echo("geometric means over the networks")
+        terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
+    typer.echo(f"baseline: {label}")
+    _print_quality(runs)
+    terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
+    terminal.print_notes(_told(runs))
+
+
+def _print_tables(runs: "list[NetworkRun]", rows: list[dict[str, Any]]) -> list[str]:
+    """A table for each network; the networks' names."""
+    from reports.quality import MEASURES
+    from reports.table import labels
+
     known = [name for name in MEASURES if any(row.get(name) is not None for row in rows)]
     columns = (COLUMNS[0], *known, *(n for n in COLUMNS[1:] if not known or n not in MADE_OF))
     networks = list(dict.fromkeys(run.network for run in runs))
@@ -166,18 +178,20 @@ def _print(runs: "list[NetworkRun]", label: str) -> None:
             typer.echo(network)
         shown = [{**rows[i], "run": name} for i, name in zip(own, names, strict=True)]
         terminal.print_table(shown, columns, HEADINGS)
-    if len(networks) > 1:
-        typer.echo("geometric means over the networks")
-        terminal.print_table(mean_rows(rows), MEANS, HEADINGS)
-    typer.echo(f"baseline: {label}")
+    return networks
+
+
+def _print_quality(runs: "list[NetworkRun]") -> None:
+    """How well models answer, those that answer alike together."""
+    from reports.quality import in_words, quality
+    from reports.table import labels
+
     told: dict[str, list[str]] = {}
     for name, run in zip(labels(runs), runs, strict=True):
         told.setdefault(in_words(quality(run)), []).append(name)
     for words, names in told.items():
         if words:
             typer.echo(f"{', '.join(names)} (95 % intervals):\n  {words}")
-    terminal.print_notes(differences([run for run in runs if run.network == networks[0]]))
-    terminal.print_notes(_told(runs))
 
 
 def _told(runs: "list[NetworkRun]") -> list[str]:

@@ -18,76 +18,83 @@ COLUMNS = (
     "weighted_error",
 )
 HEADINGS = {"entropy_bits_per_value": "entropy, bits"}
+Arrays = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ARRAYS",
+        help="An .npy or .npz file of floats: posterior means, embeddings, weights.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="FILE", help="The file to write; see decode.", show_default=False
+    ),
+]
+Variances = Annotated[
+    Path | None,
+    typer.Option(
+        "--variances",
+        metavar="FILE",
+        help="Posterior variances, of the same names and shapes: how uncertain each value is.",
+        show_default=False,
+    ),
+]
+Deviation = Annotated[
+    float | None,
+    typer.Option(
+        "--deviation",
+        metavar="X",
+        help="Instead of variances: one standard deviation for all values; 1 by default.",
+        show_default=False,
+    ),
+]
+StoredBytes = Annotated[
+    int | None,
+    typer.Option("--bytes", metavar="N", help="The file has at most N bytes.", show_default=False),
+]
+BitsPerValue = Annotated[
+    float | None,
+    typer.Option(
+        "--bits-per-value",
+        metavar="B",
+        help="The file has at most B bits for each value.",
+        show_default=False,
+    ),
+]
+RatePenalty = Annotated[
+    float | None,
+    typer.Option(
+        "--rate-penalty",
+        metavar="L",
+        help="What a bit costs, in nats of the posterior's density (lambda).",
+        show_default=False,
+    ),
+]
+Longest = Annotated[
+    int, typer.Option("--longest", metavar="N", help="Bits of the finest values, 0..15.")
+]
+Passes = Annotated[
+    int,
+    typer.Option(
+        "--passes",
+        metavar="N",
+        help="From the second on, lengths cost what their frequency in the one before says.",
+    ),
+]
 
 
 def encode(
-    arrays: Annotated[
-        Path,
-        typer.Argument(
-            metavar="ARRAYS",
-            help="An .npy or .npz file of floats: posterior means, embeddings, weights.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FILE", help="The file to write; see decode.", show_default=False
-        ),
-    ],
-    variances: Annotated[
-        Path | None,
-        typer.Option(
-            "--variances",
-            metavar="FILE",
-            help="Posterior variances, of the same names and shapes: how uncertain each value is.",
-            show_default=False,
-        ),
-    ] = None,
-    deviation: Annotated[
-        float | None,
-        typer.Option(
-            "--deviation",
-            metavar="X",
-            help="Instead of variances: one standard deviation for all values; 1 by default.",
-            show_default=False,
-        ),
-    ] = None,
-    stored_bytes: Annotated[
-        int | None,
-        typer.Option(
-            "--bytes", metavar="N", help="The file has at most N bytes.", show_default=False
-        ),
-    ] = None,
-    bits_per_value: Annotated[
-        float | None,
-        typer.Option(
-            "--bits-per-value",
-            metavar="B",
-            help="The file has at most B bits for each value.",
-            show_default=False,
-        ),
-    ] = None,
-    rate_penalty: Annotated[
-        float | None,
-        typer.Option(
-            "--rate-penalty",
-            metavar="L",
-            help="What a bit costs, in nats of the posterior's density (lambda).",
-            show_default=False,
-        ),
-    ] = None,
-    longest: Annotated[
-        int, typer.Option("--longest", metavar="N", help="Bits of the finest values, 0..15.")
-    ] = 10,
-    passes: Annotated[
-        int,
-        typer.Option(
-            "--passes",
-            metavar="N",
-            help="From the second on, lengths cost what their frequency in the one before says.",
-        ),
-    ] = 2,
+    arrays: Arrays,
+    out: Out,
+    variances: Variances = None,
+    deviation: Deviation = None,
+    stored_bytes: StoredBytes = None,
+    bits_per_value: BitsPerValue = None,
+    rate_penalty: RatePenalty = None,
+    longest: Longest = 10,
+    passes: Passes = 2,
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
 ) -> None:

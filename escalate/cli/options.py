@@ -11,6 +11,7 @@ from escalate.cli.fitting import be_wide
 
 if TYPE_CHECKING:
     from escalate.app.data import Data
+    from escalate.app.feed import Feed
 
 DATA = "Images"  # panel of the help
 DIGITS = "sklearn:digits"  # as escalate.app.images.DEFAULT, which takes long to import
@@ -105,6 +106,15 @@ EnergyTable = Annotated[
         "--energy-table",
         metavar="FILE",
         help="A .toml file of your own energies per action, which replace single prices.",
+        show_default=False,
+    ),
+]
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Also write report.html, figures/*.svg, run.json and tables: layers, totals.",
         show_default=False,
     ),
 ]
@@ -344,6 +354,21 @@ def images(
 
     size, means, deviations = side(crop), numbers(mean, "--mean"), numbers(std, "--std")
     return Data(data, size, means, deviations, limit, held_out, **more)
+
+
+def feed(
+    images: str | None,
+    count: int,
+    synthetic: str | None,
+    basis: int | None,
+    seed: int | None,
+    classes: str | None = None,
+) -> "Feed":
+    """What the source is given: images, or the seeded tensors that ``--synthetic`` spells."""
+    from escalate.app.feed import Feed, parse_synthetic
+
+    recipe = parse_synthetic(synthetic, basis=basis, seed=seed, count=count)
+    return Feed(images, count, recipe, classes)
 
 
 def use_threads(count: int | None) -> None:

@@ -49,14 +49,13 @@ def orders(
 
       escalate orders resnet18 --synthetic coefficients=0.1,activations=0.45
     """
-    from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.orders import orders as count_orders
     from escalate.app.orders import orders_object
     from escalate.app.results import dumps
     from escalate.app.sources import resolve
 
-    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    feed = options.feed(images, count, synthetic, basis, seed)
     choice = choose(machine, (), settings or ())[0]
     with terminal.layer_progress() as watch:
         found = count_orders(resolve(source), choice, feed, watch)

@@ -1,7 +1,7 @@
 """escalate simulate: one source on one machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -9,7 +9,7 @@ from escalate.cli import options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
-    from escalate.app.simulate import Simulation
+    from escalate.app.simulate import Request, Simulation
 
 COLUMNS = (
     "layer",
@@ -46,15 +46,7 @@ def simulate(
     dry_run: options.DryRun = False,
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Also write report.html, figures/*.svg, run.json and tables: layers, totals.",
-            show_default=False,
-        ),
-    ] = None,
+    out: options.Page = None,
 ) -> None:
     """Simulate a network, or layers of your own, on one machine.
 
@@ -75,14 +67,12 @@ def simulate(
 
       escalate simulate resnet18 --synthetic coefficients=0.1,activations=0.45 --seed 1
     """
-    from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.prices import priced
     from escalate.app.simulate import Request
     from escalate.app.sources import resolve
 
-    recipe = parse_synthetic(synthetic, basis=basis, seed=seed, count=count)
-    feed = Feed(images, count, recipe, classes)
+    feed = options.feed(images, count, synthetic, basis, seed, classes)
     request = Request(
         resolve(source),
         priced(choose(machine, options.words(preset), settings or ()), energy_table),
@@ -95,17 +85,24 @@ def simulate(
         jobs = jobs_of(request.source, request.choices, feed)
         terminal.print_estimate(estimate(jobs).told(), shape)
         return
-    if out is not None:
-        from escalate.app.publish import check_target, publish
+    _print(_run(request) if out is None else _published(request, out, source), shape)
 
-        check_target(out)
+
+def _run(request: "Request") -> "list[Simulation]":
     with terminal.layer_progress() as watch:
-        found = request.run(watch)
-    if out is not None:
-        facts = {"source": ", ".join(source)}
-        publish(out, [s.run for s in found], title=request.source.name, facts=facts)
-        terminal.say(f"wrote {out}")
-    _print(found, shape)
+        return request.run(watch)
+
+
+def _published(request: "Request", out: Path, source: list[str]) -> "list[Simulation]":
+    """Run, and write the page; a folder that is not ours is refused before."""
+    from escalate.app.publish import check_target, publish
+
+    check_target(out)
+    found = _run(request)
+    runs, facts = [each.run for each in found], {"source": ", ".join(source)}
+    publish(out, runs, title=request.source.name, facts=facts)
+    terminal.say(f"wrote {out}")
+    return found
 
 
 def _print(found: "list[Simulation]", shape: Format) -> None:

@@ -68,12 +68,11 @@ def trace(
 
       escalate trace resnet18 --synthetic coefficients=0.1,activations=0.45 --layer conv1 --out a.gz
     """
-    from escalate.app.feed import Feed, parse_synthetic
     from escalate.app.machines import choose
     from escalate.app.sources import resolve
     from escalate.app.trace import Request, Window
 
-    feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
+    feed = options.feed(images, count, synthetic, basis, seed)
     request = Request(
         resolve(source),
         layer,

@@ -1,7 +1,7 @@
 """escalate validate: the machines beside what others measured or computed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,30 +11,33 @@ from escalate.cli.options import Format
 NOTED = ("outside", "lower bound")  # verdicts whose reasons are told
 COLUMNS = ("quantity", "case", "published", "ours", "ratio", "band", "verdict")
 
+Machines = Annotated[
+    str | None,
+    typer.Option(
+        "--machines",
+        metavar="A,B,C",
+        help="Names, with commas between; all that numbers are published about by default.",
+        autocompletion=completion.machine_lists,
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Also write validation.csv, validation.parquet and validation.html.",
+        show_default=False,
+    ),
+]
+
 
 def validate(
-    machines: Annotated[
-        str | None,
-        typer.Option(
-            "--machines",
-            metavar="A,B,C",
-            help="Names, with commas between; all that numbers are published about by default.",
-            autocompletion=completion.machine_lists,
-            show_default=False,
-        ),
-    ] = None,
+    machines: Machines = None,
     threads: options.Threads = None,
     shape: options.Shape = Format.table,
     wide: options.Wide = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Also write validation.csv, validation.parquet and validation.html.",
-            show_default=False,
-        ),
-    ] = None,
+    out: Out = None,
 ) -> None:
     """Compute every published number again, and print ours, the accepted band and the verdict.
 
@@ -59,17 +62,24 @@ def validate(
     if out is not None:
         write_validation(frame, out)
         terminal.say(f"wrote {out}")
-    rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    _print(
+        [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
+        shape,
+    )
+
+
+def _print(rows: list[dict[str, Any]], shape: Format) -> None:
     from reports.validation import VERDICTS, collapsed, summary
 
     thing = {"numbers": rows, "summary": summary(rows)}
-    if not terminal.print_data(shape, thing, rows):
-        for name in dict.fromkeys(frame["machine"]):
-            typer.echo(name)
-            own = [row for row in rows if row["machine"] == name]
-            terminal.print_table(collapsed(own), COLUMNS)
-        reasons = {row["reason"]: row for row in rows if row["verdict"] in NOTED}
-        terminal.print_notes(
-            [f"{row['machine']}, {row['quantity']}: {why}" for why, row in reasons.items()]
-        )
-        terminal.print_table(summary(rows), ("machine", "compared", *VERDICTS))
+    if terminal.print_data(shape, thing, rows):
+        return
+    for name in dict.fromkeys(row["machine"] for row in rows):
+        typer.echo(name)
+        own = [row for row in rows if row["machine"] == name]
+        terminal.print_table(collapsed(own), COLUMNS)
+    reasons = {row["reason"]: row for row in rows if row["verdict"] in NOTED}
+    terminal.print_notes(
+        [f"{row['machine']}, {row['quantity']}: {why}" for why, row in reasons.items()]
+    )
+    terminal.print_table(summary(rows), ("machine", "compared", *VERDICTS))

@@ -189,11 +189,12 @@ def refit(
         else:
             filters = divide(above, below)
     norms = np.where(used, np.linalg.norm(kernels, axis=1), 0.0)
-    unit = np.where((norms > 0)[:, None], kernels / np.where(norms > 0, norms, 1.0)[:, None], 0.0)
-    basis = np.where((norms > 0)[:, None], unit, layer.basis.reshape(M, -1))
+    unit, unused = divide(kernels, norms[:, None]), layer.basis.reshape(M, -1)
     return replace(
         layer,
         filter_scales=filters.astype(np.float32),
         basis_scales=norms.astype(np.float32),
-        basis=basis.reshape(layer.basis.shape).astype(np.float32),
+        basis=np.where(norms[:, None] > 0, unit, unused)
+        .reshape(layer.basis.shape)
+        .astype(np.float32),
     )

@@ -120,10 +120,7 @@ def retrain(
     CheckpointError
         If the checkpoint cannot be read, written, or belongs to another run.
     """
-    if options.distillation > 0 and teacher is None:
-        raise DecompositionError("retraining: distillation is above 0 but there is no teacher")
-    if lesson.labels is None and options.distillation < 1:
-        raise DataError("retraining: there are no labels; give them, or distillation = 1")
+    _check_taught(lesson, options, teacher)
     optimizer = _optimizer(module, options)
     trained = {name for name, each in module.named_parameters() if each.requires_grad}
     identity = run_identity(module, lesson, options)
@@ -131,32 +128,52 @@ def retrain(
     if checkpoint is not None and checkpoint.exists():
         first = load_state(checkpoint, identity, module, optimizer)
     for epoch in range(first, options.epochs):
-        begun = time.monotonic()
         _choose_updates(module, options, epoch, trained)
-        loss, right = _epoch(module, optimizer, lesson, options, teacher, epoch)
-        if not math.isfinite(loss):
-            raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
-        seconds = time.monotonic() - begun
+        done = _epoch(module, optimizer, lesson, options, teacher, epoch)
         stored = None
         if fit is not None and _ease(options, (epoch + 1) / options.epochs) == 0:
             stored = fit(module)
         if checkpoint is not None:
             save_state(checkpoint, identity, module, optimizer, epoch + 1)
         if progress is not None:
-            progress(
-                EpochReport(
-                    epoch + 1,
-                    options.epochs,
-                    loss,
-                    None if lesson.labels is None else right / len(lesson.pixels),
-                    density(module),
-                    seconds,
-                    lesson.held_out and accuracy(module, lesson.image, *lesson.held_out),
-                    stored if stored is not None or measure is None else measure(module),
-                )
-            )
+            if stored is None and measure is not None:
+                stored = measure(module)
+            progress(_report(module, lesson, done, epoch + 1, options.epochs, stored))
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in trained)
+
+
+def _check_taught(lesson: Lesson, options: RetrainOptions, teacher: GraphModule | None) -> None:
+    """Refuse a loss that has nothing to go by."""
+    if options.distillation > 0 and teacher is None:
+        raise DecompositionError("retraining: distillation is above 0 but there is no teacher")
+    if lesson.labels is None and options.distillation < 1:
+        raise DataError("retraining: there are no labels; give them, or distillation = 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass over the images: mean loss, how many the network got right, and its seconds."""
+
+    loss: float
+    right: int
+    seconds: float
+
+
+def _report(
+    module: GraphModule, lesson: Lesson, done: _Pass, epoch: int, epochs: int, stored: int | None
+) -> EpochReport:
+    """What ``epoch``, counted from 1, achieved."""
+    return EpochReport(
+        epoch,
+        epochs,
+        done.loss,
+        None if lesson.labels is None else done.right / len(lesson.pixels),
+        density(module),
+        done.seconds,
+        lesson.held_out and accuracy(module, lesson.image, *lesson.held_out),
+        stored,
+    )
 
 
 def _epoch(
@@ -166,8 +183,15 @@ def _epoch(
     options: RetrainOptions,
     teacher: GraphModule | None,
     epoch: int,
-) -> tuple[float, int]:
-    """One pass over the images: mean loss, and how many the network got right."""
+) -> _Pass:
+    """Train on every image once.
+
+    Raises
+    ------
+    DecompositionError
+        If the loss is no longer finite.
+    """
+    begun = time.monotonic()
     count, labels = len(lesson.pixels), lesson.labels
     steps = -(-count // options.batch)
     random = np.random.default_rng([options.seed, epoch])
@@ -192,7 +216,9 @@ def _epoch(
         loss, hits = _step(module, optimizer, images, wanted, options, teacher, shares)
         total, right = total + loss * len(chosen) / count, right + hits
     _advance(module, options, (epoch + 1) / options.epochs)
-    return total, right
+    if not math.isfinite(total):
+        raise DecompositionError(f"retraining: the loss of epoch {epoch + 1} is not finite")
+    return _Pass(total, right, time.monotonic() - begun)
 
 
 def _advance(module: GraphModule, options: RetrainOptions, done: float) -> None:
