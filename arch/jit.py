@@ -1,45 +1,22 @@
 """The one decorator that compiles kernels: Numba, cached under a digest of all their sources."""
 
 import ast
-import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterator
-from functools import cache
-from importlib import import_module
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import filelock
 import numba
 from numba.extending import register_jitable
 
+from arch.threads import Share, share_out
 from workloads.user_folder import user_folder
 
+P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
-WAIT = "OMP_WAIT_POLICY"
 ROOT = Path(__file__).parent.parent
-
-
-def _wait_asleep() -> None:
-    """Let kernels' threads sleep where they wait for each other, unless the user said otherwise.
-
-    By default they spin.  Where another process wants one of the cores, the thread that does the
-    work then waits for a time slice at the end of every kernel: SparTen on MobileNetV2 took 173 s
-    instead of 3 s beside one busy core.  GNU OpenMP reads the variable when it is loaded, which
-    is here; other users of OpenMP in this process are left alone.
-    """
-    if WAIT in os.environ:
-        return
-    os.environ[WAIT] = "passive"
-    try:
-        with contextlib.suppress(ImportError):  # a build of Numba with another threading layer
-            import_module("numba.np.ufunc.omppool")
-    finally:
-        del os.environ[WAIT]
-
-
-_wait_asleep()
 
 
 def sources(path: Path) -> Iterator[Path]:
@@ -104,25 +81,36 @@ def _lock() -> filelock.FileLock:
     return filelock.FileLock(cache_folder() / "lock")
 
 
-def kernel(*, parallel: bool = False) -> Callable[[F], F]:
+def kernel(function: F) -> F:
     """Compile a function of plain arrays; no fastmath, no Python objects.
 
     The cache folder is set just while decorating, so that other users of Numba in the same
     process keep theirs.
     """
+    settings: Any = numba.config  # a module that fills itself at run time
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename)))
+    try:
+        compiled: Any = numba.njit(cache=True, nogil=True, fastmath=False)(function)
+        compiled._cache = _SharedCache(compiled._cache)
+        return cast(F, compiled)
+    finally:
+        settings.CACHE_DIR = before
 
-    def decorate(function: F) -> F:
-        settings: Any = numba.config  # a module that fills itself at run time
-        before = settings.CACHE_DIR
-        settings.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename)))
-        try:
-            compiled: Any = numba.njit(cache=True, parallel=parallel, fastmath=False)(function)
-            compiled._cache = _SharedCache(compiled._cache)
-            return cast(F, compiled)
-        finally:
-            settings.CACHE_DIR = before
 
-    return decorate
+def parallel_kernel(function: Callable[Concatenate[Share, P], None]) -> Callable[P, None]:
+    """Compile a function whose first argument is a share of its turns; callers leave it out.
+
+    It runs once in every thread, over the turns that ``turns(share, count)`` gives there, each of
+    which writes what no other does.
+    """
+    compiled = kernel(function)
+
+    @wraps(function)
+    def shared(*arguments: P.args, **named: P.kwargs) -> None:
+        share_out(compiled, *arguments, **named)
+
+    return shared
 
 
 def helper(function: F) -> F:
@@ -134,3 +122,16 @@ def helper(function: F) -> F:
     """
     found: F = register_jitable(no_cfunc_wrapper=True)(function)
     return found
+
+
+@helper
+def turns(share: Share, count: int) -> range:
+    """A thread's part of 0..count, of about the same length for each.
+
+    Examples
+    --------
+    >>> [list(turns((number, 3), 7)) for number in range(3)]
+    [[0, 1], [2, 3], [4, 5, 6]]
+    """
+    number, threads = share
+    return range(count * number // threads, count * (number + 1) // threads)

@@ -112,7 +112,7 @@ class Timeline:
     stall_cycles: int
 
 
-@kernel()
+@kernel
 def serve(
     loads: np.ndarray,
     stores: np.ndarray,

@@ -1,16 +1,16 @@
 """Counts of non-zeros, from which masks, compressed sizes and operand pairs follow."""
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 
 PIXELS = 1024  # counted at once, so that the counts stay in cache
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def count_channels(
-    values: np.ndarray, first: np.ndarray, channel: np.ndarray, counts: np.ndarray
+    share: Share, values: np.ndarray, first: np.ndarray, channel: np.ndarray, counts: np.ndarray
 ) -> None:
     """Non-zeros of sets of channels at every pixel.
 
@@ -20,7 +20,7 @@ def count_channels(
     """
     sets, images, pixels = counts.shape
     chunks = (pixels + PIXELS - 1) // PIXELS
-    for task in prange(sets * images * chunks):
+    for task in turns(share, sets * images * chunks):
         which, rest = task // (images * chunks), task % (images * chunks)
         image, low = rest // chunks, rest % chunks * PIXELS
         size = min(PIXELS, pixels - low)
@@ -33,15 +33,17 @@ def count_channels(
             counts[which, image, low + at] = found[at]
 
 
-@kernel(parallel=True)
-def count_weighted(values: np.ndarray, weight: np.ndarray, counts: np.ndarray) -> None:
+@parallel_kernel
+def count_weighted(
+    share: Share, values: np.ndarray, weight: np.ndarray, counts: np.ndarray
+) -> None:
     """For each image and channel, the sum of ``weight`` over non-zero pixels.
 
     values : integers (images, channels, pixels); weight : int64 (pixels,)
     counts : int64 out (images, channels)
     """
     images, channels, pixels = values.shape
-    for task in prange(images * channels):
+    for task in turns(share, images * channels):
         image, c = task // channels, task % channels
         row, total = values[image, c], np.int64(0)
         for at in range(pixels):

@@ -1,16 +1,17 @@
 """Kernels for :mod:`arch.pairs`: the non-zeros that each tap of a convolution reads."""
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 
 POSITIONS = 4096  # counted at once, so that neighbours in memory are read together
 CHANNELS = 64  # the same for channels, whose coefficients stand together
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def count_taps(
+    share: Share,
     flags: np.ndarray,
     stride: int,
     dilation: int,
@@ -30,7 +31,7 @@ def count_taps(
     """
     images, channels, height, width = flags.shape
     R, S = counts.shape[1], counts.shape[2]
-    for c in prange(channels):
+    for c in turns(share, channels):
         sums = np.zeros(S, np.int64)
         for image in range(images):
             for y in range(height):
@@ -49,8 +50,8 @@ def count_taps(
                             counts[c, r, s] += sums[s]
 
 
-@kernel(parallel=True)
-def count_filters(weights: np.ndarray, counts: np.ndarray) -> None:
+@parallel_kernel
+def count_filters(share: Share, weights: np.ndarray, counts: np.ndarray) -> None:
     """For each tap of each input channel, how many filters of its group have a non-zero weight.
 
     weights : integers (groups, filters of a group, positions); counts : int64 out (groups,
@@ -58,7 +59,7 @@ def count_filters(weights: np.ndarray, counts: np.ndarray) -> None:
     """
     groups, filters, positions = weights.shape
     chunks = (positions + POSITIONS - 1) // POSITIONS
-    for task in prange(groups * chunks):
+    for task in turns(share, groups * chunks):
         group, low = task // chunks, task % chunks * POSITIONS
         size = min(POSITIONS, positions - low)
         found = np.zeros(size, np.int32)
@@ -70,8 +71,9 @@ def count_filters(weights: np.ndarray, counts: np.ndarray) -> None:
             counts[group, low + at] = found[at]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def count_sums(
+    share: Share,
     coefficients: np.ndarray,
     positive: np.ndarray,
     negative: np.ndarray,
@@ -88,7 +90,7 @@ def count_sums(
     groups, filters, size, bases = coefficients.shape
     taps = basis.shape[1]
     chunks = (size + CHANNELS - 1) // CHANNELS
-    for task in prange(groups * chunks):
+    for task in turns(share, groups * chunks):
         group, low = task // chunks, task % chunks * CHANNELS
         weight = np.zeros(taps, np.int32)
         alone = np.zeros((CHANNELS, bases), np.int32)  # sums of one kernel: zero where that is

@@ -5,15 +5,15 @@ takes placeholders, zeros that are stored like values; zeros behind the last non
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 
 
-@kernel(parallel=True)
-def count_entries(values: np.ndarray, longest: int, entries: np.ndarray) -> None:
+@parallel_kernel
+def count_entries(share: Share, values: np.ndarray, longest: int, entries: np.ndarray) -> None:
     """Count the entries of each row of integers (rows, length), into int64 (rows,)."""
-    for row in prange(values.shape[0]):
+    for row in turns(share, values.shape[0]):
         total, run = 0, 0
         for at in range(values.shape[1]):
             if values[row, at] == 0:

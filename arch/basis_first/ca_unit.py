@@ -12,9 +12,9 @@ leaving words empty.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 
-from arch.jit import helper, kernel
+from arch.jit import helper, parallel_kernel, turns
+from arch.threads import Share
 from arch.wide import (
     WORDS,
     add_both,
@@ -70,8 +70,9 @@ def sorted_jobs(lengths: np.ndarray) -> Jobs:
     return Jobs(first, column, column % lengths.shape[1], column // lengths.shape[1])
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def _positions(
+    share: Share,
     coefficients: np.ndarray,
     low: int,
     high: int,
@@ -83,7 +84,7 @@ def _positions(
 ) -> None:
     """Input channels of the non-zero coefficients of every job, in order."""
     bases = coefficients.shape[2]
-    for job in prange(k.shape[0]):
+    for job in turns(share, k.shape[0]):
         signs, base = coefficients[k[job]].reshape(-1), k[job] // per_group * coefficients.shape[1]
         # Always written and then kept or not: a branch would be mispredicted at every non-zero.
         found = np.empty(high - low + 1, np.int32)
@@ -247,8 +248,9 @@ def _spread(planes: np.ndarray, w: int, cycles: np.ndarray) -> None:
             cycles[bit] += np.int64((word >> np.uint64(bit)) & ONE) << plane
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def window_cycles(
+    share: Share,
     masks: np.ndarray,
     first: np.ndarray,
     channel: np.ndarray,
@@ -276,7 +278,7 @@ def window_cycles(
     bits = 1
     while most >> bits:
         bits += 1
-    for task in prange(TASKS):
+    for task in turns(share, TASKS):
         lane = np.empty((most * lanes, WORDS), np.uint64)
         filled = np.empty((most + 1, WORDS), np.uint64)
         heads = np.empty((most + 1, WORDS), np.uint64)
@@ -303,9 +305,14 @@ def window_cycles(
                         code[pixel + bit, at] += max(cycles[bit], 1) << 1
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def ideal_cycles(
-    words: np.ndarray, wanted: np.ndarray, column: np.ndarray, lanes: int, code: np.ndarray
+    share: Share,
+    words: np.ndarray,
+    wanted: np.ndarray,
+    column: np.ndarray,
+    lanes: int,
+    code: np.ndarray,
 ) -> None:
     """Add 2 * max(1, ceil(pairs / lanes)) of every job at every pixel to ``code``.
 
@@ -319,7 +326,7 @@ def ideal_cycles(
     twice = np.empty(words.shape[0] * PIXELS + 1, code.dtype)  # by pairs: no division per pixel
     for count in range(twice.size):
         twice[count] = max((count + lanes - 1) // lanes, 1) << 1
-    for unit in prange(units):
+    for unit in turns(share, units):
         begin, low = unit // chunks * NEIGHBOURS, unit % chunks * PIXELS
         size = min(PIXELS, pixels - low)
         pairs = np.empty(PIXELS, np.uint64)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 from workloads.layer import ConvLayer
 
 
@@ -64,9 +64,14 @@ def geometry(layer: ConvLayer) -> np.ndarray:
     return np.array([layer.H, layer.W, layer.stride, top, left, layer.dilation], np.int64)
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def accumulate_basis(
-    values: np.ndarray, basis: np.ndarray, shape: np.ndarray, first: int, psums: np.ndarray
+    share: Share,
+    values: np.ndarray,
+    basis: np.ndarray,
+    shape: np.ndarray,
+    first: int,
+    psums: np.ndarray,
 ) -> None:
     """Add the V of some output channels of one image, convolved with the basis, to their psums.
 
@@ -77,7 +82,7 @@ def accumulate_basis(
     height, width, stride, top, left, dilation = shape
     bases, r_size, s_size = basis.shape
     columns, count = psums.shape[1], values.shape[2]
-    for output in prange(psums.shape[0] * columns):
+    for output in turns(share, psums.shape[0] * columns):
         p, q = output // columns, output % columns
         total = psums[p, q, first : first + count]
         for r in range(r_size):
@@ -95,9 +100,14 @@ def accumulate_basis(
                             total[k] += np.int32(row[k]) * weight
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def accumulate_dense(
-    pixels: np.ndarray, weights: np.ndarray, shape: np.ndarray, groups: int, psums: np.ndarray
+    share: Share,
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    shape: np.ndarray,
+    groups: int,
+    psums: np.ndarray,
 ) -> None:
     """Psums of one image in bypass, several input channels per output channel.
 
@@ -107,7 +117,7 @@ def accumulate_dense(
     height, width, stride, top, left, dilation = shape
     channels, r_size, s_size, K = weights.shape
     columns, per_group = psums.shape[1], K // groups
-    for output in prange(psums.shape[0] * columns):
+    for output in turns(share, psums.shape[0] * columns):
         p, q = output // columns, output % columns
         for r in range(r_size):
             y = p * stride - top + r * dilation
@@ -127,9 +137,9 @@ def accumulate_dense(
                                 total[k] += value * row[k]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def accumulate_depthwise(
-    pixels: np.ndarray, weights: np.ndarray, shape: np.ndarray, psums: np.ndarray
+    share: Share, pixels: np.ndarray, weights: np.ndarray, shape: np.ndarray, psums: np.ndarray
 ) -> None:
     """Psums of one image in bypass, one input channel per output channel.
 
@@ -139,7 +149,7 @@ def accumulate_depthwise(
     K, r_size, s_size = weights.shape
     per_channel = K // pixels.shape[0]
     rows, columns = psums.shape[1:]
-    for k in prange(K):
+    for k in turns(share, K):
         plane = pixels[k // per_channel]
         for s in range(s_size):
             # the outputs q whose column x = q * stride + shift exists
@@ -156,9 +166,9 @@ def accumulate_depthwise(
                             total[q] += np.int32(row[q * stride + shift]) * weight
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def reached(
-    active: np.ndarray, shape: np.ndarray, taps: tuple[int, int], counts: np.ndarray
+    share: Share, active: np.ndarray, shape: np.ndarray, taps: tuple[int, int], counts: np.ndarray
 ) -> None:
     """Psums of one image that at least one non-zero V reaches, per output pixel.
 
@@ -167,7 +177,7 @@ def reached(
     """
     height, width, stride, top, left, dilation = shape
     columns, streams = counts.shape[1], active.shape[1]
-    for output in prange(counts.shape[0] * columns):
+    for output in turns(share, counts.shape[0] * columns):
         p, q = output // columns, output % columns
         found = np.zeros(streams, np.uint8)
         for r in range(taps[0]):

@@ -4,9 +4,9 @@ Rules: specification/basis_first_time.md, BF-27 to BF-29.
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import helper, kernel
+from arch.jit import helper, parallel_kernel, turns
+from arch.threads import Share
 
 # Columns of the table of (k-tile, pass): the channel tile; where its slots begin in a pixel's row
 # of ``code``, and how far the next slice is; slices, blocks and slots; the vector that is
@@ -153,8 +153,9 @@ def _total(
         result[PSUM_WRITES] += many * sums[written, block]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def step_times(
+    share: Share,
     part: np.ndarray,
     bases: np.ndarray,
     rows_first: np.ndarray,
@@ -191,7 +192,7 @@ def step_times(
     taps_count : 1 where t_MAC is the taps, 0 for pointwise; own_psum : each slice has its own psum
     out : int64 (steps, FIELDS)
     """
-    for step in prange(part.shape[0]):
+    for step in turns(share, part.shape[0]):
         about = parts[part[step]]
         blocks, sizes = about[BLOCKS], vector[about[VECTOR]]
         row = slice(rows_first[step], rows_first[step + 1])
@@ -213,8 +214,9 @@ def step_times(
         _broadcast(pixels, sizes, glb_port, vector_port, out[step])
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def compute_cycles(
+    share: Share,
     part: np.ndarray,
     bases: np.ndarray,
     piece: np.ndarray,
@@ -242,7 +244,7 @@ def compute_cycles(
     transfer : int64 (vectors, pixels), cycles of each broadcast
     out : int64 (steps,), in and out; others as above
     """
-    for step in prange(part.shape[0]):
+    for step in turns(share, part.shape[0]):
         about = parts[part[step]]
         blocks, slices, depth = about[BLOCKS], about[SLICES], about[WINDOW]
         waits, works = transfer[about[VECTOR]], code[about[TILE]]
@@ -288,8 +290,9 @@ def compute_cycles(
             out[step] = max(out[step], mac_end[block])
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def count_columns(
+    share: Share,
     part: np.ndarray,
     parts: np.ndarray,
     code: np.ndarray,
@@ -307,7 +310,7 @@ def count_columns(
     zeros : of the same shape, pixels without one
     """
     passes, images, width, _ = kernels.shape
-    for task in prange(passes * images):
+    for task in turns(share, passes * images):
         at, image = task // images, task % images
         about = parts[part[at]]
         blocks, works = about[BLOCKS], code[about[TILE]]

@@ -6,12 +6,11 @@ Rules: specification/basis_first.md, BF-1 and BF-3.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
 import numpy as np
-from numba import prange
 
 from arch.blas import products
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share, thread_count
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -29,9 +28,9 @@ def sum_type(tensors: LayerTensors) -> type[np.floating]:
     return np.float32 if largest < FLOAT32_EXACT else np.float64
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def count_coefficients(
-    coefficients: np.ndarray, width: int, lengths: np.ndarray, readers: np.ndarray
+    share: Share, coefficients: np.ndarray, width: int, lengths: np.ndarray, readers: np.ndarray
 ) -> None:
     """Non-zero coefficients of every sum, and of every input channel.
 
@@ -42,7 +41,7 @@ def count_coefficients(
     K, channels, bases = coefficients.shape
     pieces, groups = readers.shape[:2]
     per_group = K // groups
-    for piece in prange(pieces):
+    for piece in turns(share, pieces):
         for k in range(piece * K // pieces, (piece + 1) * K // pieces):
             mine, signs = readers[piece, k // per_group], coefficients[k].reshape(-1)
             for tile in range(lengths.shape[0]):
@@ -62,8 +61,9 @@ def count_coefficients(
                         mine[c] += one
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def signs_to_factors(
+    share: Share,
     coefficients: np.ndarray,
     low: int,
     positive: np.ndarray,
@@ -76,7 +76,7 @@ def signs_to_factors(
     positive, negative : floats (K, M), by what +1 and -1 are multiplied
     """
     bases, K, channels = factors.shape
-    for k in prange(K):
+    for k in turns(share, K):
         for m in range(bases):
             up, down = positive[k, m], negative[k, m]
             row, signs = factors[m, k], coefficients[k].reshape(-1)
@@ -144,7 +144,7 @@ def _pieces(layer: ConvLayer, size: int) -> Iterator[list[range]]:
 
     ``size`` is the number of coefficients of one output channel; those of one list fit memory.
     """
-    per_group, threads = layer.K // layer.groups, numba.get_num_threads()
+    per_group, threads = layer.K // layer.groups, thread_count()
     step = max(1, min(-(-per_group // threads), FACTORS // size))
     for start in range(0, layer.K, per_group):
         begins = range(start, start + per_group, step)

@@ -84,7 +84,7 @@ class StepRecord:
         }
 
 
-@kernel()
+@kernel
 def _walk(
     code: np.ndarray,
     full: np.ndarray,

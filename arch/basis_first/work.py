@@ -8,7 +8,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import prange
 
 from arch.basis_first.ca_unit import ideal_cycles, positions, sorted_jobs, window_cycles
 from arch.basis_first.mac_row import (
@@ -24,7 +23,8 @@ from arch.basis_first.sums import PIECES, count_coefficients, sums
 from arch.bitmask import pack
 from arch.blas import one_thread
 from arch.errors import OperandError
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 from workloads.tensors import LayerTensors
 
 MOST_CYCLES = 1 << 15  # t_CA is kept in 15 bits
@@ -82,9 +82,14 @@ def work(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
         return _coefficients(tensors, spec)
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def _mark(
-    values: np.ndarray, first: int, known: np.ndarray, code: np.ndarray, active: np.ndarray
+    share: Share,
+    values: np.ndarray,
+    first: int,
+    known: np.ndarray,
+    code: np.ndarray,
+    active: np.ndarray,
 ) -> None:
     """Code of some output channels of one image: the known part of t_CA, and V is not zero.
 
@@ -94,7 +99,7 @@ def _mark(
     """
     pixels, bases, count = values.shape
     K = known.shape[1]
-    for pixel in prange(pixels):
+    for pixel in turns(share, pixels):
         some = active[pixel, first : first + count]
         for m in range(bases):
             begin = m * K + first

@@ -4,17 +4,18 @@ Steps of a filter are numbered in the order of the dense machine; a lane is a bi
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import helper, kernel
+from arch.jit import helper, parallel_kernel, turns
+from arch.threads import Share
 from arch.wide import ones
 
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def fill_masks(
+    share: Share,
     weights: np.ndarray,
     everything: bool,
     lanes: int,
@@ -32,7 +33,7 @@ def fill_masks(
     masks : uint64 (sets, steps, rows), zero before; each filter has a row of its own
     """
     _, channels, taps = weights.shape
-    for k in prange(weights.shape[0]):
+    for k in turns(share, weights.shape[0]):
         s, r, low = of_set[k], row[k], offset[k]
         for chunk in range(low // lanes, (low + channels - 1) // lanes + 1):
             first = max(chunk * lanes, low) - low
@@ -120,8 +121,9 @@ def _fill(
             came[_lowest(slot)] = place + 1
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def schedule_sets(
+    share: Share,
     masks: np.ndarray,
     sizes: np.ndarray,
     lanes: int,
@@ -148,7 +150,7 @@ def schedule_sets(
     """
     steps = masks.shape[1]
     full = ~ZERO >> np.uint64(64 - lanes)
-    for s in prange(masks.shape[0]):
+    for s in turns(share, masks.shape[0]):
         offers = np.empty(ahead.shape[0], np.uint64)
         kept, skipped = np.int64(0), 0
         # Filters fill their slots each by itself, but they move on together: a step is left out
@@ -173,8 +175,10 @@ def schedule_sets(
         counts[s] = kept
 
 
-@kernel(parallel=True)
-def gather(codes: np.ndarray, place: np.ndarray, window: np.ndarray, out: np.ndarray) -> None:
+@parallel_kernel
+def gather(
+    share: Share, codes: np.ndarray, place: np.ndarray, window: np.ndarray, out: np.ndarray
+) -> None:
     """Code of the activation under every place of every window.
 
     codes : unsigned, one dimension
@@ -182,7 +186,7 @@ def gather(codes: np.ndarray, place: np.ndarray, window: np.ndarray, out: np.nda
     window : int64 (windows,), how much further on the places of each window lie
     out : unsigned (places, windows)
     """
-    for at in prange(out.shape[0]):
+    for at in turns(share, out.shape[0]):
         base = place[at]
         if base < 0:
             out[at, :] = 0
@@ -216,8 +220,9 @@ def _worst(
                     worst[w] |= line[w]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def step_costs(
+    share: Share,
     codes: np.ndarray,
     counts: np.ndarray,
     times: np.ndarray,
@@ -234,7 +239,7 @@ def step_costs(
     costs : uint8 out (sets, steps, windows), steps behind the last one left as they are
     """
     windows = codes.shape[1]
-    for s in prange(counts.shape[0]):
+    for s in turns(share, counts.shape[0]):
         worst = np.empty(windows, codes.dtype)
         for kept in range(counts[s]):
             _worst(codes, used[s, kept], times[s, kept], lanes, largest, worst)
@@ -242,8 +247,9 @@ def step_costs(
                 costs[s, kept, w] = need[worst[w]]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def serial_cycles(
+    share: Share,
     costs: np.ndarray,
     counts: np.ndarray,
     taken: np.ndarray,
@@ -264,7 +270,7 @@ def serial_cycles(
         window-cycles needed, the same times slots taken
     """
     shares = cycles.shape[3]
-    for s in prange(counts.shape[0]):
+    for s in turns(share, counts.shape[0]):
         sums[s, :] = 0
         for kept in range(counts[s]):
             line, part = costs[s, kept], kept // piece
@@ -287,8 +293,9 @@ def serial_cycles(
             sums[s, 3] += own * taken[s, kept]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def multiplexed_cycles(
+    share: Share,
     costs: np.ndarray,
     counts: np.ndarray,
     taken: np.ndarray,
@@ -303,7 +310,7 @@ def multiplexed_cycles(
     One window at a time.  A step begins a cycle after the one before it, once its column is free.
     """
     shares = cycles.shape[3]
-    for s in prange(counts.shape[0]):
+    for s in turns(share, counts.shape[0]):
         sums[s, :] = 0
         free = np.zeros(columns, np.int64)
         for block in range(bounds.size - 1):

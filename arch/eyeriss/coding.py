@@ -13,9 +13,9 @@ Rule: specification/eyeriss.md, EYE-9.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 
 WORD_BYTES = 8
 
@@ -50,11 +50,11 @@ class Maps:
         return {"input": int(read_bytes(self.inputs, 0, -1, per_word).sum())}
 
 
-@kernel(parallel=True)
-def count_pairs(planes: np.ndarray, longest: int, pairs: np.ndarray) -> None:
+@parallel_kernel
+def count_pairs(share: Share, planes: np.ndarray, longest: int, pairs: np.ndarray) -> None:
     """Pairs that end before each row: integers (planes, H, W) -> int64 (planes, H + 1)."""
     height, width = planes.shape[1], planes.shape[2]
-    for plane in prange(planes.shape[0]):
+    for plane in turns(share, planes.shape[0]):
         last = -1  # the last non-zero of the plane
         for at in range(height * width - 1, -1, -1):
             if planes[plane, at // width, at % width] != 0:

@@ -224,7 +224,7 @@ def filters_held(shape: Shape, array: Array, choice: Choice) -> int:
     return blocks if most >= shape.K else min(blocks, most // size)
 
 
-@kernel()
+@kernel
 def step_counts(
     shape: Shape, array: Array, choice: Choice, sizes: np.ndarray, counts: np.ndarray
 ) -> None:

@@ -362,7 +362,7 @@ def try_known(shape: Shape, array: Array, stored: Stored, known: np.ndarray, bes
             take(array, choice, cycles, moved, words, best)
 
 
-@kernel()
+@kernel
 def search(shape: Shape, array: Array, stored: Stored, known: np.ndarray, best: Best) -> None:
     """The best mapping into ``best``, whose costs are those to be beaten; ``known`` int64 (n, 7).
 

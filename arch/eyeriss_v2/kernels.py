@@ -1,13 +1,14 @@
 """The counting loops: plain arrays in and out; a pass writes only its own tile and groups."""
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import kernel, parallel_kernel, turns
+from arch.threads import Share
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def slowest_pe(
+    share: Share,
     taps: np.ndarray,
     words: np.ndarray,
     tiles: np.ndarray,
@@ -27,9 +28,9 @@ def slowest_pe(
     groups, m_pieces, channels, R, S = words.shape
     s_pieces = (S + S0 - 1) // S0
     c_pieces = (channels + C0 - 1) // C0
-    turns = longest.shape[1]
-    for task in prange(longest.shape[0] * turns):
-        tile, turn = task // turns, task % turns
+    rounds = longest.shape[1]
+    for task in turns(share, longest.shape[0] * rounds):
+        tile, turn = task // rounds, task % rounds
         met = np.empty((channels, R, S), np.int64)
         for g in range(turn * g1, min((turn + 1) * g1, groups)):
             for e in range(min(e1, tiles[tile + 1] - tiles[tile])):
@@ -57,8 +58,9 @@ def slowest_pe(
                                     item += 1
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def iacts_sent(
+    share: Share,
     sent: np.ndarray,
     tiles: np.ndarray,
     steps: np.ndarray,
@@ -76,9 +78,9 @@ def iacts_sent(
     kernel_pieces, s_pieces, D, g1, e1 = parts
     groups, c_pieces, rows = sent.shape
     items = c_pieces * kernel_pieces
-    turns = words.shape[1]
-    for task in prange(words.shape[0] * turns):
-        tile, turn = task // turns, task % turns
+    rounds = words.shape[1]
+    for task in turns(share, words.shape[0] * rounds):
+        tile, turn = task // rounds, task % rounds
         seen = np.full(rows, -1, np.int64)
         stamp = 0
         for d in range(words.shape[2]):
@@ -103,7 +105,7 @@ def iacts_sent(
             words[tile, turn, d] = total
 
 
-@kernel()
+@kernel
 def weigh_passes(words: np.ndarray, parts: np.ndarray, most: np.ndarray, total: np.ndarray) -> None:
     """Words of weights of each pass: in its fullest PE and in all different ones together.
 
@@ -119,7 +121,7 @@ def weigh_passes(words: np.ndarray, parts: np.ndarray, most: np.ndarray, total: 
                 total[at] += words[g, m, item]
 
 
-@kernel()
+@kernel
 def pe_slots(met: np.ndarray, words: np.ndarray, parts: np.ndarray, slots: np.ndarray) -> None:
     """Slots of every PE in every part of the outputs.
 
@@ -144,7 +146,7 @@ def pe_slots(met: np.ndarray, words: np.ndarray, parts: np.ndarray, slots: np.nd
                             item += 1
 
 
-@kernel()
+@kernel
 def met_by_pes(taps: np.ndarray, tiles: np.ndarray, steps: np.ndarray, met: np.ndarray) -> None:
     """Iacts that each tap meets in the output rows of one PE.
 
@@ -166,7 +168,7 @@ def met_by_pes(taps: np.ndarray, tiles: np.ndarray, steps: np.ndarray, met: np.n
                             met[tile, c, r, s, f * e1 + e] += found
 
 
-@kernel()
+@kernel
 def slowest_of(
     met: np.ndarray, words: np.ndarray, parts: np.ndarray, most: int, longest: np.ndarray
 ) -> bool:
@@ -204,7 +206,7 @@ def slowest_of(
     return True
 
 
-@kernel()
+@kernel
 def stored_under(bits: np.ndarray, tiles: np.ndarray, steps: np.ndarray, found: np.ndarray) -> None:
     """Bits of all input rows under each tile, each row once.
 

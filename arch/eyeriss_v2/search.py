@@ -262,7 +262,7 @@ def least(limits: Limits, slots: int, words: int, passes: int, moved: int) -> in
     return max(busy + limits.stages * passes, link)
 
 
-@kernel()
+@kernel
 def search(
     sizes: Sizes,
     limits: Limits,
@@ -324,7 +324,7 @@ def search(
                     try_tiles(sizes, limits, turns, under, shares, row, pool)
 
 
-@kernel()
+@kernel
 def sharpen(rows: np.ndarray, slots: np.ndarray, exposed: int) -> None:
     """Raise the bounds of ways that agree in what lies in a PE and in f1.
 

@@ -14,9 +14,9 @@ Rules: specification/scnn.md, SCN-1 and SCN-2.
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import helper, kernel
+from arch.jit import helper, parallel_kernel, turns
+from arch.threads import Share
 
 BANKS = 32
 MOST_PRODUCTS = 127  # of a block: a bank's count is kept in a byte
@@ -178,8 +178,9 @@ def _slots(
     return count
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def block_cycles(
+    share: Share,
     pixels: np.ndarray,
     pixel_first: np.ndarray,
     weights: np.ndarray,
@@ -203,7 +204,7 @@ def block_cycles(
     channels, groups, _ = cycles.shape
     phases = weight_first.shape[2] - 1
     kinds = banks.shape[0]
-    for c in prange(channels):
+    for c in turns(share, channels):
         cycles[c] = 0
         slots = np.empty(pixels.shape[1], np.int64)
         met = np.empty(kinds, np.int64)

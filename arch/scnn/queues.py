@@ -6,13 +6,14 @@ input channel go kernel row by kernel row, column by column, filter by filter (a
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import kernel
+from arch.jit import parallel_kernel, turns
+from arch.threads import Share
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def queue_activations(
+    share: Share,
     values: np.ndarray,
     keep_zeros: bool,
     row_first: np.ndarray,
@@ -36,7 +37,7 @@ def queue_activations(
     first : int32 out (C, tiles x phases + 1), where each tile's phases begin in ``entries``
     """
     rows, columns = row_first.size - 1, column_first.size - 1
-    for c in prange(values.shape[0]):
+    for c in turns(share, values.shape[0]):
         at, queue = 0, 0
         for tile_row in range(rows):
             for tile_column in range(columns):
@@ -55,8 +56,9 @@ def queue_activations(
         first[c, queue] = at
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def queue_weights(
+    share: Share,
     values: np.ndarray,
     keep_zeros: bool,
     group_first: np.ndarray,
@@ -77,7 +79,7 @@ def queue_weights(
     """
     depth, R, S, _ = values.shape
     channels = first.shape[1]
-    for task in prange(first.shape[0] * channels):
+    for task in turns(share, first.shape[0] * channels):
         g, c = task // channels, task % channels
         own = c // depth * filters_per_layer_group
         low = max(group_first[g], own)
@@ -100,8 +102,9 @@ def queue_weights(
                 first[g, c, phase + 1] = count
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def store_tiles(
+    share: Share,
     values: np.ndarray,
     keep_zeros: bool,
     row_first: np.ndarray,
@@ -116,7 +119,7 @@ def store_tiles(
     entries : int64 out (C, tiles)
     """
     rows, columns = row_first.size - 1, column_first.size - 1
-    for c in prange(values.shape[0]):
+    for c in turns(share, values.shape[0]):
         for tile in range(rows * columns):
             total, run = 0, 0
             for y in range(row_first[tile // columns], row_first[tile // columns + 1]):
@@ -131,8 +134,9 @@ def store_tiles(
             entries[c, tile] = total
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def store_weights(
+    share: Share,
     values: np.ndarray,
     keep_zeros: bool,
     group_first: np.ndarray,
@@ -147,7 +151,7 @@ def store_weights(
     """
     depth, R, S, _ = values.shape
     channels = entries.shape[1]
-    for task in prange(entries.shape[0] * channels):
+    for task in turns(share, entries.shape[0] * channels):
         g, c = task // channels, task % channels
         own = c // depth * filters_per_layer_group
         low = max(group_first[g], own)

@@ -4,9 +4,9 @@ Filters stand innermost, so that one word of a window meets a row of them in vec
 """
 
 import numpy as np
-from numba import prange
 
-from arch.jit import helper, kernel
+from arch.jit import helper, kernel, parallel_kernel, turns
+from arch.threads import Share
 from arch.wide import ones
 
 BLOCK = 64  # output positions of one parallel task
@@ -34,8 +34,9 @@ def match(
         found[count - 1 - rank] += found[rank]
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def join_free(
+    share: Share,
     windows: np.ndarray,
     filters: np.ndarray,
     groups: np.ndarray,
@@ -60,7 +61,7 @@ def join_free(
     """
     count, images, blocks, chunks, _ = totals.shape
     each = windows.shape[0] // images
-    for job in prange(count * images * blocks):
+    for job in turns(share, count * images * blocks):
         group, rest = job // (images * blocks), job % (images * blocks)
         image, block = rest // blocks, rest % blocks
         first, units = groups[group, 0], used[group]
@@ -96,8 +97,9 @@ def join_free(
                 times[group, span, position] = longest
 
 
-@kernel(parallel=True)
+@parallel_kernel
 def join_locked(
+    share: Share,
     windows: np.ndarray,
     filters: np.ndarray,
     groups: np.ndarray,
@@ -118,7 +120,7 @@ def join_locked(
     """
     count, chunks, rows = times.shape
     width = windows.shape[0] // rows
-    for job in prange(count * rows):
+    for job in turns(share, count * rows):
         group, row = job // rows, job % rows
         first, units = groups[group, 0], used[group]
         found = np.zeros(groups[group, 1] - first, np.int64)
@@ -143,7 +145,7 @@ def join_locked(
             times[group, chunk, row] = cycles
 
 
-@kernel()
+@kernel
 def deal(
     times: np.ndarray,
     blocks: np.ndarray,
@@ -176,10 +178,10 @@ def deal(
                 lengths[run, block, part] = busy.max()
 
 
-@kernel(parallel=True)
-def count_chunks(vectors: np.ndarray, counts: np.ndarray) -> None:
+@parallel_kernel
+def count_chunks(share: Share, vectors: np.ndarray, counts: np.ndarray) -> None:
     """Non-zeros of each chunk: uint64 (vectors, chunks, words) -> int64 out (vectors, chunks)."""
-    for vector in prange(vectors.shape[0]):
+    for vector in turns(share, vectors.shape[0]):
         for chunk in range(vectors.shape[1]):
             total = np.int64(0)
             for word in range(vectors.shape[2]):

@@ -3,17 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import numba
 
 from arch.errors import SpecError
-
-
-def most_threads() -> int:
-    """How many threads kernels can use in this process."""
-    settings: Any = numba.config  # a module that fills itself at run time
-    return int(settings.NUMBA_NUM_THREADS)
+from arch.threads import most_threads, thread_count, using_threads
 
 
 @contextmanager
@@ -25,15 +17,11 @@ def threads(count: int | None) -> Iterator[None]:
     SpecError
         If there are not so many.
     """
-    before, most = numba.get_num_threads(), most_threads()
-    wanted = before if count is None else count
+    wanted, most = thread_count() if count is None else count, most_threads()
     if not 1 <= wanted <= most:
         raise SpecError(f"--threads: {wanted}, wanted 1..{most}")
-    numba.set_num_threads(wanted)
-    try:
+    with using_threads(wanted):
         yield
-    finally:
-        numba.set_num_threads(before)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
 import torch
 
+from arch.threads import using_threads
 from escalate.cli.main import main
 from tests.fuzz import cases, stock
 
@@ -104,8 +104,7 @@ def _child(numbers, stocked, spoiled, pipe):
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
     torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    with os.fdopen(pipe, "w") as lines:
+    with using_threads(1), os.fdopen(pipe, "w") as lines:
         for case in numbers:
             found = once(case, stocked, spoiled=spoiled)
             lines.write(json.dumps([found.case, found.verdict, found.told]) + "\n")

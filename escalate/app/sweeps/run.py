@@ -10,10 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import TYPE_CHECKING
 
+from arch.threads import most_threads
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.points import Batch
 from escalate.app.sweeps.work import Done, run_batch
-from escalate.app.threads import most_threads
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +11,7 @@ from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
 from arch.machine import Neighbours
+from arch.threads import using_threads
 from reports.table import reread_notes
 from tests.strategies import cases
 from workloads.errors import WorkloadError
@@ -156,12 +156,8 @@ def test_properties(drawn) -> None:
     assert writes - outputs <= reads <= writes
     needed = np.count_nonzero(case.coefficients) if case.coefficients is not None else 0
     assert counters.traffic["dram", "coefficient", "read"] * 8 >= needed
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
+    with using_threads(1):
         alone = simulate(case, spec, Neighbours(planes))
-    finally:
-        numba.set_num_threads(threads)
     assert alone.result.counters == counters
     fewer = case.activations.copy()
     fewer[..., 0, 0] = 0

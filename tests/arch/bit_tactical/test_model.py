@@ -1,6 +1,5 @@
 """The schedule's promises, conservation, closed forms, refusals and presets of Bit-Tactical."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from arch.errors import OperandError, SpecError
 from arch.spec import MachineSpec, override
 from arch.systolic.spec import PRESETS as SYSTOLIC
 from arch.systolic.spec import SystolicSpec
+from arch.threads import using_threads
 from tests.arch.bit_tactical.cases import specs, tensors, values
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
@@ -191,17 +191,15 @@ def test_fewer_bits_never_take_longer(given_tensors, spec, mask):
     assert bytes_read[1] <= bytes_read[0]
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
 @pytest.mark.parametrize("back_end", ["precision", "bits"])
 def test_threads_change_nothing(back_end):
     given_tensors = random_tensors(CONV, images=2)
     spec = BitTacticalSpec(back_end=back_end, filters=4)
     found = []
-    for threads in (1, 2):
-        numba.set_num_threads(threads)
-        found.append(MACHINE.run(given_tensors, spec).result.counters)
-    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
-    assert found[0] == found[1]
+    for threads in (1, 2, 3):
+        with using_threads(threads):
+            found.append(MACHINE.run(given_tensors, spec).result.counters)
+    assert found[0] == found[1] == found[2]
 
 
 def test_small_memories_move_more_and_compute_the_same():

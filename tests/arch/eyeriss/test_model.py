@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from arch.eyeriss.mapping import mapping
 from arch.eyeriss.model import MACHINE
 from arch.eyeriss.spec import PRESETS, EyerissSpec
 from arch.spec import MachineSpec, override
+from arch.threads import using_threads
 from tests.arch.eyeriss.cases import specs, tensors
 from tests.reference.eyeriss import Slow
 from workloads.layer import ConvLayer
@@ -102,12 +102,10 @@ def test_threads_change_nothing():
     pixels = rng.integers(0, 3, (2, CONV.C, CONV.H, CONV.W)).astype(np.uint8)
     weights = rng.integers(-9, 9, CONV.weight_shape).astype(np.int8)
     given_tensors = LayerTensors(CONV, pixels, weights, producers=("before",))
-    most = numba.config.NUMBA_NUM_THREADS
     found = []
-    for count in {1, most}:
-        numba.set_num_threads(count)
-        found.append(MACHINE.run(given_tensors, PRESETS["tiny"]).result)
-    numba.set_num_threads(most)
+    for count in (1, 2, 3):
+        with using_threads(count):
+            found.append(MACHINE.run(given_tensors, PRESETS["tiny"]).result)
     assert all(each == found[0] for each in found)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
@@ -17,6 +16,7 @@ from arch.eyeriss_v2.spec import PRESETS, EyerissV2Spec
 from arch.eyeriss_v2.stored import most_input_bits
 from arch.spec import override
 from arch.systolic.spec import PRESETS as SYSTOLIC
+from arch.threads import using_threads
 from tests.arch.eyeriss_v2.cases import laid_out, planned, specs, tensors
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
@@ -144,14 +144,11 @@ def test_the_mapper_keeps_to_every_memory(given_tensors, spec):
 
 @pytest.mark.parametrize("layer", [CONV, DEPTHWISE])
 def test_threads_do_not_change_an_integer(layer):
-    given_tensors, before = random_tensors(layer), numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    given_tensors = random_tensors(layer)
+    with using_threads(1):
         one = MACHINE.run(given_tensors, PRESETS["tiny"]).result
-        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+    with using_threads(2):
         two = MACHINE.run(given_tensors, PRESETS["tiny"]).result
-    finally:
-        numba.set_num_threads(before)
     assert one.counters == two.counters
     assert one.extras == two.extras
 

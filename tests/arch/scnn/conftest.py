@@ -1,12 +1,11 @@
 """Small layers finish sooner on one thread; what more threads change is tested by itself."""
 
-import numba
 import pytest
+
+from arch.threads import using_threads
 
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
+    with using_threads(1):
+        yield

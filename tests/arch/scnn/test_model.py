@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from arch.scnn.plan import named_grid
 from arch.scnn.spec import PRESETS
 from arch.spec import MachineSpec, override
 from arch.systolic.spec import PRESETS as SYSTOLIC
+from arch.threads import using_threads
 from tests.arch.scnn.cases import sparse, specs, tensors
 from workloads.convolve import convolve
 from workloads.layer import ConvLayer
@@ -145,15 +145,12 @@ def test_every_field_that_changes_the_work_makes_new_work():
 
 
 def test_threads_change_no_integer():
-    given_tensors, before = sparse(CONV, 1, (0.5, 0.4), 3), numba.get_num_threads()
-    try:
-        counters = []
-        for count in {1, min(2, numba.config.NUMBA_NUM_THREADS)}:
-            numba.set_num_threads(count)
+    given_tensors = sparse(CONV, 1, (0.5, 0.4), 3)
+    counters = []
+    for count in (1, 2, 3):
+        with using_threads(count):
             counters.append(MACHINE.run(given_tensors, ISO).result.counters)
-    finally:
-        numba.set_num_threads(before)
-    assert counters[0] == counters[-1]
+    assert counters[0] == counters[1] == counters[2]
 
 
 def test_an_output_stays_where_it_fits_and_the_next_layer_takes_it():

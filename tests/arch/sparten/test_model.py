@@ -2,7 +2,6 @@
 
 import itertools
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ from arch.sparten.spec import PRESETS, SpartenSpec
 from arch.spec import MachineSpec, override
 from arch.systolic.spec import PRESETS as SYSTOLIC
 from arch.systolic.spec import SystolicSpec
+from arch.threads import using_threads
 from tests.arch.sparten.cases import cases, sparse
 from tests.reference.masks import mask
 from workloads import hash_masks
@@ -202,18 +202,13 @@ def test_outputs_permuted_by_filter_keep_pairs_and_bytes():
 
 
 def test_threads_change_no_integer():
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("one thread is all there is")
-    tensors, before = made(CONV, images=2), numba.get_num_threads()
-    try:
-        for sync in ("asynchronous", "broadcast", "chunk"):
-            spec, found = SMALL.model_copy(update={"sync": sync}), []
-            for threads in (1, 2):
-                numba.set_num_threads(threads)
+    tensors = made(CONV, images=2)
+    for sync in ("asynchronous", "broadcast", "chunk"):
+        spec, found = SMALL.model_copy(update={"sync": sync}), []
+        for threads in (1, 2, 3):
+            with using_threads(threads):
                 found.append(ran(tensors, spec).counters)
-            assert found[0] == found[1]
-    finally:
-        numba.set_num_threads(before)
+        assert found[0] == found[1] == found[2]
 
 
 def test_psums_and_digest_are_shared():
