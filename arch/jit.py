@@ -25,13 +25,19 @@ def sources(path: Path) -> Iterator[Path]:
     while left:
         source = left.pop()
         yield source
-        tree = ast.parse(source.read_bytes())
-        names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        for name in names:
-            module = ROOT.joinpath(*(name or "").split(".")).with_suffix(".py")
-            if module not in found and module.is_file():
+        for module in _imported(source):
+            if module not in found:
                 found.add(module)
                 left.append(module)
+
+
+@cache
+def _imported(source: Path) -> tuple[Path, ...]:
+    """The files of the modules of ours that a file imports from."""
+    tree = ast.parse(source.read_bytes())
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    files = [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in sorted(names)]
+    return tuple(file for file in files if file.is_file())
 
 
 @cache

@@ -276,17 +276,17 @@ def serial_cycles(
             line, part = costs[s, kept], kept // piece
             ends, own = np.int64(0), np.int64(0)
             for block in range(bounds.size - 1):
-                share = 0
+                pallets = 0
                 for low in range(bounds[block], bounds[block + 1], columns):
                     high = min(low + columns, bounds[block + 1])
                     slowest, total = np.int64(0), np.int64(0)
                     for w in range(low, high):
                         total += line[w]
                         slowest = max(slowest, np.int64(line[w]))
-                    cycles[s, block, part, share] += slowest
+                    cycles[s, block, part, pallets] += slowest
                     own += total
                     ends += slowest * (high - low)
-                    share = share + 1 if share + 1 < shares else 0
+                    pallets = pallets + 1 if pallets + 1 < shares else 0
             sums[s, 0] += ends
             sums[s, 1] += ends * taken[s, kept]
             sums[s, 2] += own
@@ -315,7 +315,7 @@ def multiplexed_cycles(
         free = np.zeros(columns, np.int64)
         for block in range(bounds.size - 1):
             for w in range(bounds[block], bounds[block + 1]):
-                share = (w - bounds[block]) % shares
+                pallets = (w - bounds[block]) % shares
                 start, end = np.int64(0), np.int64(0)
                 for kept in range(counts[s]):
                     if kept % piece == 0:
@@ -328,5 +328,5 @@ def multiplexed_cycles(
                     sums[s, 0] += cost
                     sums[s, 1] += cost * taken[s, kept]
                     if kept % piece == piece - 1 or kept == counts[s] - 1:
-                        cycles[s, block, kept // piece, share] += end
+                        cycles[s, block, kept // piece, pallets] += end
         sums[s, 2], sums[s, 3] = sums[s, 0], sums[s, 1]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_softmax
 
 from escalate.app.images import Images
 from escalate.train.images import ImageSettings
@@ -96,6 +95,8 @@ def divergence(logits: np.ndarray, original: np.ndarray) -> float:
     >>> round(divergence(np.zeros((1, 2)), np.log([[0.75, 0.25]])), 4)
     0.1308
     """
+    from scipy.special import log_softmax  # takes long to import, and simulations need it not
+
     ours, wanted = (log_softmax(each.astype(np.float64), axis=1) for each in (logits, original))
     return max(0.0, float((np.exp(wanted) * (wanted - ours)).sum(axis=1).mean()))
 

@@ -172,7 +172,7 @@ def refit(
     filters = layer.filter_scales.astype(np.float64)
     unscaled = replace(layer, filter_scales=np.ones(K, np.float32)).mixing()
     used = np.abs(layer.signs).sum(axis=(0, 1)) > 0
-    kernels = layer.basis.reshape(M, -1).astype(np.float64)
+    kernels = np.where(used[:, None], layer.basis.reshape(M, -1).astype(np.float64), 0.0)
     # Sums over c once: what a sweep needs is of size K x M x M and K x M x R*S only.
     gram = np.einsum("kcm,kc,kcn->kmn", unscaled, h, unscaled, optimize=True)
     cross = np.einsum("kcm,kc,kcr->kmr", unscaled, h, rows, optimize=True)
@@ -180,21 +180,19 @@ def refit(
         left = np.tensordot(filters**2, gram, 1)[np.ix_(used, used)]
         right = np.tensordot(filters, cross, 1)[used]
         kernels[used] = np.linalg.lstsq(left, right, rcond=None)[0]
-        active = np.where(used[:, None], kernels, 0.0)
-        above = np.einsum("kmr,mr->k", cross, active)
-        below = np.einsum("kmn,mn->k", gram, active @ active.T)
+        above = np.einsum("kmr,mr->k", cross, kernels)
+        below = np.einsum("kmn,mn->k", gram, kernels @ kernels.T)
         if shared:
             gain, weight = float(filters @ above), float(filters**2 @ below)
             filters = filters * (gain / weight if weight > 0 else 0.0)
         else:
             filters = divide(above, below)
-    norms = np.where(used, np.linalg.norm(kernels, axis=1), 0.0)
+    norms = np.linalg.norm(kernels, axis=1)
     unit, unused = divide(kernels, norms[:, None]), layer.basis.reshape(M, -1)
+    basis = np.where(norms[:, None] > 0, unit, unused)
     return replace(
         layer,
         filter_scales=filters.astype(np.float32),
         basis_scales=norms.astype(np.float32),
-        basis=np.where(norms[:, None] > 0, unit, unused)
-        .reshape(layer.basis.shape)
-        .astype(np.float32),
+        basis=basis.reshape(layer.basis.shape).astype(np.float32),
     )

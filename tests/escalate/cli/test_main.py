@@ -214,3 +214,22 @@ def test_help_answers_in_half_a_second():
     python(code)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+RENDERER = """
+import sys
+from escalate.cli.help_text import import_renderer
+import_renderer()
+print([name for name in ("markdown_it", "pygments", "rich.markdown") if name in sys.modules])
+from typer import rich_utils
+made = rich_utils.Markdown("*one*")
+from rich.markdown import Markdown
+print(type(made) is Markdown)
+"""
+
+
+def test_help_imports_no_parser_before_it_is_used():
+    found = subprocess.run(
+        [sys.executable, "-c", RENDERER], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split("\n") == ["[]", "True", ""]
