@@ -97,18 +97,14 @@ def layer_tensors(
 ) -> LayerTensors:
     """Everything that a machine needs for the convolution ``node``, given the outputs so far."""
     assert node.layer is not None
-    weights = model.layers[node.name]
-    return LayerTensors(
-        layer=node.layer,
-        activations=outputs[node.inputs[0]],
-        weights=weights.weights,
-        basis=weights.basis,
-        coefficients=weights.coefficients,
-        alpha=weights.alpha,
-        two_sided=weights.two_sided,
-        coding=model.codings.get(node.name, "bitmap"),
-        macs=model.macs.get(node.name),
-        requantizer=model.requantizers[node.name],
+    conv = model.convs[node.name]
+    return LayerTensors.of(
+        node.layer,
+        outputs[node.inputs[0]],
+        conv.weights,
+        coding=conv.coding,
+        macs=conv.macs,
+        requantizer=conv.requantizer,
         origin="captured",
         producers=model.graph.producers(node.inputs[0]),
         shortcut=_shortcut(model.graph, node, outputs),

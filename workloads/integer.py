@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 
 from workloads.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.requantize import Requantizer
-from workloads.weights import LayerWeights
+from workloads.weights import NUMBERS, LayerWeights, stored_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,36 @@ class ImageQuantizer:
     size: tuple[int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class ConvIntegers:
+    """Everything that a model holds of one convolution.
+
+    Parameters
+    ----------
+    weights : LayerWeights
+    requantizer : Requantizer; clamping performs the fused activation
+    coding : storage format of ternary coefficients, in files and in the machine's DRAM
+    macs : dense multiply-accumulates of the layer before channels were removed from it; None for
+        its own
+    """
+
+    weights: LayerWeights
+    requantizer: Requantizer
+    coding: str = "entropy"
+    macs: int | None = None
+
+    @property
+    def payload(self) -> np.ndarray:
+        """Coefficients in their storage format, or 8-bit weights, as stored; a uint8 vector."""
+        ternary = self.weights.coefficients is not None
+        return self.weights.encoded(self.coding if ternary else NUMBERS)
+
+    @cached_property
+    def rule(self) -> np.ndarray:
+        """Multipliers and biases as stored, a uint8 vector; encoded once."""
+        return stored_numbers(self.requantizer.multiplier, self.requantizer.bias)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class IntegerModel:
     """Graph, integers and requantizers of a network.
@@ -49,16 +82,13 @@ class IntegerModel:
     Parameters
     ----------
     graph : Graph
-    layers : LayerWeights per convolution
-    requantizers : Requantizer per convolution (clamping performs its fused activation)
+    convs : ConvIntegers per convolution
     rescales : per node whose operator rescales, one Rescale per operand (for an average pool the
         one operand is the window's sum)
     bounds : (low, high) per node whose operator has bounds, applied after the rescaling
     image : ImageQuantizer
     output_scale : float, value of one step of the logits (for reading them, never for computing)
     provenance : JSON values: method, options, seed, data, accuracies, version
-    codings : storage format of each ternary layer, in files and in the machine's DRAM
-    macs : dense multiply-accumulates of layers from which channels were removed, before that
 
     Raises
     ------
@@ -67,15 +97,17 @@ class IntegerModel:
     """
 
     graph: Graph
-    layers: Mapping[str, LayerWeights]
-    requantizers: Mapping[str, Requantizer]
+    convs: Mapping[str, ConvIntegers]
     rescales: Mapping[str, tuple[Rescale, ...]]
     bounds: Mapping[str, tuple[int, int]]
     image: ImageQuantizer
     output_scale: float
     provenance: Mapping[str, object] = field(default_factory=dict)
-    codings: Mapping[str, str] = field(default_factory=dict)
-    macs: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> dict[str, LayerWeights]:
+        """The weights of every convolution."""
+        return {name: conv.weights for name, conv in self.convs.items()}
 
     def __post_init__(self) -> None:
         for node in self.graph.nodes:

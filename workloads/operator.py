@@ -95,7 +95,7 @@ class Operator:
     @property
     def clamps(self) -> bool:
         """Whether its integers end in a clamp, into which an activation function can be fused."""
-        return "bounds" in self.stores or "requantizers" in self.stores
+        return "bounds" in self.stores or "convs" in self.stores
 
     def bounds(self, model: "IntegerModel", node: "Node") -> tuple[int, int] | None:
         """Lowest and highest integer of the output; None for the limits of the operand's type."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -150,6 +150,22 @@ class LayerTensors:
             raise WorkloadError(
                 f"{name}: two_sided is {scales!r}, wanted two integers in 1..{MOST_SCALE}"
             )
+
+    @classmethod
+    def of(
+        cls, layer: ConvLayer, activations: np.ndarray, weights: LayerWeights, **about: Any
+    ) -> "LayerTensors":
+        """Tensors of weights as a model holds them; ``about`` are the other parameters."""
+        return cls(
+            layer,
+            activations,
+            weights.weights,
+            weights.basis,
+            weights.coefficients,
+            alpha=weights.alpha,
+            two_sided=weights.two_sided,
+            **about,
+        )
 
     @property
     def dense_macs(self) -> int:

@@ -1,8 +1,13 @@
 """LayerWeights: the stored integers of a layer's weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from workloads import formats
+from workloads.formats import numbers
+
+NUMBERS = "numbers"  # the storage format of 8-bit weights, see ``workloads.formats.numbers``
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +22,50 @@ class LayerWeights:
     coefficients: np.ndarray | None = None
     alpha: np.ndarray | None = None
     two_sided: tuple[int, int] | None = None
+    _encoded: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+
+    def encoded(self, coding: str) -> np.ndarray:
+        """The coefficients in a storage format, or the 8-bit weights as numbers; encoded once.
+
+        Parameters
+        ----------
+        coding : see ``workloads.formats``; ``numbers`` for 8-bit weights
+
+        Returns
+        -------
+        uint8 vector
+
+        Examples
+        --------
+        >>> LayerWeights(coefficients=np.array([[[1], [-1]]], np.int8)).encoded("two_bit").tolist()
+        [13]
+        """
+        if coding not in self._encoded:
+            if self.coefficients is None:
+                assert self.weights is not None
+                payload = numbers.encode(self.weights)
+            else:
+                payload = formats.get(coding).encode(self.coefficients)
+            payload.setflags(write=False)
+            self._encoded[coding] = payload
+        return self._encoded[coding]
+
+    def encoded_basis(self) -> np.ndarray:
+        """Basis and alpha, where there are any, as numbers, one behind the other; encoded once."""
+        if "basis" not in self._encoded:
+            self._encoded["basis"] = stored_numbers(self.basis, self.alpha)
+        return self._encoded["basis"]
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the coefficients in every storage format, by name; none for 8-bit weights."""
+        if self.coefficients is None:
+            return {}
+        return {coding: self.encoded(coding).size for coding in formats.FORMATS}
+
+    def smallest(self) -> str:
+        """The storage format of the fewest bytes, the first of equals."""
+        sizes = self.sizes()
+        return min(sizes, key=sizes.__getitem__) if sizes else NUMBERS
 
     def scaled_coefficients(self) -> np.ndarray:
         """T, or alpha T, or p and -n in place of +1 and -1; int32 (K, C/groups, M).
@@ -56,3 +105,17 @@ class LayerWeights:
         product = coefficients.reshape(-1, coefficients.shape[2]).astype(np.float32) @ flat
         shape = (*coefficients.shape[:2], *self.basis.shape[1:])
         return np.rint(product).astype(np.int32).reshape(shape)
+
+
+def stored_numbers(*arrays: np.ndarray | None) -> np.ndarray:
+    """Arrays of integers that are there, one behind the other, as a uint8 vector.
+
+    Examples
+    --------
+    >>> stored_numbers(np.array([4, -8]), None, np.array([0])).tolist()
+    [2, 2, 9, 0, 0]
+    """
+    parts = [numbers.encode(array) for array in arrays if array is not None]
+    stored = np.concatenate([np.zeros(0, np.uint8), *parts])
+    stored.setflags(write=False)
+    return stored

@@ -58,7 +58,7 @@ def _model(source: ModelSource) -> Shown:
 
     model = load(source.folder)
     weights = {
-        name: each.weights for name, each in model.layers.items() if each.weights is not None
+        name: each.weights for name, each in model.weights.items() if each.weights is not None
     }
     densities = {name: {"Weights": _density(array)} for name, array in weights.items()}
     return Shown(source.name, "as stored", str(source.folder), model.graph.layers, {}, densities)

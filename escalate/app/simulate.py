@@ -208,7 +208,8 @@ class _Group:
         if images.labels is not None:
             about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
         about["notes"].extend(told_images(model, images))
-        found = _finished(fleet, model.graph.name, about, model.requantizers)
+        rules = {name: conv.requantizer for name, conv in model.convs.items()}
+        found = _finished(fleet, model.graph.name, about, rules)
         return [
             replace(each, logits=logits, labels=images.labels)
             if isinstance(each, Simulation)

@@ -170,10 +170,17 @@ def network_of(folder: Path) -> str | None:
 def told_form(model: "IntegerModel", kind: str) -> list[str]:
     """What there is to say about the form that a machine is fed."""
     if kind == COMPRESSED:
-        found = ", ".join(sorted(set(model.codings.values()))) or "none"
+        found = (
+            ", ".join(
+                sorted(
+                    {c.coding for c in model.convs.values() if c.weights.coefficients is not None}
+                )
+            )
+            or "none"
+        )
         return [f"coefficients in DRAM are {found}; decoding them costs nothing"]
     if kind != INT8:
-        arrays = [each.weights for each in model.layers.values() if each.weights is not None]
+        arrays = [each.weights for each in model.weights.values() if each.weights is not None]
         share = sum(int((array != 0).sum()) for array in arrays) / sum(a.size for a in arrays)
         return [f"8-bit weights, {100 * share:.1f} % of them not 0, layers kept whole included"]
     return []

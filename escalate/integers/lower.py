@@ -11,8 +11,7 @@ from escalate.train.activation_range import Range
 from escalate.train.convolutions import QuantizedConvolution
 from escalate.train.modules import GraphModule
 from workloads.graph import Node
-from workloads.integer import ImageQuantizer, IntegerModel, Rescale
-from workloads.requantize import Requantizer
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.weights import LayerWeights
 
 
@@ -43,21 +42,19 @@ def lower(
     if module.tensor_ranges is None:
         raise DecompositionError(f"{module.graph.name}: the network is not calibrated")
     spans = module.tensor_ranges
-    layers: dict[str, LayerWeights] = {}
-    requantizers: dict[str, Requantizer] = {}
+    convs: dict[str, ConvIntegers] = {}
     rescales: dict[str, tuple[Rescale, ...]] = {}
     bounds: dict[str, tuple[int, int]] = {}
     for node in module.graph.nodes:
         if node.layer is not None:
-            layers[node.name], requantizers[node.name] = _conv(module, node, spans, exact)
+            convs[node.name] = _conv(module, node, spans, exact)
         if "rescales" in node.operator.stores:
             rescales[node.name] = _rescales(node, spans)
         if "bounds" in node.operator.stores:
             bounds[node.name] = (spans[node.name].low, spans[node.name].high)
     return IntegerModel(
         graph=module.graph,
-        layers=layers,
-        requantizers=requantizers,
+        convs=convs,
         rescales=rescales,
         bounds=bounds,
         image=image,
@@ -66,9 +63,7 @@ def lower(
     )
 
 
-def _conv(
-    module: GraphModule, node: Node, spans: Mapping[str, Range], exact: bool
-) -> tuple[LayerWeights, Requantizer]:
+def _conv(module: GraphModule, node: Node, spans: Mapping[str, Range], exact: bool) -> ConvIntegers:
     convolution = module.convolution(node.name)
     if not isinstance(convolution, QuantizedConvolution):
         raise DecompositionError(f"{node.name}: the convolution is still in floats")
@@ -84,7 +79,8 @@ def _conv(
         after.low,
         after.high,
     )
-    return _without(integers.weights, dropped), rule if exact else coarsened(rule, bounds)
+    weights = _without(integers.weights, dropped)
+    return ConvIntegers(weights, rule if exact else coarsened(rule, bounds))
 
 
 def _without(weights: LayerWeights, dropped: np.ndarray) -> LayerWeights:

@@ -13,7 +13,7 @@ import numpy as np
 
 from workloads.channels import Classes
 from workloads.graph import Graph, Node
-from workloads.integer import IntegerModel
+from workloads.integer import ConvIntegers, IntegerModel
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
 
@@ -42,28 +42,24 @@ def remove_idle(model: IntegerModel) -> IntegerModel:
         name: np.array([classes.root(number) not in gone for number in numbers.tolist()])
         for name, numbers in classes.numbers.items()
     }
-    layers, requantizers, nodes = {}, {}, []
+    convs, nodes = {}, []
     for node in model.graph.nodes:
         read = [kept[name] for name in node.inputs]
         nodes.append(node.operator.smaller(node, read, kept[node.name]))
         if node.layer is not None:
-            weights = model.layers[node.name]
-            layers[node.name] = _without_idle_kernels(_cut(node, weights, read[0], kept[node.name]))
-            rule = model.requantizers[node.name]
-            requantizers[node.name] = Requantizer(
-                rule.multiplier[kept[node.name]],
-                rule.bias[kept[node.name]],
-                rule.shift,
-                rule.low,
-                rule.high,
-            )
-    graph = Graph(model.graph.name, tuple(nodes))
-    macs = dict(model.macs)
-    for before, after in zip(model.graph.convs, graph.convs, strict=True):
-        assert before.layer is not None
-        if before.layer != after.layer:
-            macs.setdefault(before.name, before.layer.macs)
-    return replace(model, graph=graph, layers=layers, requantizers=requantizers, macs=macs)
+            conv = _smaller(node, model.convs[node.name], read[0], kept[node.name])
+            if nodes[-1].layer != node.layer and conv.macs is None:
+                conv = replace(conv, macs=node.layer.macs)
+            convs[node.name] = conv
+    return replace(model, graph=Graph(model.graph.name, tuple(nodes)), convs=convs)
+
+
+def _smaller(node: Node, conv: ConvIntegers, before: np.ndarray, kept: np.ndarray) -> ConvIntegers:
+    """What is kept of a convolution's integers."""
+    rule = conv.requantizer
+    few = Requantizer(rule.multiplier[kept], rule.bias[kept], rule.shift, rule.low, rule.high)
+    weights = _without_idle_kernels(_cut(node, conv.weights, before, kept))
+    return replace(conv, weights=weights, requantizer=few)
 
 
 def _classes(graph: Graph) -> Classes:

@@ -7,7 +7,7 @@ from escalate.compressors.registry import compressor
 from escalate.integers.lower import lower
 from escalate.integers.removal import remove_idle, removed
 from escalate.train.modules import GraphModule
-from workloads import formats
+from workloads.formats import BEST
 from workloads.integer import ImageQuantizer, IntegerModel
 
 
@@ -26,15 +26,16 @@ def integers_of(
     found, method = lower(module, image, about), compressor(options.method)
     if method.changes and options.remove:
         small = remove_idle(found)
-        gone = removed(found.layers, small.layers)
+        gone = removed(found.weights, small.weights)
         found = replace(small, provenance={**about, "removed": gone} if gone else about)
-    return replace(found, codings=codings(found, method.storage(options)))
+    return stored_in(found, method.storage(options))
 
 
-def codings(model: IntegerModel, storage: str) -> dict[str, str]:
-    """The storage format of every ternary layer: the one asked for, or the smallest."""
-    return {
-        name: formats.encode(weights.coefficients, storage)[0]
-        for name, weights in model.layers.items()
-        if weights.coefficients is not None
+def stored_in(model: IntegerModel, storage: str) -> IntegerModel:
+    """The model with its ternary layers in a storage format, or each in its smallest."""
+    convs = {
+        name: replace(conv, coding=conv.weights.smallest() if storage == BEST else storage)
+        for name, conv in model.convs.items()
+        if conv.weights.coefficients is not None
     }
+    return replace(model, convs={**model.convs, **convs})

@@ -8,12 +8,10 @@ import numpy as np
 from escalate.errors import CheckpointError
 from escalate.store import model_file
 from escalate.ternary.quantize import QuantizedBasis
-from workloads import formats
-from workloads.formats import numbers
 from workloads.formats.blocks import best_cut
 from workloads.formats.entropy import size_bits
 from workloads.integer import IntegerModel
-from workloads.weights import LayerWeights
+from workloads.weights import NUMBERS, LayerWeights
 
 FLOAT_BYTES = 4
 
@@ -99,23 +97,21 @@ def layer_footprint(
     """
     if weights.coefficients is None:
         assert weights.weights is not None
-        stored = numbers.encode(weights.weights).size
+        stored = weights.encoded(NUMBERS).size
         return LayerFootprint(
             name,
             "8 bit",
             0,
             weights.weights.size,
             int(np.count_nonzero(weights.weights)),
-            "numbers",
+            NUMBERS,
             stored,
             0,
             requantizer_bytes,
             min(best_cut(weights.weights)[1], 8 * stored),
             dense_weights=weights.weights.size,
         )
-    sizes = {each: formats.get(each).encode(weights.coefficients).size for each in formats.FORMATS}
-    side = [array for array in (weights.basis, weights.alpha) if array is not None]
-    basis = weights.basis
+    sizes, basis = weights.sizes(), weights.basis
     return LayerFootprint(
         name,
         "ternary" if basis is None else "decomposed",
@@ -124,7 +120,7 @@ def layer_footprint(
         int(np.count_nonzero(weights.coefficients)),
         coding,
         sizes[coding],
-        sum(numbers.encode(array).size for array in side),
+        weights.encoded_basis().size,
         requantizer_bytes,
         min(size_bits(weights.coefficients), 8 * min(sizes.values())),
         sizes,
@@ -142,10 +138,8 @@ def footprint(model: IntegerModel) -> tuple[LayerFootprint, ...]:
     """The footprint of every convolution, in execution order."""
     found = []
     for node in model.graph.convs:
-        rule = model.requantizers[node.name]
-        side = numbers.encode(rule.multiplier).size + numbers.encode(rule.bias).size
-        coding = model.codings.get(node.name, model_file.CODING)
-        found.append(layer_footprint(node.name, model.layers[node.name], side, coding))
+        conv = model.convs[node.name]
+        found.append(layer_footprint(node.name, conv.weights, conv.rule.size, conv.coding))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workloads.check_node import check_node
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
 from workloads.operators import NAMES, operator
 from workloads.requantize import storage_dtype
@@ -19,7 +19,6 @@ from workloads.tensors import MOST_SCALE
 
 FORMAT: Literal["escalate-model"] = "escalate-model"
 VERSION: Literal[2] = 2
-CODING = "entropy"
 
 
 Size = Annotated[int, Field(ge=1, le=1 << 24)]
@@ -74,7 +73,7 @@ class Entry(_Part):
     requantizer: tuple[Shift, Level, Level] | None = None
     payload: Annotated[int, Field(ge=0, lt=1 << 40)] | None = None
     basis: Annotated[int, Field(ge=1, le=1 << 10)] | None = None
-    coding: str = CODING
+    coding: str = "entropy"
     alpha: bool = False
     two_sided: tuple[Scale, Scale] | None = None
     macs: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
@@ -152,17 +151,14 @@ class Manifest(_Part):
         storage_dtype(image.low, image.high)
 
 
-def describe(model: IntegerModel, digests: dict[str, str], payloads: dict[str, int]) -> Manifest:
-    """The manifest of a model, given each layer's number of encoded bytes."""
+def describe(model: IntegerModel, digests: dict[str, str]) -> Manifest:
+    """The manifest of a model, given the digests of the other files."""
     position = {node.name: index for index, node in enumerate(model.graph.nodes)}
     entries = []
     for index, node in enumerate(model.graph.nodes):
         fields = _operator_fields(model, node)
         if node.layer is not None:
-            fields = _conv_fields(model, node)
-            fields["payload"] = payloads.get(node.name)
-            if node.name in payloads:
-                fields["coding"] = model.codings.get(node.name, CODING)
+            fields = _conv_fields(model.convs[node.name], node)
         inputs = tuple(position[name] for name in node.inputs)
         entries.append(
             Entry(
@@ -235,9 +231,9 @@ def _node(entry: Entry, operands: list[Node]) -> Node:
     return Node(entry.name, entry.op, inputs, (layer.K, layer.P, layer.Q), layer, **common)
 
 
-def _conv_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
-    requantizer, weights = model.requantizers[node.name], model.layers[node.name]
-    basis = weights.basis
+def _conv_fields(conv: ConvIntegers, node: Node) -> dict[str, Any]:
+    requantizer, weights = conv.requantizer, conv.weights
+    basis, ternary = weights.basis, weights.coefficients is not None
     kernel = {name: getattr(node.layer, name) for name in Kernel.model_fields}
     return {
         "kernel": Kernel(**kernel),
@@ -245,7 +241,9 @@ def _conv_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
         "basis": None if basis is None else basis.shape[0],
         "alpha": weights.alpha is not None,
         "two_sided": weights.two_sided,
-        "macs": model.macs.get(node.name),
+        "macs": conv.macs,
+        "payload": conv.payload.size if ternary else None,
+        **({"coding": conv.coding} if ternary else {}),
     }
 
 

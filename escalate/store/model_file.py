@@ -25,7 +25,6 @@ from safetensors.numpy import save as dump_tensors
 
 from escalate.errors import CheckpointError
 from escalate.store.manifest import (
-    CODING,
     FORMAT,
     VERSION,
     Entry,
@@ -37,7 +36,7 @@ from workloads import formats
 from workloads.errors import WorkloadError
 from workloads.formats import numbers
 from workloads.graph import Node
-from workloads.integer import IntegerModel, Rescale
+from workloads.integer import ConvIntegers, IntegerModel, Rescale
 from workloads.number import shown
 from workloads.read_file import read_bytes
 from workloads.requantize import Requantizer
@@ -68,11 +67,11 @@ def save(model: IntegerModel, folder: str | Path) -> None:
         JSON cannot hold).
     """
     folder = Path(folder)
-    tensors, payloads = _pack(model)
+    tensors = _pack(model)
     provenance = _provenance_bytes(model, folder)
     digests = {TENSORS: _digest(tensors), PROVENANCE: _digest(provenance)}
     try:
-        manifest = _shrink(describe(model, digests, payloads).dump())
+        manifest = _shrink(describe(model, digests).dump())
     except ValidationError as error:
         raise CheckpointError(f"{folder / MANIFEST}: {_first(error)}") from error
     if _assemble(manifest, tensors, {}, folder).graph != model.graph:
@@ -123,10 +122,10 @@ def load_provenance(folder: str | Path) -> dict[str, object]:
 
 def packed_size(model: IntegerModel) -> int:
     """Bytes that a model would take on disk, as ``bytes_on_disk`` counts them."""
-    tensors, payloads = _pack(model)
+    tensors = _pack(model)
     provenance = _provenance_bytes(model, Path())
     digests = {TENSORS: _digest(tensors), PROVENANCE: _digest(provenance)}
-    return len(tensors) + len(_shrink(describe(model, digests, payloads).dump()))
+    return len(tensors) + len(_shrink(describe(model, digests).dump()))
 
 
 def bytes_on_disk(folder: str | Path) -> int:
@@ -238,23 +237,13 @@ def _provenance_bytes(model: IntegerModel, folder: Path) -> bytes:
         raise CheckpointError(f"{folder / PROVENANCE}: {error}") from error
 
 
-def _pack(model: IntegerModel) -> tuple[bytes, dict[str, int]]:
-    """The tensor file, and per ternary layer the bytes of its encoded coefficients."""
-    parts, payloads = [np.zeros(0, np.uint8)], {}
-    for node in model.graph.convs:
-        layer, requantizer = model.layers[node.name], model.requantizers[node.name]
-        if layer.coefficients is None:
-            assert layer.weights is not None
-            parts.append(numbers.encode(layer.weights))
-        else:
-            coding = model.codings.get(node.name, CODING)
-            payload = formats.get(coding).encode(layer.coefficients)
-            payloads[node.name] = payload.size
-            parts.append(payload)
-        for array in (layer.basis, layer.alpha, requantizer.multiplier, requantizer.bias):
-            if array is not None:
-                parts.append(numbers.encode(array))
-    return dump_tensors({STREAM: np.concatenate(parts)}), payloads
+def _pack(model: IntegerModel) -> bytes:
+    """The tensor file."""
+    convs = [model.convs[node.name] for node in model.graph.convs]
+    parts = [
+        part for conv in convs for part in (conv.payload, conv.weights.encoded_basis(), conv.rule)
+    ]
+    return dump_tensors({STREAM: np.concatenate([np.zeros(0, np.uint8), *parts])})
 
 
 def _stream(content: bytes, path: Path) -> np.ndarray:
@@ -295,7 +284,7 @@ class _Reader:
         return self.stream[self.place - count : self.place]
 
 
-def _layer(node: Node, entry: Entry, reader: _Reader) -> tuple[LayerWeights, Requantizer]:
+def _conv(node: Node, entry: Entry, reader: _Reader) -> ConvIntegers:
     """One convolution's integers, which come next in the stream."""
     layer, weights, coefficients, basis, alpha = node.layer, None, None, None, None
     assert layer is not None
@@ -313,7 +302,8 @@ def _layer(node: Node, entry: Entry, reader: _Reader) -> tuple[LayerWeights, Req
         alpha = reader.numbers((layer.K, kernels), np.uint8)
     multiplier, bias = (reader.numbers((layer.K,), np.int32) for _ in "mb")
     found = LayerWeights(weights, basis, coefficients, alpha, entry.two_sided)
-    return found, Requantizer(multiplier, bias, *entry.requantizer)
+    rule = Requantizer(multiplier, bias, *entry.requantizer)
+    return ConvIntegers(found, rule, entry.coding, entry.macs)
 
 
 def _assemble(
@@ -321,16 +311,14 @@ def _assemble(
 ) -> IntegerModel:
     """The model of a manifest's and a tensor file's bytes."""
     manifest = _manifest(content, folder)
-    layers, requantizers = {}, {}
+    convs = {}
     try:
         graph = manifest.graph()
         entries = {entry.name: entry for entry in manifest.nodes}
         reader = _Reader(_stream(tensors, folder / TENSORS))
         for node in graph.convs:
             try:
-                layers[node.name], requantizers[node.name] = _layer(
-                    node, entries[node.name], reader
-                )
+                convs[node.name] = _conv(node, entries[node.name], reader)
             except WorkloadError as error:
                 raise CheckpointError(f"{folder / TENSORS}: {node.name}: {error}") from error
         if reader.place != reader.stream.size:
@@ -340,8 +328,7 @@ def _assemble(
             )
         return IntegerModel(
             graph=graph,
-            layers=layers,
-            requantizers=requantizers,
+            convs=convs,
             rescales={
                 name: tuple(Rescale(*pair) for pair in entry.rescales)
                 for name, entry in entries.items()
@@ -351,8 +338,6 @@ def _assemble(
             image=image_quantizer(manifest.image),
             output_scale=manifest.output_scale,
             provenance=provenance,
-            codings={name: entry.coding for name, entry in entries.items() if entry.payload},
-            macs={name: entry.macs for name, entry in entries.items() if entry.macs is not None},
         )
     except CheckpointError:
         raise

@@ -93,7 +93,11 @@ def network_of_small_weights(seed):
 
     model = random_integers(rng, every_operator())
     layers = {node.name: node.layer for node in model.graph.nodes if node.op == "conv"}
-    return replace(model, layers={name: small(layers[name], model.layers[name]) for name in layers})
+    convs = {
+        name: replace(conv, weights=small(layers[name], conv.weights))
+        for name, conv in model.convs.items()
+    }
+    return replace(model, convs=convs)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -127,8 +127,8 @@ def test_it_compresses_and_machines_run_the_model(escalate, powers, tmp_path, mo
     model = load(folder)
     assert model.provenance["options"]["powers"] == 3
     chosen = changed(model.graph, powers, powers.options(powers=3))
-    assert 0 < len(chosen) < len(model.layers)
-    for name, layer in model.layers.items():
+    assert 0 < len(chosen) < len(model.convs)
+    for name, layer in model.weights.items():
         sizes = set(np.unique(np.abs(layer.weights)))
         assert (sizes <= {0, 1, 2, 4}) == (name in chosen)
     command = ("compare", folder, "--machines", "systolic,basis_first", "--format", "json")

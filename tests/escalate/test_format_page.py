@@ -1,12 +1,12 @@
 """Does a reader that was written from docs/format.md find the integers that ours finds?"""
 
-import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from escalate.recipe.integers import stored_in
 from escalate.store.manifest import Entry, Image, Kernel, Manifest
 from escalate.store.model_file import load, save
 from tests.reference.model_reader import Bytes, integers, read
@@ -20,15 +20,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
 @pytest.mark.parametrize("seed", range(3))
 def test_every_array_of_every_form_is_the_same(tmp_path, coding, seed):
     model = random_integers(np.random.default_rng(seed), every_operator())
-    ternary = [name for name, each in model.layers.items() if each.coefficients is not None]
-    save(dataclasses.replace(model, codings=dict.fromkeys(ternary, coding)), tmp_path)
+    save(stored_in(model, coding), tmp_path)
     ours, (theirs, manifest) = load(tmp_path), read(tmp_path)
     assert [node["name"] for node in manifest["nodes"]] == [n.name for n in ours.graph.nodes]
-    assert theirs.keys() == ours.layers.keys()
-    for name, layer in ours.layers.items():
+    assert theirs.keys() == ours.weights.keys()
+    for name, layer in ours.weights.items():
         arrays = {each: getattr(layer, each) for each in ("weights", "basis", "coefficients")}
-        arrays |= {"alpha": layer.alpha, "multiplier": ours.requantizers[name].multiplier}
-        arrays["bias"] = ours.requantizers[name].bias
+        arrays |= {"alpha": layer.alpha, "multiplier": ours.convs[name].requantizer.multiplier}
+        arrays["bias"] = ours.convs[name].requantizer.bias
         wanted = {
             each: array.ravel().tolist() for each, array in arrays.items() if array is not None
         }

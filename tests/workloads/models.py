@@ -3,7 +3,7 @@
 import numpy as np
 
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, Rescale
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
@@ -81,17 +81,18 @@ def random_graph(rng: np.random.Generator, operators: int = 8) -> Graph:
 
 def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
     """Random weights in all three forms, requantizers, rescales and bounds for a graph."""
-    layers, requantizers, rescales, bounds = {}, {}, {}, {}
+    convs, rescales, bounds = {}, {}, {}
     for node in graph.nodes:
         low, high = RANGES[rng.integers(len(RANGES))]
         stores = node.operator.stores
         if node.layer is not None:
-            layers[node.name] = _random_weights(rng, node.layer)
-            requantizers[node.name] = Requantizer(
+            weights = _random_weights(rng, node.layer)
+            rule = Requantizer(
                 rng.integers(-(2**15), 2**15, node.layer.K).astype(np.int32),
                 rng.integers(-5000, 5000, node.layer.K).astype(np.int32),
                 int(rng.integers(20, 26)), low, high,
             )  # fmt: skip
+            convs[node.name] = ConvIntegers(weights, rule)
         if "rescales" in stores:
             rescales[node.name] = tuple(
                 Rescale(int(rng.integers(2**12, 2**15)), int(rng.integers(13, 16)))
@@ -105,7 +106,7 @@ def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
         1 / 255, tuple(rng.random(c).tolist()), tuple((rng.random(c) + 0.2).tolist()), 0.02,
         -127 if signed else 0, 127 if signed else 255, (h, w),
     )  # fmt: skip
-    return IntegerModel(graph, layers, requantizers, rescales, bounds, image, 0.125, {"seed": 1})
+    return IntegerModel(graph, convs, rescales, bounds, image, 0.125, {"seed": 1})
 
 
 def _random_weights(rng, layer):

@@ -35,7 +35,7 @@ def test_any_layer_equals_plain_loops(seed):
     limits = np.iinfo(dtype)
     shape = (2, layer.C, layer.H, layer.W)
     pixels = rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
-    weights = model.layers["last"]
+    weights = model.convs["last"].weights
     scales = {}
     if weights.coefficients is not None and rng.random() < 0.6:
         K, _, M = weights.coefficients.shape

@@ -11,7 +11,7 @@ from workloads.convolve import convolve
 from workloads.errors import WorkloadError
 from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, Rescale
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
@@ -34,7 +34,6 @@ def run(node, *operands, bounds=None, rescales=None):
     )  # fmt: skip
     model = IntegerModel(
         Graph("net", tuple(nodes)),
-        {},
         {},
         {node.name: rescales} if rescales else {},
         {node.name: bounds} if bounds else {},
@@ -154,10 +153,10 @@ def test_layers_get_what_a_machine_needs():
     for name, tensors in seen.items():
         source = model.graph[name].inputs[0]
         np.testing.assert_array_equal(tensors.activations, outputs[source])
-        assert tensors.requantizer is model.requantizers[name]
+        assert tensors.requantizer is model.convs[name].requantizer
         assert tensors.origin == "captured"
         for field in ("weights", "basis", "coefficients"):
-            assert getattr(tensors, field) is getattr(model.layers[name], field)
+            assert getattr(tensors, field) is getattr(model.convs[name].weights, field)
     assert seen["first"].producers == ()
     assert seen["strided"].producers == ("first",)
     assert seen["depthwise"].producers == ("strided",)
@@ -205,8 +204,10 @@ def chain(kind):
     one = Requantizer(np.ones(1, np.int32), np.zeros(1, np.int32), 0, 0, 255)
     return IntegerModel(
         Graph("chain", tuple(nodes)),
-        {name: LayerWeights(weights=np.ones((1, 1, 1, 1), np.int8)) for name in "ab"},
-        {"a": one, "b": one},
+        {
+            name: ConvIntegers(LayerWeights(weights=np.ones((1, 1, 1, 1), np.int8)), one)
+            for name in "ab"
+        },
         {"sum": (Rescale(1, 0), Rescale(1, 0))},
         {"sum": (0, 255), "more": (0, 255)},
         ImageQuantizer(1.0, (0.0,), (1.0,), 1.0, 0, 255, (2, 2)),

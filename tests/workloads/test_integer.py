@@ -12,8 +12,7 @@ from workloads.errors import WorkloadError
 @pytest.mark.parametrize(
     ("table", "name", "op"),
     [
-        ("layers", "point", "conv"),
-        ("requantizers", "point", "conv"),
+        ("convs", "point", "conv"),
         ("rescales", "add", "add"),
         ("bounds", "concat", "concat"),
         ("rescales", "mean", "avg_pool"),

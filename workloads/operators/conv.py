@@ -27,7 +27,7 @@ EXACT_FLOAT64 = 2**53  # every integer of smaller magnitude is a float64, so sum
 class Conv(Operator):
     """Exact sums of products, which the requantizer turns into the output."""
 
-    stores = ("layers", "requantizers")
+    stores = ("convs",)
     has_layer = True
     owns_range = True
 
@@ -43,16 +43,7 @@ class Conv(Operator):
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> np.ndarray:
         """The requantized sums of products."""
-        weights = model.layers[node.name]
-        tensors = LayerTensors(
-            layer=_layer(node),
-            activations=operands[0],
-            weights=weights.weights,
-            basis=weights.basis,
-            coefficients=weights.coefficients,
-            alpha=weights.alpha,
-            two_sided=weights.two_sided,
-        )
+        tensors = LayerTensors.of(_layer(node), operands[0], model.convs[node.name].weights)
         return requantized(model, node, convolve(tensors))
 
     def torch_integers(
@@ -62,11 +53,11 @@ class Conv(Operator):
         import torch
 
         pixels = operands[0].double()
-        weights = _dense(model.layers[node.name], pixels.device)
+        weights = _dense(model.convs[node.name].weights, pixels.device)
         peak = float(pixels.abs().max()) if pixels.numel() else 0.0
         if peak * float(weights.abs().sum(dim=(1, 2, 3)).max()) >= EXACT_FLOAT64:
             raise WorkloadError(f"{node.name}: psums may reach 2^53, beyond exact float64 sums")
-        rule = model.requantizers[node.name]
+        rule = model.convs[node.name].requantizer
         multiplier, bias = (
             torch.tensor(array, dtype=torch.int64, device=pixels.device)[:, None, None]
             for array in (rule.multiplier, rule.bias)
@@ -84,7 +75,7 @@ class Conv(Operator):
 
     def bounds(self, model: "IntegerModel", node: "Node") -> tuple[int, int]:
         """The bounds of the requantizer."""
-        rule = model.requantizers[node.name]
+        rule = model.convs[node.name].requantizer
         return rule.low, rule.high
 
     def signed(self, node: "Node", operands: Sequence[bool]) -> bool:
@@ -109,16 +100,16 @@ class Conv(Operator):
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> np.ndarray:
         """Filters that read nothing and whose bias rounds to 0."""
-        reads = _reads(_layer(node), model.layers[node.name])
+        reads = _reads(_layer(node), model.convs[node.name].weights)
         silent: np.ndarray = ~(reads & ~operands[0]).any(axis=1)
-        rest = model.requantizers[node.name].apply(np.zeros((1, silent.size, 1, 1), np.int32))
+        rest = model.convs[node.name].requantizer.apply(np.zeros((1, silent.size, 1, 1), np.int32))
         return silent & (rest.ravel() == 0)
 
     def used(
         self, model: "IntegerModel", node: "Node", wanted: np.ndarray, channels: Sequence[int]
     ) -> list[np.ndarray]:
         """Input channels for which a wanted filter has a weight."""
-        reads = _reads(_layer(node), model.layers[node.name])
+        reads = _reads(_layer(node), model.convs[node.name].weights)
         return [(reads & wanted[:, None]).any(axis=0)]
 
     def smaller(self, node: "Node", operands: Sequence[np.ndarray], kept: np.ndarray) -> "Node":
@@ -133,7 +124,7 @@ class Conv(Operator):
 def requantized(model: "IntegerModel", node: "Node", psums: np.ndarray) -> np.ndarray:
     """The output of a layer from its psums (N, K, P, Q); an error names the node."""
     try:
-        return model.requantizers[node.name].apply(psums)
+        return model.convs[node.name].requantizer.apply(psums)
     except WorkloadError as error:
         raise WorkloadError(f"{node.name}: {error}") from error
 

@@ -29,8 +29,7 @@ from escalate.train.images import image_tensor
 from escalate.train.match import Moments, match_layer
 from escalate.train.match import moments as moments_of
 from escalate.train.modules import GraphModule
-from workloads import formats
-from workloads.formats import numbers
+from workloads.formats import BEST
 from workloads.graph import Node
 from workloads.integer import ImageQuantizer
 
@@ -166,13 +165,8 @@ def _made(
             importance=moments if options.weighting == "inputs" else None,
         )
     stored = convolution.integers().weights
-    if stored.coefficients is None:
-        assert stored.weights is not None
-        size = numbers.encode(stored.weights).size
-    else:
-        size = formats.encode(stored.coefficients, options.storage)[1].size
-        sides = (array for array in (stored.basis, stored.alpha) if array is not None)
-        size += sum(numbers.encode(array).size for array in sides)
+    coding = stored.smallest() if options.storage == BEST else options.storage
+    size = stored.encoded(coding).size + stored.encoded_basis().size
     h = per_weight(layer, moments)
     lost = (weights - convolution.weight().detach().numpy()).astype(np.float64) ** 2
     total = float((h[:, :, None, None] * weights.astype(np.float64) ** 2).sum())

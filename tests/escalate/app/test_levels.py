@@ -81,7 +81,7 @@ def test_crossbars_are_the_tiles_that_hold_anything(request, kind, skip):
     made, spec = request.getfixturevalue(kind), override(SMALL, {"skip": skip})
     model, found = model_file.load(made.folder), crossbars(made, spec)
     for node in model.graph.convs:
-        parts = matrices(node.layer, model.layers[node.name].weights)
+        parts = matrices(node.layer, model.convs[node.name].weights.weights)
         if skip == "none":
             parts = np.ones_like(parts)
         tiles = sum(plain_tiles(part, spec, skip == "structured") for part in parts)
@@ -121,7 +121,7 @@ def test_currents_through_conductances_are_the_layers_psums(columns):
     digits = read_images("digits", 1, (8, 8), count=2).pixels
     values = execute(model, quantize_images(model.image, digits), convolve)
     inputs = np.moveaxis(values["depthwise"], 1, -1).reshape(-1, 6)
-    (weights,) = matrices(model.graph["point"].layer, model.layers["point"].weights)
+    (weights,) = matrices(model.graph["point"].layer, model.convs["point"].weights.weights)
     assert inputs.any()
     exact = inputs.astype(int) @ weights.astype(int)
     np.testing.assert_array_equal(analog_psums(inputs, weights, spec), exact)

@@ -53,7 +53,7 @@ def test_the_folder_holds_the_pruned_model_and_the_plain_one(pruned):
         ("int8", pruned.int8.accuracy, pruned.int8_bytes),
     ):
         model = model_file.load(pruned.folder / kind)
-        assert all(layer.weights is not None for layer in model.layers.values())
+        assert all(layer.weights is not None for layer in model.weights.values())
         assert integer.accuracy(model, test.pixels, test.labels) == accuracy
         files = [pruned.folder / kind / name for name in (model_file.TENSORS, model_file.MANIFEST)]
         assert sum(path.stat().st_size for path in files) == size
@@ -72,7 +72,7 @@ def test_every_machine_is_fed_a_pruned_folder(pruned):
         np.testing.assert_array_equal(run.logits, integer.predict(model, images.pixels))
         notes = run_notes(run.run)
         assert "fed the pruned model" in notes
-        arrays = [layer.weights for layer in found.layers.values()]
+        arrays = [layer.weights for layer in found.weights.values()]
         share = sum(map(np.count_nonzero, arrays)) / sum(array.size for array in arrays)
         assert (
             f"8-bit weights, {100 * share:.1f} % of them not 0, layers kept whole included" in notes

@@ -15,7 +15,7 @@ from workloads.convolve import convolve
 from workloads.errors import WorkloadError
 from workloads.execute import execute, quantize_images
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel
 from workloads.layer import ConvLayer
 from workloads.operators import conv
 from workloads.requantize import Requantizer
@@ -66,8 +66,8 @@ def one_layer(weights, *, bias=0, multiplier=1, shift=0, low=-(2**15), high=2**1
         np.full(k, multiplier, np.int32), np.full(k, bias, np.int32), shift, low, high
     )
     image = ImageQuantizer(1.0, (0.0,) * c, (1.0,) * c, 1.0, 0, 255, (2, 2))
-    weights_table = {"only": LayerWeights(weights=weights)}
-    return IntegerModel(graph, weights_table, {"only": requantizer}, {}, {}, image, 1.0)
+    convs = {"only": ConvIntegers(LayerWeights(weights=weights), requantizer)}
+    return IntegerModel(graph, convs, {}, {}, image, 1.0)
 
 
 @pytest.mark.parametrize("multiplier", [1, -1, 3])

@@ -90,13 +90,16 @@ def test_the_logits_are_those_of_the_module(forms):
 def test_integers_types_and_bounds():
     module, image, pixels = calibrated(0)
     model = lower(module, image, {"method": "test"})
-    assert model.layers["c1"].weights.dtype == np.int8
-    assert model.layers["c2"].basis.shape == (4, 3, 3)
-    assert model.layers["c2"].coefficients.shape == (8, 4, 4)
-    assert model.layers["c3"].basis is None
-    assert model.requantizers["c1"].low == 0
-    assert model.requantizers["c3"].high <= 255
-    assert (model.requantizers["fc"].low, model.requantizers["fc"].high) == (-32768, 32767)
+    assert model.convs["c1"].weights.weights.dtype == np.int8
+    assert model.convs["c2"].weights.basis.shape == (4, 3, 3)
+    assert model.convs["c2"].weights.coefficients.shape == (8, 4, 4)
+    assert model.convs["c3"].weights.basis is None
+    assert model.convs["c1"].requantizer.low == 0
+    assert model.convs["c3"].requantizer.high <= 255
+    assert (model.convs["fc"].requantizer.low, model.convs["fc"].requantizer.high) == (
+        -32768,
+        32767,
+    )
     assert model.bounds["clip"][0] == 0
     assert model.bounds["sum"] == (-127, 127)
     assert {n: len(r) for n, r in model.rescales.items()} == {
@@ -122,8 +125,8 @@ def test_negative_and_vanished_scales_survive():
         convolution.latent[2] = 0.0
         convolution.bias[2] = 0.4
     model = lower(module, image, {}, exact=True)
-    assert model.requantizers["c3"].multiplier[0] < 0
-    assert not model.layers["c3"].coefficients[1:3].any()
+    assert model.convs["c3"].requantizer.multiplier[0] < 0
+    assert not model.convs["c3"].weights.coefficients[1:3].any()
     out = integers_of(model, pixels)["c3"]
     scale = module.tensor_ranges["c3"].scale
     high = module.tensor_ranges["c3"].high
@@ -138,7 +141,7 @@ def test_weights_that_drown_in_their_bias_are_stored_as_zeros(name):
         module.convolution(name).scale_channels(torch.tensor([1e-12] + [1.0] * 7))
         module.convolution(name).bias[0] = 0.5
     model = lower(module, image, {}, exact=True)
-    weights = model.layers[name]
+    weights = model.convs[name].weights
     stored = weights.weights if weights.weights is not None else weights.coefficients
     assert not stored[0].any()
     assert stored[1:].any()

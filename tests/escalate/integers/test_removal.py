@@ -13,7 +13,7 @@ from tests.workloads.models import every_operator, random_graph, random_integers
 from workloads.convolve import convolve
 from workloads.execute import execute
 from workloads.graph import Graph, Node
-from workloads.integer import ImageQuantizer, IntegerModel, Rescale
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
@@ -21,9 +21,9 @@ from workloads.weights import LayerWeights
 
 def thinned(model, random, filters=0.4, channels=0.2):
     """The model with whole filters, input channels and basis kernels emptied at random."""
-    layers, rules = {}, {}
+    convs = {}
     for node in model.graph.convs:
-        weights, rule = model.layers[node.name], model.requantizers[node.name]
+        weights, rule = model.convs[node.name].weights, model.convs[node.name].requantizer
         bias = rule.bias.copy()
         dead = random.random(node.layer.K) < filters
         bias[dead & (random.random(node.layer.K) < 0.7)] = 0
@@ -37,9 +37,15 @@ def thinned(model, random, filters=0.4, channels=0.2):
                 if field == "coefficients":
                     array[:, :, random.random(array.shape[2]) < 0.3] = 0
                 changes[field] = array
-        layers[node.name] = dataclasses.replace(weights, **changes)
-        rules[node.name] = Requantizer(rule.multiplier, bias, rule.shift, rule.low, rule.high)
-    return dataclasses.replace(model, layers=layers, requantizers=rules)
+        fresh = Requantizer(rule.multiplier, bias, rule.shift, rule.low, rule.high)
+        convs[node.name] = ConvIntegers(dataclasses.replace(weights, **changes), fresh)
+    return dataclasses.replace(model, convs=convs)
+
+
+def with_conv(model, name, **changes):
+    """The model with other integers of one convolution."""
+    conv = dataclasses.replace(model.convs[name], **changes)
+    return dataclasses.replace(model, convs={**model.convs, name: conv})
 
 
 def logits(model, inputs):
@@ -106,17 +112,15 @@ def residual_model(seed=0):
 
 def emptied(model, name, *, filters=(), channels=()):
     """The layer with filters and input channels emptied, biases of the filters 0."""
-    weights, rule = model.layers[name], model.requantizers[name]
+    weights, rule = model.convs[name].weights, model.convs[name].requantizer
     field = "weights" if weights.weights is not None else "coefficients"
     array, bias = getattr(weights, field).copy(), rule.bias.copy()
     array[list(filters)] = 0
     array[:, list(channels)] = 0
     bias[list(filters)] = 0
-    layers = {**model.layers, name: dataclasses.replace(weights, **{field: array})}
     fresh = Requantizer(rule.multiplier, bias, rule.shift, rule.low, rule.high)
-    return dataclasses.replace(
-        model, layers=layers, requantizers={**model.requantizers, name: fresh}
-    )
+    changed = dataclasses.replace(weights, **{field: array})
+    return with_conv(model, name, weights=changed, requantizer=fresh)
 
 
 def assert_equal(small, model):
@@ -128,7 +132,7 @@ def test_a_filter_inside_a_block_goes_with_the_next_layers_channel():
     model = emptied(residual_model(), "a", filters=[1, 4])
     small = remove_idle(model)
     assert (small.graph["a"].layer.K, small.graph["b"].layer.C) == (4, 4)
-    assert small.macs["a"] == residual()["a"].layer.macs
+    assert small.convs["a"].macs == residual()["a"].layer.macs
     assert_equal(small, model)
 
 
@@ -162,11 +166,11 @@ def test_padded_channels_of_a_shortcut_go_where_the_sum_loses_them():
 
 def test_a_bias_that_shows_keeps_its_filter():
     model = emptied(residual_model(), "a", filters=[1])
-    rule = model.requantizers["a"]
+    rule = model.convs["a"].requantizer
     loud = Requantizer(
         np.full_like(rule.multiplier, 1 << 20), np.full_like(rule.bias, 50), 20, 0, 255
     )
-    model = dataclasses.replace(model, requantizers={**model.requantizers, "a": loud})
+    model = with_conv(model, "a", requantizer=loud)
     assert remove_idle(model).graph["a"].layer.K == 6
 
 
@@ -210,20 +214,22 @@ def test_basis_kernels_that_nothing_mixes_in_go():
     model = IntegerModel(
         Graph("net", nodes),
         {
-            "only": LayerWeights(
-                basis=basis, coefficients=coefficients, alpha=np.full((4, 5), 7, np.uint8)
+            "only": ConvIntegers(
+                LayerWeights(
+                    basis=basis, coefficients=coefficients, alpha=np.full((4, 5), 7, np.uint8)
+                ),
+                Requantizer(np.full(4, 1 << 20, np.int32), np.zeros(4, np.int32), 26, -127, 127),
             )
         },
-        {"only": Requantizer(np.full(4, 1 << 20, np.int32), np.zeros(4, np.int32), 26, -127, 127)},
         {},
         {},
         ImageQuantizer(1 / 255, (0.0,) * 3, (1.0,) * 3, 1 / 255, 0, 255, (6, 6)),
         1.0,
     )
     small = remove_idle(model)
-    np.testing.assert_array_equal(small.layers["only"].basis, basis[[1, 2, 4]])
-    assert small.layers["only"].alpha.shape == (4, 3)
-    assert removed(model.layers, small.layers) == "0 of 4 filters and 2 of 5 basis kernels"
+    np.testing.assert_array_equal(small.convs["only"].weights.basis, basis[[1, 2, 4]])
+    assert small.convs["only"].weights.alpha.shape == (4, 3)
+    assert removed(model.weights, small.weights) == "0 of 4 filters and 2 of 5 basis kernels"
     assert_equal(small, model)
     pixels = random.integers(0, 256, (2, 3, 6, 6)).astype(np.uint8)
     np.testing.assert_array_equal(predict(small, pixels), predict(model, pixels))
@@ -248,9 +254,10 @@ def test_a_whole_model_is_returned_as_it_is(seed):
             if weights.weights is None
             else np.where(weights.weights == 0, np.int8(1), weights.weights),
         )
-        for name, weights in model.layers.items()
+        for name, weights in model.weights.items()
     }
-    model = dataclasses.replace(model, layers=full)
+    for name, weights in full.items():
+        model = with_conv(model, name, weights=weights)
     small = remove_idle(model)
     assert small.graph == model.graph
-    assert not small.macs
+    assert all(conv.macs is None for conv in small.convs.values())

@@ -70,16 +70,16 @@ def test_escalate_keeps_the_accuracy(network):
     )
     assert share_right(model) > 0.93
     assert len(reports) == 6
-    assert model.layers["first"].weights is not None
-    assert model.layers["middle"].basis.shape == (4, 3, 3)
-    assert model.layers["last"].coefficients.shape == (3, 8, 1)
-    density = np.count_nonzero(model.layers["middle"].coefficients) / (8 * 6 * 4)
+    assert model.convs["first"].weights.weights is not None
+    assert model.convs["middle"].weights.basis.shape == (4, 3, 3)
+    assert model.convs["last"].weights.coefficients.shape == (3, 8, 1)
+    density = np.count_nonzero(model.convs["middle"].weights.coefficients) / (8 * 6 * 4)
     assert density == pytest.approx(0.5, abs=0.01)
 
 
 def test_int8_stays_next_to_the_float_network(network):
     model = compress(network, compress_options(method="int8"), PIXELS, None, TINY_SETTINGS)
-    assert all(layer.weights is not None for layer in model.layers.values())
+    assert all(layer.weights is not None for layer in model.weights.values())
     wanted = float_module(network)(image_tensor(model.image, PIXELS)).detach().numpy()
     off = np.abs(logits(model, PIXELS) * model.output_scale - wanted)
     assert off.max() < 0.05 * np.abs(wanted).max()
@@ -96,9 +96,9 @@ def test_the_same_call_gives_the_same_bits(network):
     first, second = (compress(network, options, PIXELS, LABELS, TINY_SETTINGS) for _ in "ab")
     for name in ("first", "middle", "last"):
         for field in ("weights", "basis", "coefficients"):
-            left, right = (getattr(m.layers[name], field) for m in (first, second))
+            left, right = (getattr(m.convs[name].weights, field) for m in (first, second))
             assert (left is None and right is None) or np.array_equal(left, right)
-        left, right = first.requantizers[name], second.requantizers[name]
+        left, right = first.convs[name].requantizer, second.convs[name].requantizer
         assert left.shift == right.shift
         assert np.array_equal(left.multiplier, right.multiplier)
         assert np.array_equal(left.bias, right.bias)

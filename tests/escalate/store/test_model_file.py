@@ -39,12 +39,12 @@ def assert_equal(found, wanted):
     assert dataclasses.astuple(found.image) == dataclasses.astuple(wanted.image)
     assert found.output_scale == wanted.output_scale
     assert dict(found.provenance) == dict(wanted.provenance)
-    assert found.layers.keys() == wanted.layers.keys()
-    for name, layer in wanted.layers.items():
+    assert found.weights.keys() == wanted.weights.keys()
+    for name, layer in wanted.weights.items():
         for field in ("weights", "basis", "coefficients", "alpha"):
-            assert_same_array(getattr(found.layers[name], field), getattr(layer, field))
-        assert found.layers[name].two_sided == layer.two_sided
-        ours, theirs = found.requantizers[name], wanted.requantizers[name]
+            assert_same_array(getattr(found.convs[name].weights, field), getattr(layer, field))
+        assert found.convs[name].weights.two_sided == layer.two_sided
+        ours, theirs = found.convs[name].requantizer, wanted.convs[name].requantizer
         assert_same_array(ours.multiplier, theirs.multiplier)
         assert_same_array(ours.bias, theirs.bias)
         assert (ours.shift, ours.low, ours.high) == (theirs.shift, theirs.low, theirs.high)
@@ -113,12 +113,19 @@ def test_floats_keep_every_bit(tmp_path_factory, scale, mean, maximum, output):
     assert found.graph["relu"].maximum == maximum
 
 
+def stored_as(model, name, coding):
+    conv = dataclasses.replace(model.convs[name], coding=coding)
+    return dataclasses.replace(model, convs={**model.convs, name: conv})
+
+
 def test_storage_formats_are_chosen_by_layer(tmp_path):
-    model = next(m for m in map(a_model, range(20)) if m.layers["linear"].coefficients is not None)
-    save(dataclasses.replace(model, codings={"linear": "two_bit"}), tmp_path)
+    model = next(
+        m for m in map(a_model, range(20)) if m.convs["linear"].weights.coefficients is not None
+    )
+    save(stored_as(model, "linear", "two_bit"), tmp_path)
     manifest = read_manifest(tmp_path)
     by_name = {entry["name"]: entry for entry in manifest["nodes"]}
-    coefficients = model.layers["linear"].coefficients
+    coefficients = model.convs["linear"].weights.coefficients
     assert by_name["linear"]["coding"] == "two_bit"
     assert by_name["linear"]["payload"] == -(-coefficients.size // 4)
     assert_equal(load(tmp_path), model)
@@ -421,9 +428,9 @@ def test_bad_tensors_are_named(tmp_path, case):
 
 def test_unknown_storage_formats_are_refused(tmp_path):
     model = a_model()
-    ternary = next(name for name, v in model.layers.items() if v.coefficients is not None)
+    ternary = next(name for name, v in model.weights.items() if v.coefficients is not None)
     with pytest.raises(WorkloadError, match="storage format 'zip' is unknown"):
-        save(dataclasses.replace(model, codings={ternary: "zip"}), tmp_path)
+        save(stored_as(model, ternary, "zip"), tmp_path)
     assert not os.listdir(tmp_path)
 
 

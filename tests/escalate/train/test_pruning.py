@@ -304,9 +304,9 @@ def test_compress_prunes_and_keeps_the_accuracy(network):
     reports = []
     model = compress(network, OPTIONS, PIXELS, LABELS, TINY_SETTINGS, progress=reports.append)
     assert len(reports) == 4
-    assert all(layer.weights is not None for layer in model.layers.values())
-    assert np.count_nonzero(model.layers["first"].weights) > 0.95 * 54
-    pruned = [model.layers[name].weights for name in ("middle", "last")]
+    assert all(layer.weights is not None for layer in model.weights.values())
+    assert np.count_nonzero(model.convs["first"].weights.weights) > 0.95 * 54
+    pruned = [model.convs[name].weights.weights for name in ("middle", "last")]
     total = sum(array.size for array in pruned)
     left = sum(int(np.count_nonzero(array)) for array in pruned)
     assert left <= round(0.3 * total)
@@ -322,14 +322,14 @@ def test_a_pruned_model_is_read_back_bit_for_bit_and_its_bytes_are_counted(netwo
     model_file.save(model, tmp_path)
     found = model_file.load(tmp_path)
     assert found.graph == model.graph
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(found.layers[name].weights, layer.weights, strict=True)
+    for name, layer in model.weights.items():
+        np.testing.assert_array_equal(found.convs[name].weights.weights, layer.weights, strict=True)
     np.testing.assert_array_equal(predict(found, PIXELS), predict(model, PIXELS))
     on_disk = sum((tmp_path / f).stat().st_size for f in (model_file.TENSORS, model_file.MANIFEST))
     assert sizes(model).on_disk == model_file.bytes_on_disk(tmp_path) == on_disk
     rows = {each.name: each for each in footprint(found)}
     assert {each.form for each in rows.values()} == {"8 bit"}
-    assert rows["middle"].nonzeros == np.count_nonzero(model.layers["middle"].weights)
+    assert rows["middle"].nonzeros == np.count_nonzero(model.convs["middle"].weights.weights)
     assert model_file.load_provenance(tmp_path)["method"] == "prune"
 
 
@@ -355,7 +355,7 @@ def test_the_same_call_gives_the_same_bits_and_a_killed_one_resumes(network, tmp
         compress(*arguments, checkpoint=tmp_path / "c.pt", progress=kill_after(2))
     models = [compress(*arguments), compress(*arguments, checkpoint=tmp_path / "c.pt")]
     for name in ("first", "middle", "last"):
-        left, right = (model.layers[name].weights for model in models)
+        left, right = (model.convs[name].weights.weights for model in models)
         np.testing.assert_array_equal(left, right)
     np.testing.assert_array_equal(*(predict(model, PIXELS) for model in models))
 

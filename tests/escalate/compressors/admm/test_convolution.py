@@ -400,12 +400,12 @@ def model(network):
 
 def test_compress_maps_and_keeps_the_accuracy(model):
     for name in ("middle", "last"):
-        codes = model.layers[name].weights
+        codes = model.convs[name].weights.weights
         left, total = blocks_left(codes, Structure())
         assert len(left) == round(0.5 * total)
         assert np.abs(codes).max() <= 8
         assert np.count_nonzero(codes) == len(left) * len(codes)
-    assert np.abs(model.layers["first"].weights).max() == 127  # kept at eight bits
+    assert np.abs(model.convs["first"].weights.weights).max() == 127  # kept at eight bits
     logits = execute(model, quantize_images(model.image, PIXELS), convolve)["last"]
     right = (logits.reshape(len(PIXELS), -1).argmax(axis=1) == LABELS).mean()
     assert right > 0.9
@@ -415,8 +415,8 @@ def test_compress_maps_and_keeps_the_accuracy(model):
 def test_a_mapped_model_is_read_back_bit_for_bit_and_its_bytes_are_counted(model, tmp_path):
     model_file.save(model, tmp_path)
     found = model_file.load(tmp_path)
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(found.layers[name].weights, layer.weights, strict=True)
+    for name, layer in model.weights.items():
+        np.testing.assert_array_equal(found.convs[name].weights.weights, layer.weights, strict=True)
     np.testing.assert_array_equal(predict(found, PIXELS), predict(model, PIXELS))
     on_disk = sum((tmp_path / f).stat().st_size for f in (model_file.TENSORS, model_file.MANIFEST))
     assert sizes(model).on_disk == model_file.bytes_on_disk(tmp_path) == on_disk
@@ -472,7 +472,7 @@ def test_rows_leave_the_answers_whole():
 def test_densities_by_layer(network):
     model = made(network, epochs=0, density={"middle": 0.25, "last": 0.5})
     for name, share in (("middle", 0.25), ("last", 0.5)):
-        left, total = blocks_left(model.layers[name].weights, Structure())
+        left, total = blocks_left(model.convs[name].weights.weights, Structure())
         assert len(left) == round(share * total)
     with pytest.raises(DecompositionError, match="last: the density table has no entry for the la"):
         made(network, epochs=0, density={"middle": 0.25})

@@ -161,8 +161,8 @@ def test_a_ratio_is_met_from_bytes_on_disk(job, tmp_path, ratio):
     assert "ratio" not in chosen
     assert set(chosen["density"]) == {"c2", "c3", "fc"}
     again = compress(network, compress_options(**chosen), pixels, None, SETTINGS)
-    for name, weights in model.layers.items():
-        other = again.layers[name]
+    for name, weights in model.weights.items():
+        other = again.convs[name].weights
         for field in ("weights", "coefficients", "basis"):
             np.testing.assert_array_equal(getattr(other, field), getattr(weights, field))
 
@@ -231,7 +231,9 @@ def test_weighting_by_inputs_goes_through(job):
         for kind in ("none", "inputs")
     ]
     differ = [
-        not np.array_equal(models[0].layers[n].coefficients, models[1].layers[n].coefficients)
+        not np.array_equal(
+            models[0].convs[n].weights.coefficients, models[1].convs[n].weights.coefficients
+        )
         for n in ("c2", "c3")
     ]
     assert any(differ)

@@ -68,15 +68,15 @@ def made(network, **fields):
 def test_layers_take_as_many_values_as_asked_and_the_network_still_works(network, objective):
     model = made(network, objective=objective, clusters=8)
     for name in ("middle", "last"):
-        assert np.unique(model.layers[name].weights).size <= 8
-    assert np.unique(model.layers["first"].weights).size > 30  # kept at eight bits
+        assert np.unique(model.convs[name].weights.weights).size <= 8
+    assert np.unique(model.convs["first"].weights.weights).size > 30  # kept at eight bits
     assert (predict(model, PIXELS).argmax(axis=1) == LABELS).mean() > 0.8
 
 
 def test_density_and_clusters_go_together_and_by_layer(network):
     model = made(network, density={"middle": 0.25, "last": 0.5}, clusters={"middle": 3, "last": 2})
     for name, share, count in (("middle", 0.25, 3), ("last", 0.5, 2)):
-        codes = model.layers[name].weights
+        codes = model.convs[name].weights.weights
         assert np.unique(codes[codes != 0]).size <= count
         left = np.count_nonzero(codes)
         assert round(share * codes.size) - 2 <= left <= round(share * codes.size)
@@ -86,8 +86,8 @@ def test_the_model_is_read_back_bit_for_bit_and_its_bytes_are_counted(network, t
     model = made(network, clusters=4)
     model_file.save(model, tmp_path)
     found = model_file.load(tmp_path)
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(found.layers[name].weights, layer.weights, strict=True)
+    for name, layer in model.weights.items():
+        np.testing.assert_array_equal(found.convs[name].weights.weights, layer.weights, strict=True)
     np.testing.assert_array_equal(predict(found, PIXELS), predict(model, PIXELS))
     on_disk = sum((tmp_path / f).stat().st_size for f in (model_file.TENSORS, model_file.MANIFEST))
     assert sizes(model).on_disk == model_file.bytes_on_disk(tmp_path) == on_disk
@@ -184,7 +184,9 @@ def test_every_operator_goes_through():
     pixels = random_pixels(start.graph, 24)
     model = compress(start, options(clusters=6), pixels, None, SETTINGS)
     assert predict(model, pixels).shape == (24, 5)
-    assert {name for name in model.layers if np.unique(model.layers[name].weights).size <= 6} >= {
+    assert {
+        name for name in model.convs if np.unique(model.convs[name].weights.weights).size <= 6
+    } >= {
         "c2",
         "c3",
         "fc",

@@ -105,8 +105,8 @@ def test_the_model_is_read_back_bit_for_bit_and_its_bytes_are_counted(uncertaint
     model = made(uncertainty=uncertainty)
     model_file.save(model, tmp_path)
     found = model_file.load(tmp_path)
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(found.layers[name].weights, layer.weights, strict=True)
+    for name, layer in model.weights.items():
+        np.testing.assert_array_equal(found.convs[name].weights.weights, layer.weights, strict=True)
     np.testing.assert_array_equal(predict(found, PIXELS), predict(model, PIXELS))
     assert model_file.bytes_on_disk(tmp_path) == model_file.packed_size(model)
     assert json.loads(json.dumps(found.provenance))["method"] == "vbq"

@@ -157,7 +157,7 @@ def test_the_penalty_empties_whole_groups_without_a_mask():
             LABELS,
             TINY_SETTINGS,
         )
-        codes = model.layers["middle"].weights
+        codes = model.convs["middle"].weights.weights
         assert set(np.unique(codes)) <= {-1, 0, 1}
         blocks = np.abs(codes).reshape(node.layer.K, -1, GROUP[0] * 9).sum(axis=2)
         sizes[penalty] = int((blocks > 0).sum()), model_file.packed_size(model)
@@ -193,8 +193,8 @@ def test_a_retraining_that_is_killed_ends_with_the_same_bytes(tmp_path):
     with pytest.raises(Killed):
         run(kill)
     resumed = run()
-    for name, layer in whole.layers.items():
-        np.testing.assert_array_equal(layer.weights, resumed.layers[name].weights)
+    for name, layer in whole.weights.items():
+        np.testing.assert_array_equal(layer.weights, resumed.convs[name].weights.weights)
     assert model_file.packed_size(resumed) == model_file.packed_size(whole)
 
 
@@ -205,7 +205,9 @@ def test_a_budget_drops_the_weakest_groups_whole():
     for epochs in (0, 2):
         _, model = made(ratio=ratio, epochs=epochs)
         assert model_file.packed_size(model) <= byte_budget(network, ratio)
-        blocks = np.abs(model.layers["middle"].weights).reshape(8, -1, GROUP[0] * 9).sum(axis=2)
+        blocks = (
+            np.abs(model.convs["middle"].weights.weights).reshape(8, -1, GROUP[0] * 9).sum(axis=2)
+        )
         assert (blocks == 0).any()
 
 
@@ -218,8 +220,8 @@ def test_read_back_exactly_and_counted_to_the_byte(tmp_path):
     _, model = made()
     model_file.save(model, tmp_path)
     found = model_file.load(tmp_path)
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(found.layers[name].weights, layer.weights, strict=True)
+    for name, layer in model.weights.items():
+        np.testing.assert_array_equal(found.convs[name].weights.weights, layer.weights, strict=True)
     assert model_file.bytes_on_disk(tmp_path) == model_file.packed_size(model)
     np.testing.assert_array_equal(predict(found, PIXELS), predict(model, PIXELS))
     assert json.loads(json.dumps(found.provenance))["method"] == "wpc"
