@@ -8,8 +8,11 @@ from typing import Any
 
 from arch.counters import LayerResult, added
 from arch.energy import AJ_PER_J, Charge, EnergyTable, charges
+from arch.errors import SpecError
 from arch.machine import Kept, LayerRun, Machine, Neighbours, Resources
 from arch.spec import MachineSpec
+from arch.trace import LayerTrace
+from workloads.layer import ConvLayer
 from workloads.network import Handover
 from workloads.tensors import LayerTensors
 
@@ -95,6 +98,14 @@ class _Done:
     run: LayerRun
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A layer of which only the shape is known, for so many images."""
+
+    layer: ConvLayer
+    images: int = 1
+
+
 class Session:
     """One machine that simulates the layers of one network in order.
 
@@ -126,9 +137,36 @@ class Session:
         self._last: _Done | None = None
         self._planes: dict[str, tuple[int, ...]] = {}
 
-    def run(self, tensors: LayerTensors, kept: Kept | None = None) -> LayerRun:
+    def run(self, layer: LayerTensors | Shape, kept: Kept | None = None) -> LayerRun:
         """Simulate the next layer; ``kept`` belongs to its tensors."""
-        started, memory, before = time.perf_counter(), kept or Kept(), self._last
+        started = time.perf_counter()
+        if isinstance(layer, Shape):
+            run = self.machine.run_shape(layer.layer, self.spec, layer.images)
+            self.results.append(run.result)
+        else:
+            run = self._next(layer, kept or Kept())
+        self.seconds += time.perf_counter() - started
+        return run
+
+    def trace(self, layer: LayerTensors | Shape) -> LayerTrace:
+        """The timeline of the next layer.
+
+        Raises
+        ------
+        SpecError
+            If the machine draws none.
+        """
+        tracer: Any = self.machine
+        if not hasattr(tracer, "trace"):
+            raise SpecError(f"{self.machine.name} cannot be traced: its machine has no trace")
+        if isinstance(layer, Shape):
+            found: LayerTrace = tracer.trace_shape(layer.layer, self.spec, layer.images)
+        else:
+            found = tracer.trace(layer, self.spec, self._around(layer))
+        return found
+
+    def _next(self, tensors: LayerTensors, memory: Kept) -> LayerRun:
+        before = self._last
         around = self._around(tensors)
         run = self._simulate(tensors, around, memory)
         if around.input_on_chip and not run.input_on_chip:
@@ -137,7 +175,6 @@ class Session:
             del self.results[-2:]
             self._simulate(before.tensors, replace(before.around, handed_on=False), before.kept)
             run = self._simulate(tensors, self._around(tensors), memory)
-        self.seconds += time.perf_counter() - started
         return run
 
     def _simulate(self, tensors: LayerTensors, around: Neighbours, kept: Kept) -> LayerRun:

@@ -1,6 +1,9 @@
 """execute: run an IntegerModel on quantized images, operator by operator, in NumPy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,7 @@ from workloads.requantize import storage_dtype
 from workloads.tensors import LayerTensors
 
 Convolve = Callable[[LayerTensors], np.ndarray]
+SIGNED = np.signedinteger
 
 
 def quantize_images(image: ImageQuantizer, pixels: np.ndarray) -> np.ndarray:
@@ -52,13 +56,89 @@ def quantize_images(image: ImageQuantizer, pixels: np.ndarray) -> np.ndarray:
     return clamped.astype(storage_dtype(image.low, image.high))
 
 
-def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict[str, np.ndarray]:
-    """Run a network. ``convolve`` computes the convolutions; everything else is computed here.
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A layer to be computed.
+
+    Parameters
+    ----------
+    layer : LayerTensors, or what stands for them where only a shape is known
+    done : takes the integer psums (N, K, P, Q), without bias; nothing where nobody needs them
+    """
+
+    layer: Any
+    done: Callable[[np.ndarray | None], None] = lambda psums: None
+
+
+class Execution:
+    """A model on inputs; who walks through it computes the convolutions, all else is done here.
 
     Parameters
     ----------
     model : IntegerModel
     inputs : uint8 or int8 as ``model.image`` makes them, shape (N, C, H, W)
+
+    Attributes
+    ----------
+    outputs : array of shape (N, C, H, W) per node so far, in execution order; uint8, int8 or int16
+
+    Raises
+    ------
+    WorkloadError
+        For inputs of another shape or type, psums of another shape or type, and psums that leave
+        32 bits; the message names the node.
+    """
+
+    def __init__(self, model: IntegerModel, inputs: np.ndarray) -> None:
+        first = model.graph.nodes[0]
+        wanted = storage_dtype(model.image.low, model.image.high)
+        if inputs.ndim != 4 or inputs.shape[1:] != first.shape or inputs.dtype != wanted:
+            raise WorkloadError(
+                f"{first.name}: inputs are {inputs.dtype} {inputs.shape}, "
+                f"wanted {wanted.__name__} (N, {', '.join(map(str, first.shape))})"
+            )
+        self._model = model
+        self.outputs = {first.name: np.ascontiguousarray(inputs).view()}
+
+    def __iter__(self) -> Iterator[Asked]:
+        """Every convolution in execution order; the next follows when the psums are handed back."""
+        for node in self._model.graph.nodes[1:]:
+            if node.layer is not None:
+                tensors = layer_tensors(self._model, node, self.outputs)
+                yield Asked(tensors, partial(self._done, node))
+                if node.name not in self.outputs:
+                    raise WorkloadError(f"{node.name}: its psums were not handed back")
+            else:
+                operands = [self.outputs[name] for name in node.inputs]
+                self._keep(node, _output(self._model, node, operands))
+
+    @property
+    def output(self) -> np.ndarray:
+        """The network's output, (N, C, H, W), when everything has run."""
+        return self.outputs[self._model.graph.output.name]
+
+    def _done(self, node: Node, psums: np.ndarray | None) -> None:
+        """Requantize a layer's psums."""
+        wanted = (self.outputs[node.inputs[0]].shape[0], *node.shape)
+        if psums is None or psums.shape != wanted or not np.issubdtype(psums.dtype, SIGNED):
+            found = "missing" if psums is None else f"{psums.dtype} {psums.shape}"
+            raise WorkloadError(f"{node.name}: psums are {found}, wanted int32 or int64 {wanted}")
+        self._keep(node, requantized(self._model, node, psums))
+
+    def _keep(self, node: Node, values: np.ndarray) -> None:
+        if values.shape[1:] != node.shape:
+            raise WorkloadError(
+                f"{node.name}: the output has shape {values.shape[1:]}, the graph says {node.shape}"
+            )
+        self.outputs[node.name] = values
+
+
+def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict[str, np.ndarray]:
+    """Run a network; every convolution is handed to ``convolve``.
+
+    Parameters
+    ----------
+    model, inputs : as for ``Execution``
     convolve : LayerTensors -> integer psums of shape (N, K, P, Q), without bias
 
     Returns
@@ -68,28 +148,12 @@ def execute(model: IntegerModel, inputs: np.ndarray, convolve: Convolve) -> dict
     Raises
     ------
     WorkloadError
-        For inputs of another shape or type, psums of another shape or type, and psums that leave
-        32 bits; the message names the node.
+        As ``Execution``.
     """
-    first = model.graph.nodes[0]
-    wanted = storage_dtype(model.image.low, model.image.high)
-    if inputs.ndim != 4 or inputs.shape[1:] != first.shape or inputs.dtype != wanted:
-        raise WorkloadError(
-            f"{first.name}: inputs are {inputs.dtype} {inputs.shape}, "
-            f"wanted {wanted.__name__} (N, {', '.join(map(str, first.shape))})"
-        )
-    outputs = {first.name: np.ascontiguousarray(inputs).view()}
-    for node in model.graph.nodes[1:]:
-        if node.layer is not None:
-            outputs[node.name] = _layer_output(model, node, outputs, convolve)
-        else:
-            outputs[node.name] = _output(model, node, [outputs[name] for name in node.inputs])
-        if outputs[node.name].shape[1:] != node.shape:
-            raise WorkloadError(
-                f"{node.name}: the output has shape {outputs[node.name].shape[1:]}, "
-                f"the graph says {node.shape}"
-            )
-    return outputs
+    run = Execution(model, inputs)
+    for asked in run:
+        asked.done(convolve(asked.layer))
+    return run.outputs
 
 
 def layer_tensors(
@@ -118,18 +182,6 @@ def _shortcut(graph: Graph, node: Node, outputs: Mapping[str, np.ndarray]) -> np
         return None
     others = [name for name in readers[0].inputs if name != node.name]
     return outputs.get(others[0]) if len(others) == 1 else None
-
-
-def _layer_output(
-    model: IntegerModel, node: Node, outputs: Mapping[str, np.ndarray], convolve: Convolve
-) -> np.ndarray:
-    psums = convolve(layer_tensors(model, node, outputs))
-    wanted = (outputs[node.inputs[0]].shape[0], *node.shape)
-    if psums.shape != wanted or not np.issubdtype(psums.dtype, np.signedinteger):
-        raise WorkloadError(
-            f"{node.name}: psums are {psums.dtype} {psums.shape}, wanted int32 or int64 {wanted}"
-        )
-    return requantized(model, node, psums)
 
 
 def _output(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from arch.errors import InvariantError, OperandError, SpecError
 from arch.machine import Kept
-from arch.simulate import Session
+from arch.simulate import Session, Shape
+from arch.trace import LayerTrace
 from escalate.app.machines import Choice
 from workloads.network import Handover
 from workloads.requantize import Requantizer
@@ -16,6 +18,7 @@ from workloads.tensors import LayerTensors
 # what runs, layers done, layers in all
 Watch = Callable[[str, int, int], None]
 Refusal = OperandError | SpecError
+Layer = TypeVar("Layer", LayerTensors, Shape, LayerTensors | Shape)
 
 
 class Fleet:
@@ -60,8 +63,8 @@ class Fleet:
             except SpecError as refusal:
                 self._refuse(n, refusal)
 
-    def run(self, tensors: LayerTensors) -> np.ndarray:
-        """One layer on all machines; their psums, which must be the same.
+    def run(self, layer: LayerTensors | Shape) -> np.ndarray | None:
+        """One layer on all machines; their psums, which must be the same; none of a shape.
 
         Raises
         ------
@@ -72,29 +75,33 @@ class Fleet:
         """
         kept = Kept()
         psums: np.ndarray | None = None
+        ran = False
         for n in list(self.sessions):
             self._tell(n)
             try:
-                mine = self._run(n, tensors, kept)
+                mine = self._run(n, layer, kept)
             except (OperandError, SpecError) as refusal:
                 self._refuse(n, refusal)
                 continue
-            if psums is not None and mine is not psums and not np.array_equal(mine, psums):
+            if ran and not _same(mine, psums):
                 raise InvariantError(
-                    f"{tensors.layer.name}: the psums of {self.choices[n].machine.name} are not "
+                    f"{layer.layer.name}: the psums of {self.choices[n].machine.name} are not "
                     "those of the machine before"
                 )
-            psums = mine
+            psums, ran = mine, True
         self._done += 1
-        if psums is None:
+        if not ran:
             raise next(iter(self.refusals.values()))
         return psums
 
-    def _run(self, n: int, tensors: LayerTensors, kept: Kept) -> np.ndarray:
-        fed = as_fed(tensors, self.choices[n])
-        run = self.sessions[n].run(fed, kept if fed is tensors else None)
-        assert run.psums is not None
-        return run.psums
+    def trace(self, layer: LayerTensors | Shape) -> LayerTrace:
+        """The timeline of one layer on the first machine."""
+        self._tell(0)
+        return self.sessions[0].trace(as_fed(layer, self.choices[0]))
+
+    def _run(self, n: int, layer: LayerTensors | Shape, kept: Kept) -> np.ndarray | None:
+        fed = as_fed(layer, self.choices[n])
+        return self.sessions[n].run(fed, kept if fed is layer else None).psums
 
     def _refuse(self, n: int, refusal: Refusal) -> None:
         if not self._tolerant:
@@ -109,16 +116,24 @@ class Fleet:
             self._watch(name, self._done * count + n, self._total * count)
 
 
+def _same(mine: np.ndarray | None, theirs: np.ndarray | None) -> bool:
+    if mine is None or theirs is None:
+        return mine is theirs
+    return mine is theirs or np.array_equal(mine, theirs)
+
+
 def too_wide(rule: Requantizer | None, choice: Choice) -> bool:
     """Whether outputs are wider than the words of a machine that has a word width."""
     width = getattr(choice.spec, "operand_bytes", None)
     return width is not None and rule is not None and np.dtype(rule.dtype).itemsize > width
 
 
-def as_fed(tensors: LayerTensors, choice: Choice) -> LayerTensors:
+def as_fed(layer: Layer, choice: Choice) -> Layer:
     """The layer as the machine takes it.
 
     A machine whose words are 8 bits wide refuses to write 16-bit logits.  It is not told how the
     last layer's psums become outputs, and counts one word for each (Assumption; noted in the row).
     """
-    return replace(tensors, requantizer=None) if too_wide(tensors.requantizer, choice) else tensors
+    if isinstance(layer, LayerTensors) and too_wide(layer.requantizer, choice):
+        return replace(layer, requantizer=None)
+    return layer

@@ -1,45 +1,28 @@
 """simulate: one source on one machine; a compressed model classifies images with its psums."""
 
 import os
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from arch.errors import OperandError, SpecError
-from arch.machine import LayerRun
-from arch.simulate import NetworkRun, collect
+from arch.simulate import NetworkRun
 from escalate.app.arguments import Paths, listed, path_of, settings_of
-from escalate.app.data import CLASSES
-from escalate.app.fed_images import model_inputs, told_images
+from escalate.app.fed_layers import Fed, fed_layers
 from escalate.app.feed import Feed, check_feed, parse_synthetic
 from escalate.app.fleet import Fleet, Refusal, Watch, too_wide
 from escalate.app.machines import Choice, choose
 from escalate.app.prices import priced
-from escalate.app.scores import stored_quality
 from escalate.app.sources import (
-    COMPRESSED,
-    INT8,
-    ModelSource,
-    ShapeSource,
     Source,
-    SourceError,
-    TensorSource,
     fed_form,
     resolve,
-    told_form,
 )
 from escalate.app.threads import threads, torch_threads_kept
 from escalate.version import VERSION
 from reports.quality import in_words, quality
-from workloads.execute import execute
-from workloads.integer import IntegerModel
-from workloads.network import Handover
-from workloads.requantize import Requantizer
-from workloads.synthetic import Synthetic, synthetic_layers
-from workloads.tensors import LayerTensors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,165 +140,44 @@ def _run(
     kinds = [fed_form(choice.machine.name) for choice in choices]
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
-        group = _Group(source, [choices[n] for n in mine], wanted, watch, tolerant)
+        group = [choices[n] for n in mine]
         with torch_threads_kept():
-            found |= zip(mine, group.run(), strict=True)
+            outcomes = run_fed(fed_layers(source, group, wanted), group, watch, tolerant=tolerant)
+        found |= zip(mine, outcomes, strict=True)
     return [found[n] for n in range(len(choices))]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Machines that are fed the same tensors."""
-
-    source: Source
-    choices: Sequence[Choice]
-    feed: Feed
-    watch: Watch | None
-    tolerant: bool
-
-    def run(self) -> list[Simulation | Refusal]:
-        """Simulate what the source is."""
-        source, recipe = self.source, self.feed.synthetic
-        if isinstance(source, ModelSource):
-            return self._model(source)
-        if isinstance(source, TensorSource):
-            about = {"kind": "tensors", "tensors": "file", "notes": ["own tensors"]}
-            return self._layers(source.layers, len(source.layers), about, {})
-        if recipe is not None:
-            return self._synthetic(source, recipe)
-        return [_run_shapes(source, choice, self.feed.count, self.watch) for choice in self.choices]
-
-    def _fleet(self, total: int, handovers: Mapping[str, Handover]) -> Fleet:
-        return Fleet(self.choices, handovers, total, self.watch, tolerant=self.tolerant)
-
-    def _model(self, source: ModelSource) -> list[Simulation | Refusal]:
-        model, kind = source.model_for(self.choices[0].machine.name)
-        inputs, images = model_inputs(source, model, self.feed)
-        fleet = self._fleet(len(model.graph.convs), model.graph.handovers)
-        logits = classify(model, inputs, fleet)
-        about: dict[str, Any] = {
-            "kind": "model",
-            "tensors": kind,
-            "source": source.name,
-            "model": {k: v for k, v in model.provenance.items() if k != CLASSES},
-            "quality": stored_quality(model.provenance, kind),
-            "stored_bytes": source.bytes_for(self.choices[0].machine.name),
-            "images": images.name,
-            "count": len(images.pixels),
-            "notes": [f"fed the {kind} model"],
-        }
-        about["notes"].extend(told_form(model, kind))
-        if images.labels is not None:
-            about["correct"] = int((logits.argmax(axis=1) == images.labels).sum())
-        about["notes"].extend(told_images(model, images))
-        rules = {name: conv.requantizer for name, conv in model.convs.items()}
-        found = _finished(fleet, model.graph.name, about, rules)
-        return [
-            replace(each, logits=logits, labels=images.labels)
-            if isinstance(each, Simulation)
-            else each
-            for each in found
-        ]
-
-    def _synthetic(self, source: ShapeSource, recipe: Synthetic) -> list[Simulation | Refusal]:
-        """Seeded tensors: ternary for machines with a basis, int8 for the others."""
-        dense = fed_form(self.choices[0].machine.name) == INT8
-        about = {
-            "kind": "synthetic",
-            "tensors": INT8 if dense else COMPRESSED,
-            "synthetic": recipe.given,
-            "network_source": source.network.source,
-            "notes": [f"synthetic tensors: {recipe.told}"],
-        }
-        layers = synthetic_layers(source.network, recipe, dense=dense)
-        return self._layers(layers, len(source.layers), about, source.network.handovers)
-
-    def _layers(
-        self,
-        layers: Iterable[LayerTensors],
-        total: int,
-        about: Mapping[str, Any],
-        handovers: Mapping[str, Handover],
-    ) -> list[Simulation | Refusal]:
-        """Layer after layer, each with tensors of its own."""
-        fleet = self._fleet(total, handovers)
-        for tensors in layers:
-            fleet.run(tensors)
-        return _finished(fleet, self.source.name, about, {})
+def run_fed(
+    fed: Fed, choices: Sequence[Choice], watch: Watch | None = None, *, tolerant: bool = False
+) -> list[Simulation | Refusal]:
+    """Every machine's rows, or its refusal where ``tolerant``, on what it is fed."""
+    fleet = Fleet(choices, fed.handovers, len(fed.names), watch, tolerant=tolerant)
+    for asked in fed.layers:
+        asked.done(fleet.run(asked.layer))
+    logits, about = fed.logits(), dict(fed.about)
+    if logits is not None and fed.labels is not None:
+        about["correct"] = int((logits.argmax(axis=1) == fed.labels).sum())
+    return [
+        fleet.refusals[n] if n in fleet.refusals else _finished(fleet, n, fed, about, logits)
+        for n in range(len(choices))
+    ]
 
 
 def _finished(
-    fleet: Fleet,
-    network: str,
-    about: Mapping[str, Any],
-    requantizers: Mapping[str, Requantizer | None],
-) -> list[Simulation | Refusal]:
-    """The rows of every machine, or its refusal; notes of its own stand around the shared ones."""
-    found: list[Simulation | Refusal] = []
-    for n, choice in enumerate(fleet.choices):
-        if n in fleet.refusals:
-            found.append(fleet.refusals[n])
-            continue
-        wide = [
-            f"{name}: 16-bit outputs counted as words of the machine"
-            for name, rule in requantizers.items()
-            if too_wide(rule, choice)
-        ]
-        notes = [*choice.notes, *about["notes"], *wide]
-        session = fleet.sessions[n]
-        run = session.finish(network, choice.label, {"version": VERSION, **about, "notes": notes})
-        found.append(Simulation(run, session.seconds))
-    return found
-
-
-def classify(model: IntegerModel, inputs: np.ndarray, fleet: Fleet) -> np.ndarray:
-    """Run a model whose convolutions are all computed by every machine of a fleet.
-
-    Parameters
-    ----------
-    model : IntegerModel
-    inputs : integers as ``model.image`` makes them, shape (N, C, H, W)
-    fleet : Fleet
-
-    Returns
-    -------
-    logits : int64, shape (N, classes)
-    """
-    outputs = execute(model, inputs, fleet.run)
-    logits = outputs[model.graph.output.name].astype(np.int64)
-    return logits.reshape(len(inputs), -1)
-
-
-def _run_shapes(source: ShapeSource, choice: Choice, count: int, watch: Watch | None) -> Simulation:
-    if not choice.machine.eats_shapes:
-        raise SourceError(
-            f"{source.name}: {choice.machine.name} needs tensors, not only shapes; give a "
-            "compressed folder, .npz files, or --synthetic coefficients=D,activations=D"
-        )
-    started = time.perf_counter()
-    runs: list[LayerRun] = []
-    for layer in source.layers:
-        if watch is not None:
-            watch(choice.machine.name, len(runs), len(source.layers))
-        runs.append(choice.machine.run_shape(layer, choice.spec, count))
-    about = {
-        "version": VERSION,
-        "kind": "shapes",
-        "tensors": "none",
-        "count": count,
-        "network_source": source.network.source,
-        "notes": [*choice.notes, "shapes only, no tensors"],
-    }
-    run = collect(
-        choice.machine,
-        choice.spec,
-        (run.result for run in runs),
-        network=source.name,
-        preset=choice.label,
-        provenance=about,
-        own_prices=choice.own_prices,
-    )
-    return Simulation(run, time.perf_counter() - started)
+    fleet: Fleet, n: int, fed: Fed, about: Mapping[str, Any], logits: np.ndarray | None
+) -> Simulation:
+    """The rows of one machine; notes of its own stand around the shared ones."""
+    choice, session = fleet.choices[n], fleet.sessions[n]
+    rules = {} if fed.model is None else fed.model.convs
+    wide = [
+        f"{name}: 16-bit outputs counted as words of the machine"
+        for name, conv in rules.items()
+        if too_wide(conv.requantizer, choice)
+    ]
+    notes = [*choice.notes, *about["notes"], *wide]
+    provenance = {"version": VERSION, **about, "notes": notes}
+    run = session.finish(fed.network, choice.label, provenance)
+    return Simulation(run, session.seconds, logits, fed.labels)
 
 
 @dataclass(frozen=True, slots=True)

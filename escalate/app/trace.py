@@ -2,27 +2,23 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from arch.errors import SpecError
-from arch.machine import ALONE, Kept, LayerRun, Machine, Neighbours
-from arch.spec import MachineSpec
 from arch.trace import LayerTrace
 from escalate.app.arguments import Paths, listed, settings_of
-from escalate.app.feed import Feed, parse_synthetic
-from escalate.app.fleet import Watch
+from escalate.app.fed_layers import fed_layers
+from escalate.app.feed import Feed, check_feed, parse_synthetic
+from escalate.app.fleet import Fleet, Watch
 from escalate.app.machines import Choice, choose
 from escalate.app.new_file import check_writable, new_file
-from escalate.app.simulate import run_source
-from escalate.app.sources import ModelSource, Source, TensorSource, resolve
-from escalate.app.threads import threads
+from escalate.app.sources import Source, resolve
+from escalate.app.threads import threads, torch_threads_kept
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.trace import count_events, write_trace
-from workloads.layer import ConvLayer
-from workloads.tensors import LayerTensors
 
 MOST_EVENTS = 3_000_000  # about 300 MB of JSON, 20 MB compressed: a browser still opens it
 SPARE = 0.8  # the share of MOST_EVENTS that a proposed window should hold
@@ -31,54 +27,6 @@ SUFFIXES = (".json", ".gz")
 
 class TraceError(FrontEndError):
     """A layer, window or file that cannot be traced: names it and what is allowed."""
-
-
-class _Reached(Exception):
-    """Not an error: the layer was reached, and no later one has to run."""
-
-
-class _Tap:
-    """A machine that traces one layer and simulates those before it."""
-
-    def __init__(self, machine: Machine, layer: str) -> None:
-        if not hasattr(machine, "trace"):
-            raise SpecError(f"{machine.name} cannot be traced: its machine has no trace")
-        self._machine, self._layer = machine, layer
-        self._tracer: Any = machine
-        self.trace: LayerTrace | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        """All else is the machine's own."""
-        return getattr(self._machine, name)
-
-    def run(
-        self,
-        tensors: LayerTensors,
-        spec: MachineSpec,
-        around: Neighbours = ALONE,
-        kept: Kept | None = None,
-    ) -> LayerRun:
-        """Simulate a layer; at the wanted one, trace it and stop."""
-        if tensors.layer.name != self._layer:
-            return self._machine.run(tensors, spec, around, kept)
-        self.trace = self._tracer.trace(tensors, spec, around)
-        raise _Reached
-
-    def run_shape(self, layer: ConvLayer, spec: MachineSpec, images: int = 1) -> LayerRun:
-        """Simulate a layer known by shape; at the wanted one, trace it and stop."""
-        if layer.name != self._layer or not self._machine.eats_shapes:
-            return self._machine.run_shape(layer, spec, images)
-        self.trace = self._tracer.trace_shape(layer, spec, images)
-        raise _Reached
-
-
-def layer_names(source: Source, machine: str) -> list[str]:
-    """The layers of a source that ``machine`` would run, in order."""
-    if isinstance(source, ModelSource):
-        return [node.name for node in source.model_for(machine)[0].graph.convs]
-    if isinstance(source, TensorSource):
-        return [tensors.layer.name for tensors in source.layers]
-    return [layer.name for layer in source.layers]
 
 
 def trace_layer(
@@ -97,15 +45,19 @@ def trace_layer(
     SpecError
         If the machine cannot be traced.
     """
-    tap = _Tap(choice.machine, layer)
-    names = layer_names(source, choice.machine.name)
-    if layer not in names:
-        raise TraceError(f"--layer: {source.name} has no {layer!r}, it has {', '.join(names)}")
-    try:
-        run_source(source, replace(choice, machine=cast(Machine, tap)), feed, watch)
-    except _Reached:
-        assert tap.trace is not None
-        return tap.trace
+    if not hasattr(choice.machine, "trace"):
+        raise SpecError(f"{choice.machine.name} cannot be traced: its machine has no trace")
+    wanted = feed or Feed()
+    check_feed(source, wanted)
+    fed = fed_layers(source, (choice,), wanted)
+    if layer not in fed.names:
+        raise TraceError(f"--layer: {source.name} has no {layer!r}, it has {', '.join(fed.names)}")
+    fleet = Fleet((choice,), fed.handovers, len(fed.names), watch)
+    with torch_threads_kept():
+        for asked in fed.layers:
+            if asked.layer.layer.name == layer:
+                return fleet.trace(asked.layer)
+            asked.done(fleet.run(asked.layer))
     raise TraceError(f"--layer: {source.name} ran without reaching {layer!r}")
 
 

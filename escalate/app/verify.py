@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from arch.errors import InvariantError
-from escalate.app.fed_images import model_inputs
+from escalate.app.fed_layers import fed_layers
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
-from escalate.app.simulate import Simulation, run_source
+from escalate.app.simulate import Simulation, run_fed
 from escalate.app.sources import ModelSource, model_source
+from escalate.app.threads import torch_threads_kept
 from escalate.integers import integer
 
 
@@ -48,16 +49,14 @@ def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None =
     InvariantError
         If a single logit differs.
     """
-    source = model_source(Path(folder))
-    model, _ = source.model_for(choice.machine.name)
-    found = proved(source, choice, feed, watch)
+    found = proved(model_source(Path(folder)), choice, feed, watch)
     assert found.logits is not None
     return Proof(
-        model.graph.name,
+        found.run.network,
         choice.machine.name,
         len(found.logits),
         found.logits.size,
-        len(model.graph.convs),
+        len(found.run.results),
         found.correct,
     )
 
@@ -66,10 +65,13 @@ def proved(
     source: ModelSource, choice: Choice, feed: Feed, watch: Watch | None = None
 ) -> Simulation:
     """A run whose every logit equals its twin in torch; parameters and errors as for ``verify``."""
-    model, _ = source.model_for(choice.machine.name)
-    found = run_source(source, choice, feed, watch)
-    _, images = model_inputs(source, model, feed)
-    wanted = integer.predict(model, images.seen_by(model.image))
+    fed = fed_layers(source, (choice,), feed)
+    assert fed.model is not None
+    assert fed.images is not None
+    with torch_threads_kept():
+        (found,) = run_fed(fed, (choice,), watch)
+    assert isinstance(found, Simulation)
+    wanted = integer.predict(fed.model, fed.images.seen_by(fed.model.image))
     if found.logits is None or not np.array_equal(found.logits, wanted):
         raise InvariantError(
             f"{choice.machine.name}: the logits that follow from the machine's psums are not "

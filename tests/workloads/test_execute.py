@@ -9,7 +9,7 @@ import pytest
 from tests.workloads.models import every_operator, random_integers
 from workloads.convolve import convolve
 from workloads.errors import WorkloadError
-from workloads.execute import execute, quantize_images
+from workloads.execute import Execution, execute, quantize_images
 from workloads.graph import Graph, Node
 from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.layer import ConvLayer
@@ -291,3 +291,31 @@ def test_wrong_images_are_named():
     pixels[0, 1, 0, 1] = np.inf
     with pytest.raises(WorkloadError, match=r"the pixel at \[0, 1, 0, 1\] is not a finite number"):
         quantize_images(IMAGE, pixels)
+
+
+def test_layers_come_one_by_one_as_their_psums_are_handed_back():
+    model = a_model()
+    run = Execution(model, some_inputs(model))
+    names = []
+    for asked in run:
+        names.append(asked.layer.layer.name)
+        assert names[-1] not in run.outputs
+        asked.done(convolve(asked.layer))
+    assert names == [node.name for node in model.graph.convs]
+    wanted = execute(model, some_inputs(model), convolve)
+    for name, values in run.outputs.items():
+        np.testing.assert_array_equal(values, wanted[name])
+    assert run.output is run.outputs[model.graph.output.name]
+
+
+@pytest.mark.parametrize("handed", [True, False])
+def test_psums_that_are_missing_are_named(handed):
+    model = a_model()
+    layers = iter(Execution(model, some_inputs(model)))
+    asked = next(layers)
+    name = asked.layer.layer.name
+    if handed:
+        with pytest.raises(WorkloadError, match=f"{name}: psums are missing, wanted int32 or"):
+            asked.done(None)
+    with pytest.raises(WorkloadError, match=f"{name}: its psums were not handed back"):
+        next(layers)
