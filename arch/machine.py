@@ -94,6 +94,10 @@ class Kept:
         found: T = self._found[purpose][1]
         return found
 
+    def latest(self, purpose: str) -> Any:
+        """The value that is held for ``purpose``; None where nothing is."""
+        return self._found[purpose][1] if purpose in self._found else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerRun:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from workloads.tensors import LayerTensors
 
 Convolve = Callable[[LayerTensors], np.ndarray]
 SIGNED = np.signedinteger
+
+
+class Done(Protocol):
+    """What takes a layer's psums, and its output where that is known."""
+
+    def __call__(self, psums: np.ndarray | None, output: np.ndarray | None = None) -> None:
+        """Take them."""
 
 
 def quantize_images(image: ImageQuantizer, pixels: np.ndarray) -> np.ndarray:
@@ -63,11 +70,12 @@ class Asked:
     Parameters
     ----------
     layer : LayerTensors, or what stands for them where only a shape is known
-    done : takes the integer psums (N, K, P, Q), without bias; nothing where nobody needs them
+    done : takes the integer psums (N, K, P, Q), without bias, and the output they become, where
+        it is known already; nothing where nobody needs them
     """
 
     layer: Any
-    done: Callable[[np.ndarray | None], None] = lambda psums: None
+    done: Done = lambda psums, output=None: None
 
 
 class Execution:
@@ -117,13 +125,13 @@ class Execution:
         """The network's output, (N, C, H, W), when everything has run."""
         return self.outputs[self._model.graph.output.name]
 
-    def _done(self, node: Node, psums: np.ndarray | None) -> None:
-        """Requantize a layer's psums."""
+    def _done(self, node: Node, psums: np.ndarray | None, output: np.ndarray | None = None) -> None:
+        """Keep a layer's output, requantized from its psums where that was not done before."""
         wanted = (self.outputs[node.inputs[0]].shape[0], *node.shape)
         if psums is None or psums.shape != wanted or not np.issubdtype(psums.dtype, SIGNED):
             found = "missing" if psums is None else f"{psums.dtype} {psums.shape}"
             raise WorkloadError(f"{node.name}: psums are {found}, wanted int32 or int64 {wanted}")
-        self._keep(node, requantized(self._model, node, psums))
+        self._keep(node, requantized(self._model, node, psums) if output is None else output)
 
     def _keep(self, node: Node, values: np.ndarray) -> None:
         if values.shape[1:] != node.shape:

@@ -1,7 +1,7 @@
 """fleet: several machines, or one with different numbers, that are fed the same layers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +19,21 @@ from workloads.tensors import LayerTensors
 Watch = Callable[[str, int, int], None]
 Refusal = OperandError | SpecError
 Layer = TypeVar("Layer", LayerTensors, Shape, LayerTensors | Shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What came out of a layer on all machines.
+
+    Parameters
+    ----------
+    psums : int32, shape (N, K, P, Q), the same on all of them; None of a shape
+    output : what a machine stored of them by the layer's own rule, the same shape; None where none
+        worked that out
+    """
+
+    psums: np.ndarray | None = None
+    output: np.ndarray | None = None
 
 
 class Fleet:
@@ -63,8 +78,8 @@ class Fleet:
             except SpecError as refusal:
                 self._refuse(n, refusal)
 
-    def run(self, layer: LayerTensors | Shape) -> np.ndarray | None:
-        """One layer on all machines; their psums, which must be the same; none of a shape.
+    def run(self, layer: LayerTensors | Shape) -> Outcome:
+        """One layer on all machines, whose psums must be the same.
 
         Raises
         ------
@@ -92,7 +107,7 @@ class Fleet:
         self._done += 1
         if not ran:
             raise next(iter(self.refusals.values()))
-        return psums
+        return Outcome(psums, _stored(layer, kept))
 
     def trace(self, layer: LayerTensors | Shape) -> LayerTrace:
         """The timeline of one layer on the first machine."""
@@ -114,6 +129,15 @@ class Fleet:
             count = len(self.choices)
             name = self.choices[n].machine.name
             self._watch(name, self._done * count + n, self._total * count)
+
+
+def _stored(layer: LayerTensors | Shape, kept: Kept) -> np.ndarray | None:
+    """The output that machines found with the layer's own requantizer, if they had to."""
+    found = kept.latest("output")
+    if found is None or not isinstance(layer, LayerTensors) or layer.requantizer is None:
+        return None
+    values: np.ndarray = found[0]
+    return values
 
 
 def _same(mine: np.ndarray | None, theirs: np.ndarray | None) -> bool:

@@ -153,7 +153,8 @@ def run_fed(
     """Every machine's rows, or its refusal where ``tolerant``, on what it is fed."""
     fleet = Fleet(choices, fed.handovers, len(fed.names), watch, tolerant=tolerant)
     for asked in fed.layers:
-        asked.done(fleet.run(asked.layer))
+        outcome = fleet.run(asked.layer)
+        asked.done(outcome.psums, outcome.output)
     logits, about = fed.logits(), dict(fed.about)
     if logits is not None and fed.labels is not None:
         about["correct"] = int((logits.argmax(axis=1) == fed.labels).sum())

@@ -57,7 +57,8 @@ def trace_layer(
         for asked in fed.layers:
             if asked.layer.layer.name == layer:
                 return fleet.trace(asked.layer)
-            asked.done(fleet.run(asked.layer))
+            outcome = fleet.run(asked.layer)
+            asked.done(outcome.psums, outcome.output)
     raise TraceError(f"--layer: {source.name} ran without reaching {layer!r}")
 
 

@@ -28,6 +28,7 @@ from escalate.integers import integer
 from escalate.store import model_file
 from reports.table import run_notes
 from workloads.errors import WorkloadError
+from workloads.requantize import Requantizer
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +248,18 @@ def test_different_networks_side_by_side_are_called_unrelated(compressed, tmp_pa
     mixed = run_all(Request(ModelSource("mixed", tmp_path), choices))
     note = "unrelated tensors: the machines were fed different networks"
     assert all(note in run_notes(s.run) for s in mixed)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_psums_are_requantized_once(compressed, monkeypatch, name):
+    source = resolve([str(compressed.folder)])
+    (choice,) = choose(name)
+    calls, own = [], Requantizer.apply
+
+    def counted(self, psums):
+        calls.append(id(self))
+        return own(self, psums)
+
+    monkeypatch.setattr(Requantizer, "apply", counted)
+    found = run_source(source, choice, Feed("digits", 2))
+    assert len(calls) == len(set(calls)) == len(found.run.results)
