@@ -20,6 +20,7 @@ from escalate.app.images import (
 )
 from escalate.app.labels import Classes, listed_classes
 from escalate.errors import CheckpointError, DataError
+from escalate.store.model_file import About
 from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
 
@@ -164,7 +165,7 @@ def _check_sides(size: tuple[int, int], resize: int | None) -> None:
         )
 
 
-def stored_resize(model: IntegerModel) -> int | None:
+def stored_resize(model: IntegerModel | About) -> int | None:
     """The short side that a model's pictures are scaled to; None for the rule.
 
     Raises
@@ -181,12 +182,12 @@ def stored_resize(model: IntegerModel) -> int | None:
     return resize
 
 
-def tells_preprocessing(model: IntegerModel) -> bool:
+def tells_preprocessing(model: IntegerModel | About) -> bool:
     """Whether a model says how pictures are brought to its size; older ones do not."""
     return isinstance(model.provenance.get(STORED), Mapping)
 
 
-def stored_classes(model: IntegerModel) -> Classes:
+def stored_classes(model: IntegerModel | About) -> Classes:
     """What a model knows of its outputs.
 
     Raises
@@ -204,7 +205,7 @@ def stored_classes(model: IntegerModel) -> Classes:
     return Classes(outputs, tuple(names), "the model")
 
 
-def outputs_of(model: IntegerModel) -> int:
+def outputs_of(model: IntegerModel | About) -> int:
     """How many numbers the network answers with."""
     channels, rows, columns = model.graph.output.shape
     return channels * rows * columns

@@ -9,6 +9,7 @@ from escalate.app.feed import Feed
 from escalate.app.images import UNDERSTOOD, Images, canonical, kind, read_images
 from escalate.app.labels import listed_classes
 from escalate.app.sources import ModelSource, SourceError
+from escalate.store.model_file import About
 from workloads.execute import quantize_images
 from workloads.integer import IntegerModel
 
@@ -21,7 +22,7 @@ def model_inputs(source: ModelSource, model: IntegerModel, feed: Feed) -> tuple[
 
 def fed_images(
     source: ModelSource,
-    model: IntegerModel,
+    model: IntegerModel | About,
     asked: str | None,
     count: int | None,
     classes: str | None = None,
@@ -57,7 +58,7 @@ def fed_images(
     return read_images(what, channels, size, count=count, resize=resize, classes=known)
 
 
-def data_source(model: IntegerModel) -> str | None:
+def data_source(model: IntegerModel | About) -> str | None:
     """Name of the data that a model was made for, if it says so."""
     data = model.provenance.get("data")
     source = data.get("source") if isinstance(data, Mapping) else None

@@ -14,6 +14,7 @@ from workloads.network import Network, unconnected
 from workloads.read_file import why_unread
 
 if TYPE_CHECKING:
+    from escalate.store.model_file import About
     from workloads.integer import IntegerModel
     from workloads.tensors import LayerTensors
 
@@ -68,13 +69,25 @@ class ModelSource:
         """
         from escalate.store.model_file import load
 
+        folder, kind = self._fed(machine)
+        return load(folder), kind
+
+    def about_for(self, machine: str) -> "tuple[About, str]":
+        """What that model is, without its integers, and its kind; errors as for ``model_for``."""
+        from escalate.store.model_file import load_about
+
+        folder, kind = self._fed(machine)
+        return load_about(folder), kind
+
+    def _fed(self, machine: str) -> tuple[Path, str]:
+        """Folder and kind of the model that a machine is fed, which is there."""
         folder, kind = self.fed_as(fed_form(machine))
         if not (folder / MANIFEST).is_file():
             raise SourceError(
                 f"{self.folder}: {machine} is fed the plain 8-bit network, "
                 f"but there is no {INT8}/{MANIFEST}; `escalate compress` writes it"
             )
-        return load(folder), kind
+        return folder, kind
 
     def bytes_for(self, machine: str) -> int:
         """Bytes on disk of the model that ``machine`` is fed."""

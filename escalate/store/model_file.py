@@ -12,6 +12,7 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -35,8 +36,8 @@ from escalate.store.manifest import (
 from workloads import formats
 from workloads.errors import WorkloadError
 from workloads.formats import numbers
-from workloads.graph import Node
-from workloads.integer import ConvIntegers, IntegerModel, Rescale
+from workloads.graph import Graph, Node
+from workloads.integer import ConvIntegers, ImageQuantizer, IntegerModel, Rescale
 from workloads.number import shown
 from workloads.read_file import read_bytes
 from workloads.requantize import Requantizer
@@ -102,6 +103,33 @@ def load(folder: str | Path) -> IntegerModel:
     digests = _manifest(content, folder).digests
     tensors = _read(_matching(folder, TENSORS, digests))
     return _assemble(content, tensors, load_provenance(folder), folder)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class About:
+    """A stored model without its integers: graph, image quantizer, and its origin."""
+
+    graph: Graph
+    image: ImageQuantizer
+    provenance: Mapping[str, object]
+
+
+def load_about(folder: str | Path) -> About:
+    """What a model is, its tensors checked against their digest but not decoded.
+
+    Raises
+    ------
+    CheckpointError
+        As for ``load``, for all but the tensors' numbers.
+    """
+    folder = Path(folder)
+    manifest = _manifest(_read(folder / MANIFEST), folder)
+    _matching(folder, TENSORS, manifest.digests)
+    try:
+        graph = manifest.graph()
+    except (WorkloadError, ValueError) as error:
+        raise CheckpointError(f"{folder / MANIFEST}: {error}") from error
+    return About(graph, image_quantizer(manifest.image), load_provenance(folder))
 
 
 def load_provenance(folder: str | Path) -> dict[str, object]:

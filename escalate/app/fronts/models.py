@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from escalate.app.compress import compress, retraining_file
 from escalate.app.data import Data
 from escalate.app.fronts.points import Point
+from escalate.app.make_model import make_model
 from escalate.app.results import ResultsError
-from escalate.app.sources import MANIFEST
 from escalate.store.model_file import load
 from escalate.train.retrain import EpochReport
 from workloads.integer import IntegerModel
@@ -53,17 +52,15 @@ def made(
     ValueError
         Another subclass of ours, for anything that cannot be.
     """
-    if not (folder / MANIFEST).is_file():
-        compress(
-            origin.network,
-            checkpoint=origin.checkpoint,
-            data=origin.data,
-            out=folder,
-            resume=retraining_file(folder).exists(),
-            device=origin.device,
-            progress=progress,
-            **point.fields,
-        )
+    make_model(
+        folder,
+        origin.network,
+        point.fields,
+        data=origin.data,
+        checkpoint=origin.checkpoint,
+        device=origin.device,
+        progress=progress,
+    )
     model = load(folder)
     asked: Any = model.provenance.get("asked")
     if asked != point.asked:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from escalate.app.code import part_digest
 from escalate.app.images import DEFAULT
+from escalate.app.make_model import make_model
 from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
 from escalate.compressors.registry import FIRST, compressor, compressor_names
@@ -168,7 +169,6 @@ def make(each: Compression, folder: Path, watch: Watch | None = None) -> Path:
     target = folder / each.name
     if (target / MANIFEST).is_file():
         return target
-    from escalate.app.compress import compress
     from escalate.app.data import Data
 
     data = Data(
@@ -177,17 +177,15 @@ def make(each: Compression, folder: Path, watch: Watch | None = None) -> Path:
     )
     if watch is not None:
         watch(each.name, None)
-    compress(
+    return make_model(
+        target,
         each.fixed["network"],
-        checkpoint=each.fixed.get("checkpoint"),
+        each.options,
         data=data,
-        out=target,
-        resume=True,
+        checkpoint=each.fixed.get("checkpoint"),
         device=each.fixed.get("device", "auto"),
         progress=None if watch is None else lambda report: watch(each.name, report),
-        **each.options,
     )
-    return target
 
 
 def _tupled(value: Any) -> Any:

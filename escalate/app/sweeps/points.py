@@ -87,8 +87,8 @@ def _of_shapes(source: ShapeSource) -> str:
 
 def _of_model(source: ModelSource, asked: str | None, count: int, machine: str) -> list[str]:
     """Digests of the stored model and of the pixels it looks at."""
-    model, kind = source.model_for(machine)
-    images = fed_images(source, model, asked, count)
+    about, kind = source.about_for(machine)
+    images = fed_images(source, about, asked, count)
     folder, _ = source.fed_as(fed_form(machine))
     sha = hashlib.sha256((folder / MANIFEST).read_bytes() + images.pixels.tobytes())
     if images.labels is not None:

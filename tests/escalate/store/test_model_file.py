@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from escalate.errors import CheckpointError
 from escalate.integers.integer import predict
 from escalate.store import model_file
-from escalate.store.model_file import bytes_on_disk, load, save
+from escalate.store.model_file import bytes_on_disk, load, load_about, save
 from tests.workloads.models import every_operator, random_graph, random_integers
 from workloads.convolve import convolve
 from workloads.errors import WorkloadError
@@ -485,3 +485,17 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
     model = dataclasses.replace(a_model(), output_scale=float("inf"))
     with pytest.raises(CheckpointError, match=r"manifest\.json\.gz: output_scale is inf: .*finite"):
         save(model, tmp_path)
+
+
+def test_what_a_model_is_can_be_read_without_its_numbers(tmp_path, monkeypatch):
+    model = a_model()
+    save(model, tmp_path)
+    monkeypatch.setattr(model_file, "_assemble", None)  # nothing is decoded
+    about = load_about(tmp_path)
+    assert about.graph == model.graph
+    assert about.image.size == model.image.size
+    assert dict(about.provenance) == dict(model.provenance)
+    tensors = tmp_path / model_file.TENSORS
+    tensors.write_bytes(tensors.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="torn, or not of the same save"):
+        load_about(tmp_path)

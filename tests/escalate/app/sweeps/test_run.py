@@ -12,6 +12,7 @@ import pytest
 from escalate.app.sweep import sweep
 from escalate.app.sweeps.axes import SweepError
 from escalate.app.sweeps.work import run_batch
+from escalate.store import model_file
 from tests.escalate.app.sweeps.conftest import contents
 
 LONG = """
@@ -175,3 +176,16 @@ def test_a_cluster_that_is_not_there_is_named(small, tmp_path, monkeypatch):
         sweep(small, out=tmp_path / "results", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(SweepError, match="--scheduler nonsense"):
         sweep(small, out=tmp_path / "results", scheduler="nonsense://")
+
+
+def test_a_model_is_loaded_once(tmp_path, monkeypatch, compressed):
+    """Its name in a point needs no weights; all points of one machine's form share them."""
+    path, loaded, own = tmp_path / "s.toml", [], model_file.load
+    path.write_text(
+        f"sources = '{compressed.folder}'\nmachines = 'basis_first'\ncount = 1\n"
+        "[set.basis_first]\nlookahead = [1, 4]\n"
+    )
+    monkeypatch.setattr(model_file, "load", lambda folder: loaded.append(folder) or own(folder))
+    sweep(path, out=tmp_path / "results")
+    assert len(contents(tmp_path / "results")) == 2
+    assert loaded == [compressed.folder.resolve()]
