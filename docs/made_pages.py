@@ -23,6 +23,7 @@ from escalate.capture import operators as spellings
 from escalate.cli.main import EXIT_CODES, app
 from reports.assumptions import fields
 from reports.validation import collapsed, shown, summary
+from workloads.operator import ANY_NUMBER, Whole
 from workloads.operators import NAMES, operator
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +76,7 @@ def limits() -> str:
 
 OPERATORS = """# Operators
 
-The operators that a captured network may contain. Attributes are whole numbers; the number in
+The operators that a captured network may contain. Most attributes are whole numbers; the number in
 brackets says how many. *Integers* are what a model stores for each node. The last column has the
 names in `torch.export` (ATen) and in ONNX.
 """
@@ -90,7 +91,7 @@ def operators() -> str:
 def _operator(name: str) -> Sequence[str]:
     found = operator(name)
     about = (sys.modules[type(found).__module__].__doc__ or "").partition(": ")[2].strip()
-    attributes = [f"`{field}` ({many.numbers})" for field, many in found.attributes.items()]
+    attributes = [f"`{field}`{_kind(rule)}" for field, rule in found.attributes.items()]
     spelled = {f"`{each}`": None for table in spellings.tables(name) for each in table}
     return (
         f"`{name}`",
@@ -99,6 +100,13 @@ def _operator(name: str) -> Sequence[str]:
         ", ".join(f"`{table}`" for table in found.stores),
         ", ".join(spelled),
     )
+
+
+def _kind(rule: object) -> str:
+    """How many whole numbers an attribute is; nothing for one of another kind."""
+    if not isinstance(rule, Whole):
+        return ""
+    return " (any)" if rule.numbers == ANY_NUMBER else f" ({rule.numbers})"
 
 
 def rows(lines: Sequence[Sequence[Any]]) -> str:

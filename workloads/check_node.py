@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from workloads.errors import WorkloadError
 from workloads.graph import Node
-from workloads.number import shown
-from workloads.operator import Shape
+from workloads.number import between, shown
+from workloads.operator import ANY_NUMBER, Checked, Real, Shape
 
 MOST = 1 << 31  # elements of one image's tensor
-LARGEST = 1 << 16  # of kernels, strides and padding
 
 
 def check_node(node: Node, operands: Sequence[Shape]) -> None:
@@ -22,9 +21,9 @@ def check_node(node: Node, operands: Sequence[Shape]) -> None:
 
     Examples
     --------
-    >>> check_node(Node("sum", "add", ("a", "b"), (8, 4, 4)), [(8, 4, 4), (8, 2, 2)])
+    >>> check_node(Node("sum", "add", ("a", "b"), (8, 4, 4)), [(8, 4, 4)])
     Traceback (most recent call last):
-    workloads.errors.WorkloadError: sum: operands of shapes (8, 4, 4), (8, 2, 2), wanted equal ones
+    workloads.errors.WorkloadError: sum: reads 1 nodes, wanted 2
     """
     fewest, most = node.operator.operands
     if not fewest <= len(operands) <= most:
@@ -48,15 +47,29 @@ def _check_attributes(node: Node) -> None:
             raise WorkloadError(
                 f"{node.name}: unknown attribute {shown(field)}, allowed are {words}"
             )
-    for field, (count, least) in allowed.items():
+    for field, rule in allowed.items():
         value = node.attributes.get(field)
+        if isinstance(rule, Checked):
+            rule.check(node.name, value)
+            continue
+        if isinstance(rule, Real):
+            real = type(value) in (int, float)
+            if not real or not rule.least <= float(value or 0) <= rule.most:
+                raise WorkloadError(
+                    f"{node.name}: {field} is {shown(value)}, "
+                    f"wanted a number {between(rule.least, rule.most)}"
+                )
+            continue
+        count, least, most, default = rule
+        if default is not None and field not in node.attributes:
+            continue
         numbers = [value] if count == 1 else value
         if (
             not isinstance(numbers, Sequence)
-            or len(numbers) != count
-            or any(type(each) is not int or not least <= each <= LARGEST for each in numbers)
+            or (len(numbers) != count and count != ANY_NUMBER)
+            or any(type(each) is not int or not least <= each <= most for each in numbers)
         ):
-            many = "an integer" if count == 1 else f"{count} integers"
+            many = {1: "an integer", ANY_NUMBER: "integers"}.get(count, f"{count} integers")
             raise WorkloadError(
-                f"{node.name}: {field} is {shown(value)}, wanted {many} {least}..{LARGEST}"
+                f"{node.name}: {field} is {shown(value)}, wanted {many} {least}..{most}"
             )

@@ -11,7 +11,7 @@ from workloads.errors import WorkloadError
 from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer, IntegerModel
 from workloads.operators.conv import requantized
-from workloads.requantize import storage_dtype
+from workloads.requantize import Lookup, Requantizer, storage_dtype
 from workloads.tensors import LayerTensors
 
 Convolve = Callable[[LayerTensors], np.ndarray]
@@ -131,7 +131,9 @@ class Execution:
         if psums is None or psums.shape != wanted or not np.issubdtype(psums.dtype, SIGNED):
             found = "missing" if psums is None else f"{psums.dtype} {psums.shape}"
             raise WorkloadError(f"{node.name}: psums are {found}, wanted int32 or int64 {wanted}")
-        self._keep(node, requantized(self._model, node, psums) if output is None else output)
+        if output is None or _table_behind(self._model.graph, node) is not None:
+            output = requantized(self._model, node, psums)  # what stands in front of the table
+        self._keep(node, output)
 
     def _keep(self, node: Node, values: np.ndarray) -> None:
         if values.shape[1:] != node.shape:
@@ -176,11 +178,26 @@ def layer_tensors(
         conv.weights,
         coding=conv.coding,
         macs=conv.macs,
-        requantizer=conv.requantizer,
+        requantizer=_rule(model, node),
         origin="captured",
         producers=model.graph.producers(node.inputs[0]),
         shortcut=_shortcut(model.graph, node, outputs),
     )
+
+
+def _rule(model: IntegerModel, node: Node) -> Requantizer | Lookup:
+    """What a layer's psums become before they are stored: a table that alone reads them follows."""
+    rule, table = model.convs[node.name].requantizer, _table_behind(model.graph, node)
+    if table is None:
+        return rule
+    return Lookup(rule, model.arrays[table]["table"], *model.bounds[table])
+
+
+def _table_behind(graph: Graph, node: Node) -> str | None:
+    """The name of a table that alone reads the node, so that it is part of a layer's output."""
+    readers = graph.consumers(node.name)
+    alone = len(readers) == 1 and readers[0].operator.reads_bytes and not readers[0].layer
+    return readers[0].name if alone else None
 
 
 def _shortcut(graph: Graph, node: Node, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
@@ -189,7 +206,9 @@ def _shortcut(graph: Graph, node: Node, outputs: Mapping[str, np.ndarray]) -> np
     if len(readers) != 1 or not readers[0].operator.adds:
         return None
     others = [name for name in readers[0].inputs if name != node.name]
-    return outputs.get(others[0]) if len(others) == 1 else None
+    if len(others) != 1 or graph[others[0]].shape != node.shape:
+        return None
+    return outputs.get(others[0])
 
 
 def _output(model: IntegerModel, node: Node, operands: list[np.ndarray]) -> np.ndarray:

@@ -86,6 +86,7 @@ class IntegerModel:
     rescales : per node whose operator rescales, one Rescale per operand (for an average pool the
         one operand is the window's sum)
     bounds : (low, high) per node whose operator has bounds, applied after the rescaling
+    arrays : per node whose operator has further integers, those, by field
     image : ImageQuantizer
     output_scale : float, value of one step of the logits (for reading them, never for computing)
     provenance : JSON values: method, options, seed, data, accuracies, version
@@ -103,6 +104,7 @@ class IntegerModel:
     image: ImageQuantizer
     output_scale: float
     provenance: Mapping[str, object] = field(default_factory=dict)
+    arrays: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def weights(self) -> dict[str, LayerWeights]:

@@ -6,9 +6,9 @@ scales and bounds.  Interpreters, importers, calibration, lowering, removal and 
 and know no operator by name.  torch is imported inside functions only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,13 +21,49 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 ANY_NUMBER = 1 << 16
+LARGEST = 1 << 16  # of kernels, strides and padding
+MOST_REAL = 1e12
+
+
+class Span(Protocol):
+    """How a tensor's numbers stand for values: value = integer * scale, low <= integer <= high."""
+
+    @property
+    def scale(self) -> float:
+        """The value of one step."""
+
+    @property
+    def low(self) -> int:
+        """The lowest integer."""
+
+    @property
+    def high(self) -> int:
+        """The highest integer."""
 
 
 class Whole(NamedTuple):
-    """An attribute: ``numbers`` whole numbers of at least ``least``; a list, or one number."""
+    """An attribute: a list of so many whole numbers, each ``least`` or more; of 1, the number.
+
+    A list of ``ANY_NUMBER`` may have any length.  With a ``default`` it may be left out.
+    """
 
     numbers: int
     least: int
+    most: int = LARGEST
+    default: tuple[int, ...] | None = None
+
+
+class Real(NamedTuple):
+    """An attribute: a number from ``least`` to ``most``."""
+
+    least: float
+    most: float = MOST_REAL
+
+
+class Checked(NamedTuple):
+    """An attribute of another kind: what refuses a value, given the node's name, if it is wrong."""
+
+    check: Callable[[str, Any], None]
 
 
 class Operator:
@@ -39,7 +75,8 @@ class Operator:
     Attributes
     ----------
     operands : fewest and most tensors that a node reads
-    attributes : what ``Node.attributes`` holds, by name; every one of them must be there
+    attributes : what ``Node.attributes`` holds, by name; what has no default must be there
+    reads_bytes : its operand is eight bits wide, even where that is the network's last tensor
     stores : the tables of ``IntegerModel`` in which each node has its integers
     has_layer : ``Node.layer`` is set, and a machine computes the node
     owns_range : its output has a scale of its own; otherwise it has that of the first operand
@@ -50,14 +87,19 @@ class Operator:
     """
 
     operands: tuple[int, int] = (1, 1)
-    attributes: Mapping[str, Whole] = {}
+    attributes: Mapping[str, Whole | Real | Checked] = {}
     stores: tuple[str, ...] = ()
+    reads_bytes: bool = False
     has_layer: bool = False
     owns_range: bool = False
     rounds_operands: bool = False
     keeps_zero: bool = True
     adds: bool = False
     runs_early: bool = False
+
+    def constants(self, node: "Node") -> int:
+        """How many further operands, float numbers of the network, one for each channel, it has."""
+        return 0
 
     # Shape.
 
@@ -115,6 +157,45 @@ class Operator:
         ``scales`` are the values of one step of each operand, ``target`` that of the output.
         """
         return ()
+
+    def lowered(
+        self, node: "Node", constants: Sequence[np.ndarray], before: Sequence[Span], after: Span
+    ) -> Mapping[str, np.ndarray]:
+        """Its integers, the ``arrays`` of the model, where it stores some.
+
+        Parameters
+        ----------
+        constants : float32, each (C,)
+        before, after : of the operands and of the output
+
+        Returns
+        -------
+        by field, arrays whose first axis has 1 or C elements
+
+        Raises
+        ------
+        WorkloadError
+            If there are no such integers; names the node.
+        """
+        raise NotImplementedError(f"{type(self).__name__} stores no arrays")
+
+    def check_arrays(self, node: "Node", arrays: Mapping[str, np.ndarray]) -> str | None:
+        """What is wrong with stored arrays; None where they are as ``lowered`` makes them."""
+        raise NotImplementedError(f"{type(self).__name__} stores no arrays")
+
+    def misshapen(
+        self, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], dtype: type
+    ) -> str | None:
+        """Which array is missing, too many, or of another shape or type."""
+        for field in arrays.keys() - shapes.keys():
+            return f"{field} is no field of it"
+        for field, shape in shapes.items():
+            found = arrays.get(field)
+            if found is None:
+                return f"{field} is missing"
+            if found.shape != shape or found.dtype != dtype:
+                return f"{field} is {found.dtype} {found.shape}, wanted {dtype.__name__} {shape}"
+        return None
 
     # Channels.  Operands lie side by side: the second one's channels are counted behind the
     # first one's.  By default, channels that are of a node's own stay, and need all operands.

@@ -21,19 +21,23 @@ class Pooling(Operator):
         "kernel": Whole(2, 1),
         "stride": Whole(2, 1),
         "padding": Whole(4, 0),
+        "dilation": Whole(2, 1, default=(1, 1)),
     }
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
         """As many rows and columns as windows fit."""
-        kernel, stride, padding = (node.attributes[name] for name in self.attributes)
+        kernel, stride, padding = (node.attributes[k] for k in ("kernel", "stride", "padding"))
+        reach = [
+            (size - 1) * step + 1 for size, step in zip(kernel, dilation_of(node), strict=True)
+        ]
         sizes = []
         for axis in (0, 1):
             before, after = padding[2 * axis : 2 * axis + 2]
-            if max(before, after) >= kernel[axis]:
+            if max(before, after) >= reach[axis]:
                 raise WorkloadError(
-                    f"{node.name}: padding is {padding}, wanted less than the kernel, {kernel}"
+                    f"{node.name}: padding is {padding}, wanted less than the kernel, {reach}"
                 )
-            room = operands[0][1 + axis] + before + after - kernel[axis]
+            room = operands[0][1 + axis] + before + after - reach[axis]
             if room < 0:
                 raise WorkloadError(
                     f"{node.name}: kernel is {kernel}, the padded input is smaller: {operands[0]}"
@@ -47,16 +51,24 @@ class Pooling(Operator):
         down, across = node.attributes["stride"]
         edges = ((0, 0), (0, 0), (top, bottom), (left, right))
         padded = np.pad(values.astype(np.int64), edges, constant_values=fill)
-        kernel = tuple(node.attributes["kernel"])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
-        return windows[:, :, ::down, ::across]
+        kernel, (skip, over) = node.attributes["kernel"], dilation_of(node)
+        reach = ((kernel[0] - 1) * skip + 1, (kernel[1] - 1) * over + 1)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
+        return windows[:, :, ::down, ::across, ::skip, ::over]
 
     def torch_windows(self, node: "Node", values: "torch.Tensor", fill: float) -> "torch.Tensor":
         """The windows in torch, float64 of shape (N, C, P, Q, h * w)."""
+        from torch.nn import functional
+
         padded = self.padded(node, values.double(), fill)
-        down, across = node.attributes["kernel"]
-        windows = padded.unfold(2, down, node.attributes["stride"][0])
-        return windows.unfold(3, across, node.attributes["stride"][1]).flatten(4)
+        n, c, h, w = padded.shape
+        columns = functional.unfold(
+            padded.reshape(n * c, 1, h, w),
+            tuple(node.attributes["kernel"]),
+            dilation=dilation_of(node),
+            stride=tuple(node.attributes["stride"]),
+        )
+        return columns.reshape(n, c, -1, *node.shape[1:]).permute(0, 1, 3, 4, 2)
 
     def padded(self, node: "Node", values: "torch.Tensor", fill: float) -> "torch.Tensor":
         """The planes with their padding, which holds ``fill``."""
@@ -66,3 +78,9 @@ class Pooling(Operator):
         if not (top or bottom or left or right):
             return values
         return functional.pad(values, (left, right, top, bottom), value=fill)
+
+
+def dilation_of(node: "Node") -> tuple[int, int]:
+    """Rows and columns from one element of a window to the next."""
+    down, across = node.attributes.get("dilation", (1, 1))
+    return down, across

@@ -93,3 +93,49 @@ class Requantizer:
             raise WorkloadError("requantizer: psum + bias leaves the 32-bit range")
         scaled = multiply_shift(total, self.multiplier[:, None, None], self.shift)
         return np.clip(scaled, self.low, self.high).astype(self.dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """A requantizer with a table behind it: a function of the eight bits, see ``operators/table``.
+
+    Parameters
+    ----------
+    rule : Requantizer
+    table : int16 of shape (1 or K, 256), by the eight bits as an unsigned number
+    low, high : bounds of the table's numbers
+
+    Examples
+    --------
+    >>> rule = Requantizer(np.array([1], np.int32), np.array([0], np.int32), 0, -127, 127)
+    >>> squares = np.array([[min(i * i, 255) for i in [*range(128), *range(-128, 0)]]], np.int16)
+    >>> Lookup(rule, squares, 0, 255).apply(np.array([[[[3, -4]]]], np.int32)).tolist()
+    [[[[9, 16]]]]
+    """
+
+    rule: Requantizer
+    table: np.ndarray
+    low: int
+    high: int
+
+    @property
+    def bias(self) -> np.ndarray:
+        """That of the rule, int32 of shape (K,)."""
+        return self.rule.bias
+
+    @property
+    def dtype(self) -> type[np.integer]:
+        """Storage type of the output."""
+        return storage_dtype(self.low, self.high)
+
+    def apply(self, psums: np.ndarray) -> np.ndarray:
+        """Requantize psums, int32 of shape (N, K, P, Q), and look them up."""
+        return looked_up(self.table, self.rule.apply(psums)).astype(self.dtype)
+
+
+def looked_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Entries of a table, (1 or C, 256), for integers of eight bits, (N, C, H, W)."""
+    index = values.astype(np.int64) & 255
+    channels = np.arange(len(table))[:, None, None]
+    found: np.ndarray = table[channels if len(table) > 1 else 0, index]
+    return found

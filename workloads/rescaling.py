@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloads.operator import Operator
+from workloads.errors import WorkloadError
+from workloads.operator import Operator, Shape
 from workloads.requantize import multiply_shift
 
 if TYPE_CHECKING:
     import torch
 
+    from workloads.channels import Classes
     from workloads.graph import Node
     from workloads.integer import IntegerModel
 
@@ -43,6 +45,38 @@ class Rescaling(Operator):
             torch_multiply_shift(operand, rescale.multiplier, rescale.shift)
             for operand, rescale in zip(operands, model.rescales[node.name], strict=True)
         ]
+
+
+class Pairwise(Rescaling):
+    """Two tensors, number by number; an axis of one element stands for all."""
+
+    operands = (2, 2)
+
+    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
+        """The larger size of each axis."""
+        if any(a != b and 1 not in (a, b) for a, b in zip(*operands, strict=True)):
+            told = ", ".join(map(str, operands))
+            raise WorkloadError(
+                f"{node.name}: operands of shapes {told}, wanted axes that are equal or 1"
+            )
+        c, h, w = (max(sizes) for sizes in zip(*operands, strict=True))
+        return (c, h, w)
+
+    def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray:
+        """Channel c of both, or the only one; it is laid out as the first operand."""
+        first, second = (np.arange(max(channels)) % count for count in channels)
+        return np.stack([first, channels[0] + second], axis=1)
+
+    def classes(
+        self, node: "Node", operands: Sequence[np.ndarray], classes: "Classes"
+    ) -> np.ndarray:
+        """Those of both; an only channel beside many stays."""
+        if operands[0].size == operands[1].size:
+            return super().classes(node, operands, classes)
+        for each in operands:
+            if each.size == 1:
+                classes.fix(each)
+        return max(operands, key=len)
 
 
 def torch_multiply_shift(

@@ -9,7 +9,7 @@ import numpy as np
 from workloads.errors import WorkloadError
 from workloads.formats import FORMATS
 from workloads.layer import ConvLayer
-from workloads.requantize import Requantizer
+from workloads.requantize import Lookup, Requantizer
 from workloads.weights import LayerWeights
 
 Mode = Literal["decomposed", "pointwise", "bypass"]
@@ -64,7 +64,7 @@ class LayerTensors:
     weights: np.ndarray | None = None
     basis: np.ndarray | None = None
     coefficients: np.ndarray | None = None
-    requantizer: Requantizer | None = None
+    requantizer: Requantizer | Lookup | None = None
     origin: Origin = "captured"
     producers: tuple[str, ...] = ()
     shortcut: np.ndarray | None = None

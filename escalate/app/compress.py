@@ -264,6 +264,7 @@ def prepare(
     settings = data.settings()
     example = torch.zeros(1, len(settings.mean), *settings.size, dtype=precision(module))
     captured = capture(module, example, name or _title(network))
+    notes += captured.notes
     train, test, apart = data.read(math.prod(captured.graph.output.shape))
     if not apart:
         notes.append("accuracy on the very images that calibrated the network")

@@ -12,7 +12,7 @@ from arch.simulate import Session, Shape
 from arch.trace import LayerTrace
 from escalate.app.machines import Choice
 from workloads.network import Handover
-from workloads.requantize import Requantizer
+from workloads.requantize import Lookup, Requantizer
 from workloads.tensors import LayerTensors
 
 # what runs, layers done, layers in all
@@ -146,7 +146,7 @@ def _same(mine: np.ndarray | None, theirs: np.ndarray | None) -> bool:
     return mine is theirs or np.array_equal(mine, theirs)
 
 
-def too_wide(rule: Requantizer | None, choice: Choice) -> bool:
+def too_wide(rule: Requantizer | Lookup | None, choice: Choice) -> bool:
     """Whether outputs are wider than the words of a machine that has a word width."""
     width = getattr(choice.spec, "operand_bytes", None)
     return width is not None and rule is not None and np.dtype(rule.dtype).itemsize > width

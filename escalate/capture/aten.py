@@ -9,18 +9,22 @@ import torch
 from torch import fx
 
 from escalate.capture.draft import Draft
+from escalate.capture.realize import realize
+from escalate.capture.tensor import Tensor
 from escalate.errors import CaptureError
 
 State = Mapping[str, tuple[str, torch.Tensor]]
+Read = str | Tensor | list[Tensor]
 
 
 @dataclass(slots=True)
 class Call:
     """One operator of the exported graph, as its handler sees it.
 
-    ``arguments`` are by the schema's names, ``values`` maps exported tensors to graph nodes,
-    ``state`` maps placeholders to (name in the module, tensor), ``path`` is the module's path
-    with the operator's own name, ``live`` holds the exported nodes that the output needs.
+    ``arguments`` are by the schema's names, ``values`` maps exported tensors to what they stand
+    for, ``constants`` those that depend on no image to their numbers, ``state`` maps placeholders
+    to (name in the module, tensor), ``path`` is the module's path with the operator's own name,
+    ``live`` holds the exported nodes that the output needs.
     """
 
     node: fx.Node
@@ -28,7 +32,8 @@ class Call:
     path: str
     arguments: dict[str, Any]
     draft: Draft
-    values: Mapping[fx.Node, str]
+    values: Mapping[fx.Node, Read]
+    constants: Mapping[fx.Node, torch.Tensor]
     state: State
     live: frozenset[fx.Node]
 
@@ -39,17 +44,48 @@ class Call:
         )
 
     def add(
-        self, op: str, operands: tuple[str, ...], attributes: Mapping[str, Any] | None = None
+        self,
+        op: str,
+        operands: tuple[str, ...],
+        attributes: Mapping[str, Any] | None = None,
+        constants: tuple[np.ndarray, ...] = (),
     ) -> str:
         """Add a node of the graph's operator ``op``, of the exported tensor's shape."""
-        return self.draft.add(self.path, op, operands, plane_of(self, self.node), attributes)
+        shape = plane_of(self, self.node)
+        return self.draft.add(self.path, op, operands, shape, attributes, constants)
+
+    def operand(self, argument: str = "self") -> Tensor:
+        """The tensor ``argument``, computed from the network's input."""
+        found = self.tensor(self.arguments[argument])
+        if found is None:
+            self.fail(f"{argument} is no tensor computed from the network's input")
+        return found
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """What an exported tensor stands for; None for anything else."""
+        found = self.values.get(value) if isinstance(value, fx.Node) else None
+        return found if isinstance(found, Tensor) else None
 
     def source(self, argument: str = "self") -> str:
-        """The graph node that makes the tensor ``argument``."""
-        value = self.arguments[argument]
-        if not isinstance(value, fx.Node) or value not in self.values:
-            self.fail(f"{argument} is no tensor computed from the network's input")
-        return self.values[value]
+        """The graph node that makes the tensor ``argument`` as (C, H, W)."""
+        return self.made(self.operand(argument))
+
+    def made(self, tensor: Tensor) -> str:
+        """The graph node that makes a tensor as (C, H, W)."""
+        try:
+            return realize(self.draft, tensor, self.path)
+        except CaptureError as error:
+            self.fail(str(error))
+
+    def constant(self, value: Any) -> np.ndarray | None:
+        """A number or a tensor that depends on no image, float64; None for anything else."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return np.array(value, np.float64)
+        found = self.constants.get(value) if isinstance(value, fx.Node) else None
+        if found is None:
+            return None
+        array: np.ndarray = found.detach().to("cpu", torch.float64).numpy()
+        return array
 
     def require_planes(self, argument: str = "self") -> None:
         """Refuse a tensor that is not (N, C, H, W)."""
@@ -57,26 +93,35 @@ class Call:
         if len(shape) != 4:
             self.fail(f"a tensor of shape {shape}, wanted (N, C, H, W)")
 
-    def is_sole_reader(self, argument: str = "self") -> bool:
-        """Whether this operator alone reads the tensor ``argument``."""
-        return self.live.intersection(self.arguments[argument].users) == {self.node}
-
     def parameter(self, argument: str) -> np.ndarray | None:
         """The module's own tensor in float64, or None where the argument is None."""
         value = self.arguments[argument]
         if value is None:
             return None
-        if not isinstance(value, fx.Node) or value.name not in self.state:
-            self.fail(f"{argument} is computed, wanted a parameter of the module")
-        name, tensor = self.state[value.name]
-        if len(self.live.intersection(value.users)) > 1:
-            self.fail(f"the parameter {name} is used twice")
-        array: np.ndarray = tensor.detach().to("cpu", torch.float64).numpy()
-        return array
+        found = self.constant(value)
+        if found is None:
+            self.fail(f"{argument} is computed from the image, wanted a parameter of the module")
+        return found
+
+    def count(self, *arguments: str, linear: bool = False) -> None:
+        """Count the numbers of parameters, each once however often it is used."""
+        for argument in arguments:
+            value = self.arguments[argument]
+            if value is None:
+                continue
+            if value.name in self.draft.counted:
+                name = self.state[value.name][0] if value.name in self.state else value.name
+                self.draft.notes += (f"{name} is used again, and stored again",)
+            else:
+                self.draft.counted.add(value.name)
+                size = self.constants[value].numel()
+                self.draft.parameters += size
+                self.draft.linear_parameters += size if linear else 0
 
     def parameter_path(self, argument: str) -> str:
         """Path of the module that holds the parameter, '' for the captured module itself."""
-        return self.state[self.arguments[argument].name][0].rpartition(".")[0]
+        name = self.arguments[argument].name
+        return self.state[name][0].rpartition(".")[0] if name in self.state else self.path
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:
@@ -107,9 +152,8 @@ class Aten:
 
     Parameters
     ----------
-    read : adds what it means to the graph and returns the node that makes its tensor
-    arranges : it only arranges numbers, so that it changes nothing where the shape stays
+    read : adds what it means to the graph and returns what its tensor stands for: the node that
+        makes it, a Tensor, or a list of them where the operator makes several
     """
 
-    read: Callable[[Call], str]
-    arranges: bool = False
+    read: Callable[[Call], Read]

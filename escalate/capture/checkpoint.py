@@ -13,11 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from escalate.capture.checkpoint_reading import nearest, readings, required
 from escalate.errors import CheckpointError
 from workloads.read_file import refuse_unread
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PREFIX = "module."
 SHOWN = 3
 TORN = (
     AssertionError,
@@ -38,9 +37,9 @@ def load_checkpoint(module: nn.Module, path: str | Path) -> tuple[str, ...]:
     """Load a checkpoint's tensors into ``module``; the module is unchanged if anything is wrong.
 
     ``.safetensors`` files are read by safetensors, all others by torch with ``weights_only=True``.
-    A state dict inside ``state_dict``, ``model_state_dict`` or ``model`` is unwrapped, the
-    prefix ``module.`` (DataParallel's) is removed.  Batch norm's ``num_batches_tracked`` may be
-    missing.
+    The tensors may lie in any entry of the file, also a nested one, and behind any prefix, such as
+    ``module.``, as long as exactly one reading fits the module; see ``readings``.  Batch norm's
+    ``num_batches_tracked`` may be missing.
 
     Returns
     -------
@@ -64,21 +63,16 @@ def load_checkpoint(module: nn.Module, path: str | Path) -> tuple[str, ...]:
     path = Path(path)
     content = _read(path)
     own = module.state_dict()
-    notes = []
-    for wrapper in WRAPPERS:
-        if wrapper not in own and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            notes.append(f"took the entry {wrapper}")
-            break
-    wrapped = bool(content) and all(str(name).startswith(PREFIX) for name in content)
-    if wrapped and not any(name.startswith(PREFIX) for name in own):
-        content = {name.removeprefix(PREFIX): value for name, value in content.items()}
-        notes.append(f"removed the prefix {PREFIX} from {len(content)} names")
-    _check_names(content, own, path)
-    for name, value in content.items():
+    found = readings(content, own)
+    if len(found) > 1:
+        told = " and ".join(each.place for each in found)
+        raise CheckpointError(f"{path}: {told} all fit the network: save the one that is wanted")
+    reading = found[0] if found else nearest(content, own)
+    _check_names(reading.tensors, own, path)
+    for name, value in reading.tensors.items():
         _check_tensor(name, value, own[name], path)
-    module.load_state_dict({**own, **content})
-    return tuple(notes)
+    module.load_state_dict({**own, **reading.tensors})
+    return reading.notes
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -121,7 +115,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _check_names(content: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> None:
-    missing = [n for n in own if n not in content and not n.endswith("num_batches_tracked")]
+    missing = [name for name in required(own) if name not in content]
     unknown = [name for name in content if name not in own]
     problems = []
     if missing:

@@ -1,11 +1,12 @@
 """Draft: a graph under construction while a module is captured, in float64."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from escalate.capture.fold import fold
 from escalate.capture.network import FloatNetwork
 from escalate.errors import CaptureError
 from workloads.check_node import check_node
@@ -18,6 +19,10 @@ from workloads.layer import ConvLayer
 class Draft:
     """Nodes so far, by name and in execution order, and the folded arrays of the convolutions.
 
+    ``constants`` are the further operands of nodes that have some, float64 of shape (C,), and
+    ``made`` says which node was made of what, so that it is made once.
+    ``notes`` tell what was left out, ``lowest`` holds the pads of what is below every number.
+    ``counted`` names the parameters of which ``parameters`` knows.
     ``parameters`` counts what the module stores for these nodes, before any folding,
     ``linear_parameters`` the part of fully connected layers.
     """
@@ -26,6 +31,11 @@ class Draft:
     nodes: dict[str, Node] = field(default_factory=dict)
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     biases: dict[str, np.ndarray] = field(default_factory=dict)
+    constants: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    made: dict[Hashable, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    lowest: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
     parameters: int = 0
     linear_parameters: int = 0
 
@@ -51,8 +61,9 @@ class Draft:
         inputs: tuple[str, ...],
         shape: tuple[int, int, int],
         attributes: Mapping[str, Any] | None = None,
+        constants: tuple[np.ndarray, ...] = (),
     ) -> str:
-        """Append an operator that has no weights and return its name.
+        """Append an operator that no machine computes and return its name.
 
         Raises
         ------
@@ -66,6 +77,8 @@ class Draft:
         except WorkloadError as error:
             raise CaptureError(f"{self.name}: {error}") from error
         self.nodes[name] = node
+        if constants:
+            self.constants[name] = constants
         return name
 
     def add_conv(
@@ -88,11 +101,20 @@ class Draft:
         limits = [value for value in (node.maximum, maximum) if value is not None]
         self.nodes[name] = replace(node, relu=True, maximum=min(limits, default=None))
 
+    def drop(self, name: str) -> None:
+        """Take a node out, with its constants; a convolution's arrays go with it."""
+        del self.nodes[name]
+        for arrays in (self.constants, self.weights, self.biases):
+            arrays.pop(name, None)
+
     def finish(self, output: str) -> FloatNetwork:
         """The network whose result is the node ``output``, arrays rounded to float32 once."""
         if len(self.nodes) < 2:
             raise CaptureError(f"{self.name}: the module returns its input; there is no operator")
-        nodes = self._ordered()
+        output = fold(self, output)
+        for name in self.lowest.intersection(self.nodes):
+            raise CaptureError(f"{self.name}: {name}: pads with -inf what no max pool reads")
+        nodes = self._ordered(output)
         assert output == nodes[-1].name
         return FloatNetwork(
             Graph(self.name, nodes),
@@ -100,16 +122,18 @@ class Draft:
             {name: _rounded(array) for name, array in self.biases.items()},
             self.parameters,
             self.linear_parameters,
+            {name: tuple(map(_rounded, each)) for name, each in self.constants.items()},
+            self.notes,
         )
 
-    def _ordered(self) -> tuple[Node, ...]:
+    def _ordered(self, output: str) -> tuple[Node, ...]:
         """The nodes, slices and pads (what runs early) moved up to right behind their operand.
 
         So a shortcut made of them is there when the convolution in front of its addition runs.
         """
         names: list[str] = []
         for node in self.nodes.values():
-            early = node.operator.runs_early
+            early = node.operator.runs_early and node.name != output
             place = names.index(node.inputs[0]) + 1 if early else len(names)
             names.insert(place, node.name)
         return tuple(self.nodes[name] for name in names)

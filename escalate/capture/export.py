@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -12,14 +13,19 @@ from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
 from escalate.capture import operators
-from escalate.capture.aten import Call, State, shape_of
+from escalate.capture.aten import Call, Read, State, shape_of
+from escalate.capture.decomposed import restore_norms
 from escalate.capture.draft import Draft
 from escalate.capture.network import FloatNetwork
+from escalate.capture.operators.rearrange import RESHAPES
+from escalate.capture.realize import realize
+from escalate.capture.tensor import Tensor
 from escalate.errors import CaptureError
 
 IDENTITIES = frozenset(
     ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "positive", "requires_grad")
 )
+CLASSIFIES = frozenset(("softmax", "_softmax", "log_softmax", "_log_softmax", "argmax"))
 DROPOUTS = frozenset(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"))
 MODULE_ERRORS = (
     ArithmeticError,
@@ -72,6 +78,7 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
     _answer(program, name)
     _rebind_in_place(program.graph, name)
     _drop_identities(program.graph, name)
+    restore_norms(program.graph)
     return _walk(program, _answer(program, name), name)
 
 
@@ -225,18 +232,14 @@ def _aliases(node: fx.Node) -> list[tuple[fx.Node, bool]]:
 
 def _drop_identities(graph: fx.Graph, name: str) -> None:
     """Let readers of operators that change nothing read the operand instead."""
-    known = operators.aten()
     for node in list(graph.nodes):
         if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
             continue
         operator, source = _operator(node), node.args[0]
-        same_shape = shape_of(node) == shape_of(source) != ()
         if operator in DROPOUTS and _arguments(node)["train"]:
             raise _fail(node, name, "drops values in evaluation mode")
-        if (
-            operator in IDENTITIES | DROPOUTS
-            or (same_shape and operator in known and known[operator].arranges)
-            or (operator in ("to", "_to_copy") and _same_type(node, source))
+        if operator in IDENTITIES | DROPOUTS or (
+            operator in ("to", "_to_copy") and _same_type(node, source)
         ):
             node.replace_all_uses_with(source)
 
@@ -271,21 +274,77 @@ def _live(output: fx.Node) -> frozenset[fx.Node]:
 
 
 def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> FloatNetwork:
-    draft, values, state = Draft(name), {}, _state(program)
-    known = operators.aten()
+    draft, state = Draft(name), _state(program)
+    values: dict[fx.Node, Read] = {}
+    constants: dict[fx.Node, torch.Tensor] = {}
     (user_input,) = program.graph_signature.user_inputs
-    live = _live(program.graph.output_node())
+    result = _without_classes(result, draft)
+    live = _live(result)
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name == user_input:
             _, c, h, w = shape_of(node)
-            values[node] = draft.add("input", "input", (), (c, h, w))
+            values[node] = Tensor(draft.add("input", "input", (), (c, h, w)), (c, h, w))
+        elif node.op == "placeholder" and node.name in state:
+            constants[node] = state[node.name][1]
         elif node.op == "call_function" and node in live:
-            if _operator(node) not in known:
-                raise _fail(node, name, "not a supported operator")
-            call = Call(
-                node, _operator(node), _path(node), _arguments(node), draft, values, state, live
-            )
-            values[node] = known[_operator(node)].read(call)
-    if result not in values:
+            if all(operand in constants for operand in node.all_input_nodes):
+                constants[node] = _computed(node, constants, name)
+            else:
+                values[node] = _read(node, draft, values, constants, state, live)
+    answer = values.get(result)
+    if not isinstance(answer, Tensor):
         raise CaptureError(f"{name}: the module returns no tensor computed from its input")
-    return draft.finish(values[result])
+    try:
+        output = realize(draft, answer, "output")
+    except CaptureError as error:
+        raise CaptureError(f"{name}: the output: {error}") from error
+    return draft.finish(output)
+
+
+def _read(
+    node: fx.Node,
+    draft: Draft,
+    values: Mapping[fx.Node, Read],
+    constants: Mapping[fx.Node, torch.Tensor],
+    state: State,
+    live: frozenset[fx.Node],
+) -> Read:
+    """What an operator's tensor stands for; nodes that make it are added to the draft."""
+    operator = _operator(node)
+    if operator == "getitem":
+        parts, place = values[node.args[0]], node.args[1]  # type: ignore[index]
+        assert isinstance(parts, list)
+        assert isinstance(place, int)
+        return parts[place]
+    if operator not in operators.aten():
+        raise _fail(node, draft.name, "not a supported operator")
+    call = Call(
+        node, operator, _path(node), _arguments(node), draft, values, constants, state, live
+    )
+    found = operators.aten()[operator].read(call)
+    if isinstance(found, list):
+        return [replace(each, path=call.path) for each in found]
+    made = Tensor(found, shape_of(node)[1:]) if isinstance(found, str) else found
+    return replace(made, path=call.path)
+
+
+def _computed(node: fx.Node, constants: Mapping[fx.Node, torch.Tensor], name: str) -> torch.Tensor:
+    """A tensor that depends on no image."""
+    arguments, keywords = fx.node.map_arg((node.args, node.kwargs), lambda each: constants[each])
+    try:
+        with torch.no_grad():
+            found = node.target(*arguments, **keywords)  # type: ignore[operator]
+    except MODULE_ERRORS as error:
+        raise _fail(node, name, (str(error).splitlines() or ["no message"])[0]) from error
+    return found
+
+
+def _without_classes(result: fx.Node, draft: Draft) -> fx.Node:
+    """The tensor in front of what only turns a classifier's numbers into shares or an index."""
+    last = result
+    while _operator(last) in (*CLASSIFIES, *RESHAPES) and isinstance(last.args[0], fx.Node):
+        reader, last = last, last.args[0]
+        if _operator(reader) in CLASSIFIES:
+            draft.notes += (f"{_operator(reader)} at the end is left out",)
+            result = last
+    return result

@@ -1,7 +1,7 @@
 """FloatNetwork: a captured network, batch norm folded, as a graph and float arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class FloatNetwork:
     original_parameters : number of parameters before folding (weights, biases, batch norm scale
         and shift), the numerator of the compression ratio at 4 bytes each
     linear_parameters : those of fully connected layers among them
+    constants : per node that has some, its further operands, each float32 of shape (C,)
+    notes : what of the module is no part of the network, such as a softmax at its end
 
     Raises
     ------
@@ -33,20 +35,30 @@ class FloatNetwork:
     biases: Mapping[str, np.ndarray]
     original_parameters: int
     linear_parameters: int = 0
+    constants: Mapping[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for node in self.graph.convs:
             assert node.layer is not None
             shapes = {"weights": node.layer.weight_shape, "biases": (node.layer.K,)}
-            for field, shape in shapes.items():
-                array = getattr(self, field).get(node.name)
+            for table, shape in shapes.items():
+                array = getattr(self, table).get(node.name)
                 if array is None:
-                    raise CaptureError(f"{node.name}: {field} missing")
+                    raise CaptureError(f"{node.name}: {table} missing")
                 if array.dtype != np.float32 or array.shape != shape:
                     raise CaptureError(
-                        f"{node.name}: {field} is {array.dtype} {array.shape}, "
+                        f"{node.name}: {table} is {array.dtype} {array.shape}, "
                         f"wanted float32 {shape}"
                     )
                 if not np.isfinite(array).all():
                     where = np.argwhere(~np.isfinite(array))[0].tolist()
-                    raise CaptureError(f"{node.name}: {field} at {where} is not a finite number")
+                    raise CaptureError(f"{node.name}: {table} at {where} is not a finite number")
+        for node in self.graph.nodes:
+            arrays = self.constants.get(node.name, ())
+            if len(arrays) != node.operator.constants(node):
+                wanted = node.operator.constants(node)
+                raise CaptureError(f"{node.name}: {len(arrays)} constants, wanted {wanted}")
+            for place, array in enumerate(arrays):
+                if array.shape != node.shape[:1] or not np.isfinite(array).all():
+                    raise CaptureError(f"{node.name}: constant {place} is not a finite number each")

@@ -5,6 +5,7 @@ same, see ``escalate/capture/operators``; an attribute that is not honoured is r
 Numbers that the file computes from shapes or constants alone stay NumPy arrays.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import onnx
 import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from escalate.capture import operators
@@ -27,6 +29,8 @@ LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
 DOMAINS = ("", "ai.onnx")
 MOST_SIDE = 1 << 16  # of an image
+MOST_NUMBERS = 1 << 31  # of a constant
+MAKES_ANY_SIZE = frozenset(("ConstantOfShape", "Expand", "Tile"))
 TENSOR_ERRORS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, OSError)
 """What ONNX raises for tensors that are torn or of a type that NumPy lacks."""
 
@@ -52,6 +56,7 @@ class OnnxModule(nn.Module):
         graph = model.graph
         self.opset = _opset(model, self.path)
         constants = {each.name: _array(each, self.path) for each in graph.initializer}
+        constants |= {e.values.name: _dense(e, self.path) for e in graph.sparse_initializer}
         inputs = [each for each in graph.input if each.name not in constants]
         if len(inputs) != 1 or len(graph.output) != 1:
             raise CaptureError(
@@ -63,14 +68,20 @@ class OnnxModule(nn.Module):
         self.constants = constants
         self.operators: list[Step] = []  # there before modules are, so that none takes its name
         for node in graph.node:
-            self.operators.append(Step(node, self))
+            known = all(name in constants for name in node.input if name)
+            if node.domain in DOMAINS and known and (node.input or node.op_type == "Constant"):
+                constants.update(evaluated(node, constants, self))
+            else:
+                self.operators.append(Step(node, self))
         _check_whole(self)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Run the file's operators in their order."""
         values: dict[str, Value] = {**self.constants, self.input: images, "": None}
         for step in self.operators:
-            values[step.outputs[0]] = step(values)
+            made = step(values)
+            several = made if isinstance(made, tuple) else (made,)
+            values.update(zip(step.outputs, several, strict=False))  # others are of training
         result = values[self.output]
         if not isinstance(result, torch.Tensor):
             raise CaptureError(f"{self.path}: the output {self.output} depends on no image")
@@ -105,6 +116,19 @@ def _array(tensor: onnx.TensorProto, path: Path) -> np.ndarray:
         ) from error
 
 
+def _dense(tensor: onnx.SparseTensorProto, path: Path) -> np.ndarray:
+    """A tensor of which the file holds what is not 0."""
+    values, places = _array(tensor.values, path), _array(tensor.indices, path)
+    shape = tuple(tensor.dims)
+    try:
+        found = np.zeros(shape, values.dtype)
+        index = places if places.ndim == 1 else np.ravel_multi_index(tuple(places.T), shape)
+        found.ravel()[index] = values
+    except (IndexError, *TENSOR_ERRORS) as error:
+        raise CaptureError(f"{path}: sparse tensor {shown(tensor.values.name)}: {error}") from error
+    return found
+
+
 def _input_shape(value: onnx.ValueInfoProto, path: Path) -> tuple[int, int, int] | None:
     """(C, H, W) of the input; None where the file leaves a size open."""
     dimensions = value.type.tensor_type.shape.dim
@@ -126,7 +150,7 @@ def _check_whole(module: OnnxModule) -> None:
         for name in step.inputs:
             if name not in known:
                 step.fail(f"reads {shown(name)}, which nothing before it makes")
-        known.add(step.outputs[0])
+        known.update(step.outputs)
     if module.output not in known:
         raise CaptureError(f"{module.path}: nothing makes the output {shown(module.output)}")
 
@@ -135,6 +159,7 @@ class Step:
     """One operator of the file, its weights a module of ``owner`` where it has any."""
 
     def __init__(self, node: onnx.NodeProto, owner: OnnxModule) -> None:
+        self.node, self.owner = node, [owner]  # in a list, which torch takes for no submodule
         self.kind, self.inputs, self.outputs = node.op_type, list(node.input), list(node.output)
         self.place = node.name or (self.outputs[0] if self.outputs else "?")
         self.path, self.opset = owner.path, owner.opset
@@ -233,17 +258,41 @@ class Step:
             self.fail(f"{self.inputs[position]} is no tensor computed from the image")
         return value
 
-    def __call__(self, values: Mapping[str, Value]) -> Value:
-        """Its first output; the others are of training."""
+    def __call__(self, values: Mapping[str, Value]) -> Value | tuple[Value, ...]:
+        """Its outputs; a first one alone where the others are of training."""
         operands = [values.get(name) for name in self.inputs]
-        if any(isinstance(each, torch.Tensor) for each in operands) or not operands:
+        if any(isinstance(each, torch.Tensor) for each in operands):
             return self.operator.act(self, values)
-        if self.operator.on_arrays is None:
-            self.fail("of constants alone, which only shape computations may be")
-        try:
-            return self.operator.on_arrays(self, values)
-        except (IndexError, *TENSOR_ERRORS) as error:
-            self.fail((str(error).splitlines() or ["no message"])[0])
+        arrays = {name: values[name] for name in self.inputs if name}
+        found = evaluated(self.node, arrays, self.owner[0])  # type: ignore[arg-type]
+        return tuple(found[name] for name in self.outputs)
+
+
+def evaluated(
+    node: onnx.NodeProto, constants: Mapping[str, np.ndarray], owner: OnnxModule
+) -> dict[str, np.ndarray]:
+    """What ONNX's own evaluator makes of an operator whose operands are constants."""
+    place = f"{owner.path}: {node.op_type} at {node.name or node.output[0]}"
+    if node.op_type in MAKES_ANY_SIZE:
+        for name in node.input:
+            sizes = constants[name] if name else np.zeros(1)
+            if sizes.dtype == np.int64 and math.prod(sizes.ravel().tolist()) > MOST_NUMBERS:
+                raise CaptureError(f"{place}: makes more than {MOST_NUMBERS} numbers")
+    given = {name: constants[name] for name in node.input if name}
+    graph = onnx.helper.make_graph(
+        [node],
+        "constant",
+        [onnx.helper.make_empty_tensor_value_info(name) for name in given],
+        [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name],
+    )
+    opset = onnx.helper.make_opsetid("", owner.opset)
+    try:
+        model = onnx.helper.make_model(graph, opset_imports=[opset])
+        found = ReferenceEvaluator(model).run(None, given)
+    except (AttributeError, IndexError, NotImplementedError, RuntimeError, *TENSOR_ERRORS) as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise CaptureError(f"{place}: of constants alone: {reason}") from error
+    return dict(zip([name for name in node.output if name], found, strict=True))
 
 
 def _fresh(owner: nn.Module, place: str) -> str:

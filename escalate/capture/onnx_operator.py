@@ -33,7 +33,6 @@ class Onnx:
     attributes : those that are honoured, and what they may be
     required : those that must be there
     make : the module that holds its weights
-    on_arrays : what it does to constants alone
     trained : before opset 7 its default was training, so that it must say that it is not
     """
 
@@ -42,7 +41,6 @@ class Onnx:
     attributes: rules.Rules = field(default_factory=dict)
     required: tuple[str, ...] = ()
     make: Make | None = None
-    on_arrays: Act | None = None
     trained: bool = False
 
 
@@ -83,6 +81,19 @@ def through(step: "Step", values: Mapping[str, Value]) -> Value:
     assert step.module is not None
     result: torch.Tensor = step.module(step.tensor(values))
     return result
+
+
+def operand_tensors(step: "Step", values: Mapping[str, Value]) -> list[torch.Tensor]:
+    """All operands as tensors; numbers of the file in float32."""
+    found = []
+    for position in range(len(step.inputs)):
+        value = values.get(step.inputs[position])
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        else:
+            array = step.constant(values, position)
+            found.append(torch.tensor(array.astype(np.float32)))
+    return found
 
 
 def padding_of(step: "Step", image: torch.Tensor, kernel: list[int]) -> tuple[int, int, int, int]:

@@ -65,6 +65,7 @@ POSITION = Rule("an integer", lambda v: _whole(v, -(2**63), 2**63))
 POSITIONS = Rule("integers", lambda v: isinstance(v, list | tuple) and all(map(POSITION.takes, v)))
 GROUPS = Rule(f"a whole number 1 to {MOST_SIDE}", lambda v: _whole(v, 1))
 TWO = Rule(f"two whole numbers 1 to {MOST_SIDE}", lambda v: _wholes(v, 1, 2))
+PAIR = Rule(f"two whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 2))
 FOUR = Rule(f"four whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 4))
 EDGES = Rule("integers", lambda v: _wholes(v, -MOST_SIDE))
 ONES = Rule("1", lambda v: v in ([1, 1], (1, 1)))
@@ -73,6 +74,8 @@ TENSOR = Rule("a tensor", lambda v: isinstance(v, np.ndarray))
 NUMBERS = Rule("numbers", lambda v: np.ndim(v) <= 1)
 FLOATS = ("FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE")
 ELEMENTS = Rule("a type of numbers", _is_element)
+OLD_BROADCAST: Rules = {"broadcast": only(0), "axis": ANYTHING, "consumed_inputs": ANYTHING}
+REDUCE: Rules = {"axes": AXES, "keepdims": FLAG, "noop_with_empty_axes": FLAG}
 WINDOW: Rules = {"kernel_shape": TWO, "strides": TWO, "pads": FOUR, "auto_pad": AUTO_PAD}
 POOL: Rules = {**WINDOW, "ceil_mode": FLAG, "dilations": ONES}
 CONV: Rules = {**WINDOW, "group": GROUPS, "dilations": TWO}

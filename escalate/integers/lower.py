@@ -45,11 +45,16 @@ def lower(
     convs: dict[str, ConvIntegers] = {}
     rescales: dict[str, tuple[Rescale, ...]] = {}
     bounds: dict[str, tuple[int, int]] = {}
+    arrays: dict[str, Mapping[str, np.ndarray]] = {}
     for node in module.graph.nodes:
         if node.layer is not None:
             convs[node.name] = _conv(module, node, spans, exact)
         if "rescales" in node.operator.stores:
             rescales[node.name] = _rescales(node, spans)
+        if "arrays" in node.operator.stores:
+            before = [spans[name] for name in node.inputs]
+            constants = [each.detach().cpu().numpy() for each in module.constants_of(node.name)]
+            arrays[node.name] = node.operator.lowered(node, constants, before, spans[node.name])
         if "bounds" in node.operator.stores:
             bounds[node.name] = (spans[node.name].low, spans[node.name].high)
     return IntegerModel(
@@ -60,6 +65,7 @@ def lower(
         image=image,
         output_scale=spans[module.graph.output.name].scale,
         provenance=dict(provenance),
+        arrays=arrays,
     )
 
 

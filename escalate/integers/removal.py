@@ -42,16 +42,23 @@ def remove_idle(model: IntegerModel) -> IntegerModel:
         name: np.array([classes.root(number) not in gone for number in numbers.tolist()])
         for name, numbers in classes.numbers.items()
     }
-    convs, nodes = {}, []
+    convs, arrays, nodes = {}, {}, []
     for node in model.graph.nodes:
         read = [kept[name] for name in node.inputs]
         nodes.append(node.operator.smaller(node, read, kept[node.name]))
+        if node.name in model.arrays:
+            parts = model.arrays[node.name].items()
+            size = node.shape[0]
+            arrays[node.name] = {
+                field: part[kept[node.name]] if len(part) == size else part for field, part in parts
+            }
         if node.layer is not None:
             conv = _smaller(node, model.convs[node.name], read[0], kept[node.name])
             if nodes[-1].layer != node.layer and conv.macs is None:
                 conv = replace(conv, macs=node.layer.macs)
             convs[node.name] = conv
-    return replace(model, graph=Graph(model.graph.name, tuple(nodes)), convs=convs)
+    graph = Graph(model.graph.name, tuple(nodes))
+    return replace(model, graph=graph, convs=convs, arrays=arrays)
 
 
 def _smaller(node: Node, conv: ConvIntegers, before: np.ndarray, kept: np.ndarray) -> ConvIntegers:

@@ -14,7 +14,7 @@ from escalate.store import model_file
 from escalate.train.calibrate import BATCH, Samples, calibrate
 from escalate.train.convolutions import Int8Convolution, QuantizedConvolution
 from escalate.train.match import compared, match_statistics
-from escalate.train.modules import GraphModule
+from escalate.train.modules import GraphModule, constant_tensors
 from escalate.train.pruning import drop_weights
 
 
@@ -79,7 +79,8 @@ def quantized(task: Task, options: Options, costs: Mapping[str, Cost] | None = N
     method = compressor(options.method)
     importances = task.input_moments if method.weighs_inputs(options) else {}
     graph, images = task.network.graph, len(task.pixels)
-    module = GraphModule(graph, convolutions_of(task, options, importances, costs or {}))
+    convolutions = convolutions_of(task, options, importances, costs or {})
+    module = GraphModule(graph, convolutions, constants=constant_tensors(task.network))
     module = module.to(next(task.original.parameters()).device)
     drop_weights(module, options.first_ease)
     samples = Samples(images)

@@ -5,8 +5,10 @@ convolution come from its operand, defaults are left out.  The manifest counts a
 size, so it is stored compressed.
 """
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workloads.check_node import check_node
@@ -51,6 +53,36 @@ class Kernel(_Part):
     groups: Size = 1
 
 
+class Numbers(_Part):
+    """An array of an operator's integers, or of its constants, in C order."""
+
+    dtype: Literal["int16", "int32", "float64"]
+    shape: tuple[Size, ...]
+    values: tuple[int | float, ...]
+
+    def array(self) -> np.ndarray:
+        """The array.
+
+        Raises
+        ------
+        ValueError
+            If the values are not as many as the shape says, or do not fit the type.
+        """
+        if math.prod(self.shape) != len(self.values):
+            raise ValueError(f"{len(self.values)} values, wanted {math.prod(self.shape)}")
+        found = np.array(self.values, np.float64).reshape(self.shape)
+        array = found.astype(self.dtype)
+        if not np.array_equal(array, found):
+            raise ValueError(f"values that are no {self.dtype}")
+        return array
+
+
+def numbers(array: np.ndarray) -> Numbers:
+    """An array as the manifest holds it."""
+    dtype: Any = array.dtype.name
+    return Numbers(dtype=dtype, shape=array.shape, values=tuple(array.ravel().tolist()))
+
+
 class Entry(_Part):
     """One node: its place in the graph and its integers that are no arrays.
 
@@ -59,7 +91,7 @@ class Entry(_Part):
     of the encoded coefficients, None for 8-bit weights; ``basis`` the number of basis kernels,
     None where there is no basis; ``coding`` the storage format of the coefficients; ``alpha``
     whether there are scales per filter and kernel; ``macs`` those of the layer before anything was
-    removed from it.
+    removed from it; ``arrays`` what else an operator computes with, by field.
     """
 
     name: str
@@ -79,6 +111,7 @@ class Entry(_Part):
     macs: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
     rescales: tuple[tuple[Int32, Shift], ...] | None = None
     bounds: tuple[Level, Level] | None = None
+    arrays: dict[str, Numbers] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -212,6 +245,29 @@ def _check_integers(entry: Entry, node: Node) -> None:
         if not low <= high:
             raise ValueError(f"{entry.name}: bounds are {low}..{high}, wanted a range")
         storage_dtype(low, high)
+    if (entry.arrays is not None) != ("arrays" in stores):
+        raise ValueError(f"{entry.name}: arrays and op disagree")
+    if entry.arrays is not None:
+        wrong = node.operator.check_arrays(node, arrays_of(entry))
+        if wrong is not None:
+            raise ValueError(f"{entry.name}: {wrong}")
+
+
+def arrays_of(entry: Entry) -> dict[str, np.ndarray]:
+    """The arrays of an entry.
+
+    Raises
+    ------
+    ValueError
+        Naming the node and the field.
+    """
+    found = {}
+    for field, each in (entry.arrays or {}).items():
+        try:
+            found[field] = each.array()
+        except ValueError as error:
+            raise ValueError(f"{entry.name}: {field}: {error}") from error
+    return found
 
 
 def _node(entry: Entry, operands: list[Node]) -> Node:
@@ -248,9 +304,10 @@ def _conv_fields(conv: ConvIntegers, node: Node) -> dict[str, Any]:
 
 
 def _operator_fields(model: IntegerModel, node: Node) -> dict[str, Any]:
-    rescales = model.rescales.get(node.name)
+    rescales, arrays = model.rescales.get(node.name), model.arrays.get(node.name, {})
     return {
         "shape": node.shape,
         "rescales": rescales and tuple((r.multiplier, r.shift) for r in rescales),
         "bounds": model.bounds.get(node.name),
+        "arrays": {field: numbers(array) for field, array in arrays.items()} or None,
     }

@@ -30,6 +30,7 @@ from escalate.store.manifest import (
     VERSION,
     Entry,
     Manifest,
+    arrays_of,
     describe,
     image_quantizer,
 )
@@ -366,6 +367,7 @@ def _assemble(
             image=image_quantizer(manifest.image),
             output_scale=manifest.output_scale,
             provenance=provenance,
+            arrays={n: arrays_of(e) for n, e in entries.items() if e.arrays is not None},
         )
     except CheckpointError:
         raise

@@ -160,7 +160,7 @@ def limits(graph: Graph, *, signed_input: bool) -> dict[str, tuple[int, int]]:
     """Lowest and highest integer of every tensor that has a range of its own.
 
     Eight bits, signed where negative numbers can occur; the network's output takes 16 bits,
-    unless a convolution reads the same tensor (activations of a layer are eight bits wide).
+    unless a convolution or a table reads the same tensor (their operands are eight bits wide).
     """
     signed: dict[str, bool] = {}
     found: dict[str, tuple[int, int]] = {}
@@ -170,7 +170,8 @@ def limits(graph: Graph, *, signed_input: bool) -> dict[str, tuple[int, int]]:
         if node.operator.owns_range:
             found[node.name] = (-127, 127) if signed[node.name] else (0, 255)
     last = owner(graph, graph.output.name)
-    shared = any(owner(graph, conv.inputs[0]) == last for conv in graph.convs)
+    bytewise = [node for node in graph.nodes if node.layer is not None or node.operator.reads_bytes]
+    shared = any(owner(graph, node.inputs[0]) == last for node in bytewise)
     if not shared and graph[last].inputs:
         found[last] = (-32768, 32767) if signed[last] else (0, 32767)
     return found

@@ -1,7 +1,7 @@
 """GraphModule: a network's graph as a torch module, in floats or on the integers' grids."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -27,6 +27,7 @@ class GraphModule(nn.Module):
     ranges : None for exact activations, else a Range per tensor that has its own (see
         ``activation_range.owner``); every such tensor is then rounded and clamped as the integer
         model will do it.  Inputs are expected on the grid of the input's range already.
+    constants : further operands of nodes that have some, see ``FloatNetwork``
 
     Raises
     ------
@@ -39,6 +40,7 @@ class GraphModule(nn.Module):
         graph: Graph,
         convolutions: Mapping[str, Convolution],
         ranges: Mapping[str, Range] | None = None,
+        constants: Mapping[str, Sequence[torch.Tensor]] | None = None,
     ) -> None:
         super().__init__()
         for node in graph.convs:
@@ -48,6 +50,11 @@ class GraphModule(nn.Module):
         self.ranges = None if ranges is None else dict(ranges)
         self.tensor_ranges = None if ranges is None else tensor_ranges(graph, ranges)
         self._positions = {node.name: i for i, node in enumerate(graph.convs)}
+        self._constants: dict[str, list[str]] = {}
+        for place, (name, tensors) in enumerate((constants or {}).items()):
+            self._constants[name] = [f"constant_{place}_{i}" for i in range(len(tensors))]
+            for field, tensor in zip(self._constants[name], tensors, strict=True):
+                self.register_buffer(field, tensor)
         self._modules_in_order = nn.ModuleList(convolutions[node.name] for node in graph.convs)
 
     def convolution(self, name: str) -> Convolution:
@@ -59,7 +66,12 @@ class GraphModule(nn.Module):
     def with_ranges(self, ranges: Mapping[str, Range] | None) -> "GraphModule":
         """The same convolutions (shared, not copied) under other ranges."""
         convolutions = {node.name: self.convolution(node.name) for node in self.graph.convs}
-        return GraphModule(self.graph, convolutions, ranges)
+        constants = {name: self.constants_of(name) for name in self._constants}
+        return GraphModule(self.graph, convolutions, ranges, constants)
+
+    def constants_of(self, name: str) -> list[torch.Tensor]:
+        """The further operands of a node."""
+        return [self.get_buffer(field) for field in self._constants.get(name, ())]
 
     def forward(self, images: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         """Logits, shape (N, classes), of float images of shape (N, C, H, W).
@@ -100,7 +112,7 @@ class GraphModule(nn.Module):
             input_step = None if spans is None else spans[node.inputs[0]].scale
             value = self.convolution(node.name)(operands[0], input_step)
         else:
-            value = node.operator.floats(node, operands)
+            value = node.operator.floats(node, [*operands, *self.constants_of(node.name)])
         return self.activated(node, value, observe)
 
     def activated(
@@ -132,4 +144,12 @@ def float_module(network: FloatNetwork) -> GraphModule:
         convolutions[node.name] = FloatConvolution(
             node.layer, network.weights[node.name], network.biases[node.name]
         )
-    return GraphModule(network.graph, convolutions)
+    return GraphModule(network.graph, convolutions, constants=constant_tensors(network))
+
+
+def constant_tensors(network: FloatNetwork) -> dict[str, list[torch.Tensor]]:
+    """The further operands of its nodes."""
+    return {
+        name: [torch.from_numpy(each) for each in arrays]
+        for name, arrays in network.constants.items()
+    }

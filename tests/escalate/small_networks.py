@@ -68,7 +68,15 @@ def with_random_weights(graph: Graph, seed: int = 0) -> FloatNetwork:
         weights[node.name] = (size * random.normal(size=shape)).astype(np.float32)
         biases[node.name] = (0.1 * random.normal(size=shape[0])).astype(np.float32)
     count = sum(array.size for table in (weights, biases) for array in table.values())
-    return FloatNetwork(graph, weights, biases, count)
+    constants = {
+        node.name: tuple(
+            random.normal(size=node.shape[0]).astype(np.float32)
+            for _ in range(node.operator.constants(node))
+        )
+        for node in graph.nodes
+        if node.operator.constants(node)
+    }
+    return FloatNetwork(graph, weights, biases, count, constants=constants)
 
 
 def random_pixels(graph: Graph, count: int, seed: int = 1) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Small integer models for tests: one that holds every operator, and random ones."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from workloads.graph import Graph, Node
@@ -9,6 +11,14 @@ from workloads.requantize import Requantizer
 from workloads.weights import LayerWeights
 
 RANGES = ((0, 255), (-127, 127), (-128, 127), (0, 93), (-20, 100))
+
+
+class Steps(NamedTuple):
+    """How a tensor's integers stand for values."""
+
+    scale: float
+    low: int
+    high: int
 
 
 def conv(name, source, shape, k, **bounds):
@@ -81,7 +91,7 @@ def random_graph(rng: np.random.Generator, operators: int = 8) -> Graph:
 
 def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
     """Random weights in all three forms, requantizers, rescales and bounds for a graph."""
-    convs, rescales, bounds = {}, {}, {}
+    convs, rescales, bounds, arrays = {}, {}, {}, {}
     for node in graph.nodes:
         low, high = RANGES[rng.integers(len(RANGES))]
         stores = node.operator.stores
@@ -100,13 +110,20 @@ def random_integers(rng: np.random.Generator, graph: Graph) -> IntegerModel:
             )
         if "bounds" in stores:
             bounds[node.name] = (0 if node.operator.rectifies(node) else low, high)
+        if "arrays" in stores:
+            constants = rng.normal(size=(node.operator.constants(node), node.shape[0]))
+            before = [Steps(float(rng.uniform(0.01, 0.1)), -127, 127) for _ in node.inputs]
+            after = Steps(float(rng.uniform(0.01, 0.1)), *bounds[node.name])
+            arrays[node.name] = node.operator.lowered(
+                node, constants.astype(np.float32), before, after
+            )
     c, h, w = graph.nodes[0].shape
     signed = bool(rng.integers(2))
     image = ImageQuantizer(
         1 / 255, tuple(rng.random(c).tolist()), tuple((rng.random(c) + 0.2).tolist()), 0.02,
         -127 if signed else 0, 127 if signed else 255, (h, w),
     )  # fmt: skip
-    return IntegerModel(graph, convs, rescales, bounds, image, 0.125, {"seed": 1})
+    return IntegerModel(graph, convs, rescales, bounds, image, 0.125, {"seed": 1}, arrays)
 
 
 def _random_weights(rng, layer):

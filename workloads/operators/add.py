@@ -1,13 +1,11 @@
-"""add: the sum of two tensors of one shape."""
+"""add: the sum of two tensors; one may have one row and column, or one channel."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloads.errors import WorkloadError
-from workloads.operator import Shape
-from workloads.rescaling import Rescaling
+from workloads.rescaling import Pairwise
 
 if TYPE_CHECKING:
     import torch
@@ -16,19 +14,11 @@ if TYPE_CHECKING:
     from workloads.integer import IntegerModel
 
 
-class Add(Rescaling):
+class Add(Pairwise):
     """x + y, after each is brought to the scale of the sum."""
 
-    operands = (2, 2)
     rounds_operands = True
     adds = True
-
-    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
-        """The shape of both operands."""
-        if len(set(operands)) > 1:
-            told = ", ".join(map(str, operands))
-            raise WorkloadError(f"{node.name}: operands of shapes {told}, wanted equal ones")
-        return operands[0]
 
     def integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
@@ -47,10 +37,6 @@ class Add(Rescaling):
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The sum."""
         return operands[0] + operands[1]
-
-    def sources(self, node: "Node", channels: Sequence[int]) -> np.ndarray:
-        """Channel c of both operands; it is laid out as the first operand."""
-        return np.arange(2 * channels[0]).reshape(2, -1).T
 
 
 OPERATOR = Add()

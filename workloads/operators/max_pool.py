@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.pooling import Pooling
+from workloads.pooling import Pooling, dilation_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class MaxPool(Pooling):
-    """``kernel`` and ``stride`` are [down, across], ``padding`` is [top, bottom, left, right].
+    """``kernel``, ``stride`` and ``dilation`` are [down, across], ``padding`` [top, bottom, left,
+    right].
 
     Padding never wins, and a window of padding alone is refused.
     """
@@ -46,7 +47,9 @@ class MaxPool(Pooling):
 
         kernel, stride = node.attributes["kernel"], node.attributes["stride"]
         padded = self.padded(node, operands[0], float("-inf"))
-        return functional.max_pool2d(padded, tuple(kernel), tuple(stride))
+        return functional.max_pool2d(
+            padded, tuple(kernel), tuple(stride), dilation=dilation_of(node)
+        )
 
 
 def _only_padding(node: "Node") -> WorkloadError:

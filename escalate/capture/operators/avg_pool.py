@@ -3,59 +3,92 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call, pair_of, shape_of
+from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import read_pool
+from escalate.capture.pooling import Window, read_pool, window_of
+from escalate.capture.tensor import Tensor
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 
 def _avg_pool2d(call: Call) -> str:
-    kernel, padding = pair_of(call.arguments["kernel_size"]), pair_of(call.arguments["padding"])
-    if padding != (0, 0) and not call.arguments["count_include_pad"]:
-        call.fail("count_include_pad is False, wanted a mean that counts the padding")
     if call.arguments["divisor_override"] is not None:
         call.fail("divisor_override is not supported")
-    return read_pool(call, "avg_pool", kernel, pair_of(call.arguments["stride"] or kernel), padding)
+    counts_padding = bool(call.arguments["count_include_pad"])
+    return read_pool(call, "avg_pool", window_of(call), counts_padding=counts_padding)
 
 
 def _adaptive_avg_pool2d(call: Call) -> str:
-    call.source()
     call.require_planes()
     h, w = shape_of(call.arguments["self"])[2:]
     p, q = pair_of(call.arguments["output_size"])
     if h % p or w % q:
         call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
-    kernel = (h // p, w // q)
-    return read_pool(call, "avg_pool", kernel, kernel, (0, 0))
+    return read_pool(call, "avg_pool", Window((h // p, w // q), (h // p, w // q)))
 
 
-def _mean(call: Call) -> str:
-    call.source()
-    shape = shape_of(call.arguments["self"])
-    axes = {axis % len(shape) for axis in call.arguments.get("dim") or range(len(shape))}
-    if len(shape) != 4 or axes != {2, 3}:
-        call.fail(f"over axes {sorted(axes)} of shape {shape}, wanted 2 and 3 of (N, C, H, W)")
-    return read_pool(call, "avg_pool", (shape[2], shape[3]), (shape[2], shape[3]), (0, 0))
+def _mean(call: Call) -> Read:
+    """Over rows, columns or both, wherever they stand."""
+    tensor, after = call.operand(), shape_of(call.node)[1:]
+    rank = len(tensor.shape) + 1
+    dims = call.arguments.get("dim")
+    axes = {axis % rank for axis in (dims or range(rank))}
+    if 0 in axes or not 1 <= len(axes) <= 2 or rank > 4:
+        told = ("N", *tensor.shape)
+        call.fail(f"over axes {sorted(axes)} of shape {told}, wanted one or two of (N, C, H, W)")
+    kept = [axis - 1 for axis in range(1, rank) if axis not in axes]
+    order = (*kept, *(axis - 1 for axis in sorted(axes)))
+    moved = tensor.moved(order)
+    sizes = [moved.shape[i] for i in range(len(order))]
+    if len(kept) == 2:  # one axis goes: rows stay, columns are averaged
+        planes, window = (sizes[0], sizes[1], sizes[2]), (1, sizes[2])
+    else:
+        h, w = (1, *sizes[len(kept) :])[-2:]
+        planes, window = (int(np.prod(sizes[: len(kept)])), h, w), (h, w)
+    source = call.made(moved.reshaped(planes))
+    shape = (planes[0], planes[1] // window[0], planes[2] // window[1])
+    pool = {"kernel": [*window], "stride": [*window], "padding": [0, 0, 0, 0]}
+    return Tensor(call.draft.add(call.path, "avg_pool", (source,), shape, pool), after)
 
 
 def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
     image, kernel = step.tensor(values), list(step.get("kernel_shape", ()))
     left, right, top, bottom = padding_of(step, image, kernel)
-    if (left, top) != (right, bottom):
-        step.fail(f"pads {(top, left, bottom, right)}, wanted the same on opposite sides")
-    return functional.avg_pool2d(
-        image,
-        kernel,
-        step.get("strides", [1, 1]),
-        (top, left),
-        ceil_mode=bool(step.get("ceil_mode", 0)),
-        count_include_pad=bool(step.get("count_include_pad", 0)) or not (left or top),
-    )
+    if list(step.get("dilations", [1, 1])) != [1, 1]:
+        step.fail(f"dilations is {step.get('dilations', ())}, wanted 1")
+    strides, ceil = step.get("strides", [1, 1]), bool(step.get("ceil_mode", 0))
+    counts = bool(step.get("count_include_pad", 0)) or not any((left, right, top, bottom))
+    if (left, top) == (right, bottom):
+        return functional.avg_pool2d(image, kernel, strides, (top, left), ceil, counts)
+    if ceil:
+        step.fail("ceil_mode beside padding of two sizes")
+    if counts:
+        padded = functional.pad(image, (left, right, top, bottom))
+        return functional.avg_pool2d(padded, kernel, strides)
+    return _uncounted(step, image, kernel, (left, right, top, bottom))
+
+
+def _uncounted(
+    step: "Step", image: torch.Tensor, kernel: list[int], edges: tuple[int, int, int, int]
+) -> torch.Tensor:
+    """Means that leave padding out: windows that hang over below and right do, too."""
+    kernel, strides, before = list(kernel), list(step.get("strides", [1, 1])), [edges[2], edges[0]]
+    windows = []
+    for axis, behind in enumerate((edges[3], edges[1])):
+        side = image.shape[2 + axis]
+        windows.append((side + before[axis] + behind - kernel[axis]) // strides[axis] + 1)
+        if windows[axis] == 1 and kernel[axis] >= side + before[axis]:
+            kernel[axis], before[axis] = side, 0  # the one window holds all there is
+    pooled = functional.avg_pool2d(image, kernel, strides, before, True, False)
+    if pooled.shape[2] < windows[0] or pooled.shape[3] < windows[1]:
+        step.fail(f"pads {edges} leave windows of padding alone")
+    return pooled[:, :, : windows[0], : windows[1]]
 
 
 def _onnx_reduce_mean(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -70,14 +103,9 @@ ATEN = {
     "adaptive_avg_pool2d": Aten(_adaptive_avg_pool2d),
     "mean": Aten(_mean),
 }
-POOL: rules.Rules = {**rules.POOL, "count_include_pad": rules.FLAG}
-MEAN: rules.Rules = {
-    "axes": rules.AXES,
-    "keepdims": rules.FLAG,
-    "noop_with_empty_axes": rules.FLAG,
-}
+POOL: rules.Rules = {**rules.POOL, "dilations": rules.TWO, "count_include_pad": rules.FLAG}
 ONNX = {
     "AveragePool": Onnx(_onnx_average_pool, (1, 1), POOL, ("kernel_shape",)),
     "GlobalAveragePool": Onnx(lambda step, v: step.tensor(v).mean((2, 3), keepdim=True)),
-    "ReduceMean": Onnx(_onnx_reduce_mean, (1, 2), MEAN),
+    "ReduceMean": Onnx(_onnx_reduce_mean, (1, 2), rules.REDUCE),
 }

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call, pair_of, shape_of
+from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
 from escalate.capture.onnx_operator import (
     Onnx,
     Value,
@@ -18,15 +18,19 @@ from escalate.capture.onnx_operator import (
     vector_of,
     weights_of,
 )
+from escalate.capture.tensor import Tensor
 from workloads.layer import ConvLayer
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 
-def _equal_pair(call: Call, argument: str) -> int:
+def _one(call: Call, argument: str, sizes: tuple[int, int]) -> int:
+    """A stride or a dilation, the same for rows and columns; of one element it does not matter."""
     down, across = pair_of(call.arguments[argument])
-    if down != across:
+    if sizes[0] == 1:
+        return across
+    if down != across and sizes[1] > 1:
         call.fail(f"{argument} is {down}x{across}, wanted both equal")
     return down
 
@@ -39,44 +43,64 @@ def _conv_padding(call: Call, kernel: tuple[int, int], dilation: int) -> tuple[i
         down, across = (dilation * (size - 1) for size in kernel)
         return (down // 2, down - down // 2, across // 2, across - across // 2)
     down, across = pair_of(padding)
-    return (down, down, across, across)
+    return (down, down, across, across) if len(padding) > 1 else (0, 0, across, across)
 
 
-def _conv2d(call: Call) -> str:
+def _conv(call: Call) -> str:
     weights, biases = call.parameter("weight"), call.parameter("bias")
     assert weights is not None
     source, draft = call.source("input"), call.draft
-    call.require_planes("input")
+    if len(shape_of(call.arguments["input"])) != weights.ndim:
+        call.fail(f"a tensor of shape {shape_of(call.arguments['input'])}, wanted (N, C, H, W)")
+    weights = weights.reshape(*weights.shape[:2], *(1, *weights.shape[2:])[-2:])
     k, _, r, s = weights.shape
-    stride, dilation = _equal_pair(call, "stride"), _equal_pair(call, "dilation")
-    padding = _conv_padding(call, (r, s), dilation)
-    before = draft.nodes[source]
-    if before.op == "pad" and call.is_sole_reader("input"):
-        channels_before, channels_after, *edges = before.attributes["padding"]
-        if channels_before == channels_after == 0:
-            padding = tuple(own + edge for own, edge in zip(padding, edges, strict=True))
-            source = draft.nodes.pop(source).inputs[0]
     c, h, w = draft.nodes[source].shape
+    dilation = _one(call, "dilation", (r, s))
+    padding = _conv_padding(call, (r, s), dilation)
+    stride = _one(call, "stride", (h + padding[0] + padding[1], w + padding[2] + padding[3]))
     name = draft.fresh(call.parameter_path("weight") or "conv")
     groups = call.arguments["groups"]
     layer = ConvLayer(name, c, k, h, w, r, s, stride, padding, dilation, groups)
-    draft.parameters += weights.size + (0 if biases is None else biases.size)
+    call.count("weight", "bias")
     return draft.add_conv(layer, source, weights, np.zeros(k) if biases is None else biases)
 
 
-def _linear(call: Call) -> str:
+def _linear(call: Call) -> Read:
     weights, biases = call.parameter("weight"), call.parameter("bias")
     assert weights is not None
-    source, draft = call.source("input"), call.draft
-    if len(shape_of(call.arguments["input"])) != 2:
-        call.fail(f"input of shape {shape_of(call.arguments['input'])}, wanted (N, C)")
+    return _product(call, call.operand("input"), weights, biases, ("weight", "bias"))
+
+
+def _matmul(call: Call) -> Read:
+    if call.tensor(call.arguments["other"]) is not None:
+        call.fail("of two tensors computed from the image, wanted a constant matrix")
+    weights = call.parameter("other")
+    if weights is None or weights.ndim != 2:
+        call.fail("wanted a tensor times a constant matrix")
+    return _product(call, call.operand(), weights.T, None, ("other",))
+
+
+def _product(
+    call: Call,
+    tensor: Tensor,
+    weights: np.ndarray,
+    biases: np.ndarray | None,
+    arguments: tuple[str, ...],
+) -> Read:
+    """A matrix that acts on the last axis: a 1x1 convolution of a plane of all others."""
     k, c = weights.shape
-    layer = ConvLayer(draft.fresh(call.parameter_path("weight") or "linear"), c, k, 1, 1)
-    count = weights.size + (0 if biases is None else biases.size)
-    draft.parameters += count
-    draft.linear_parameters += count
+    others = tensor.shape[:-1]
+    if len(others) > 2:
+        others = (int(np.prod(others[:-1])), others[-1])
+        tensor = tensor.reshaped((*others, c))
+    source = call.made(tensor.moved((len(others), *range(len(others)))))
+    draft, (_, h, w) = call.draft, call.draft.nodes[source].shape
+    layer = ConvLayer(draft.fresh(call.parameter_path(arguments[0]) or "linear"), c, k, h, w)
+    call.count(*arguments, linear=not others)
     kernel = weights[:, :, None, None]
-    return draft.add_conv(layer, source, kernel, np.zeros(k) if biases is None else biases)
+    name = draft.add_conv(layer, source, kernel, np.zeros(k) if biases is None else biases)
+    made = Tensor(name, (k, *others)).moved((*range(1, len(others) + 1), 0))
+    return made.reshaped(shape_of(call.node)[1:])
 
 
 def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
@@ -126,7 +150,12 @@ def _onnx_conv(step: "Step", values: Mapping[str, Value]) -> Value:
     return module(functional.pad(image, edges) if any(edges) else image)
 
 
-ATEN = {"conv2d": Aten(_conv2d), "linear": Aten(_linear)}
+ATEN = {
+    "conv1d": Aten(_conv),
+    "conv2d": Aten(_conv),
+    "linear": Aten(_linear),
+    "matmul": Aten(_matmul),
+}
 PRODUCT: rules.Rules = {
     "alpha": rules.NUMBER,
     "beta": rules.NUMBER,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _pad(call: Call) -> str:
     source, shape = call.source(), shape_of(call.arguments["self"])
     mode, value = call.arguments.get("mode", "constant"), call.arguments["value"]
-    if mode != "constant" or value not in (None, 0):
+    if mode != "constant" or value not in (None, 0, float("-inf")):
         call.fail(f"mode {mode} with value {value}, wanted constant zeros")
     amounts = list(call.arguments["pad"])
     axes = [amounts[i : i + 2] for i in range(0, len(amounts), 2)]  # the last axis comes first
@@ -27,7 +27,10 @@ def _pad(call: Call) -> str:
     missing = [[0, 0]] * (4 - len(shape))
     axes = missing + axes + [[0, 0]] * (3 - len(axes) - len(missing))
     padding = [amount for pair in reversed(axes) for amount in pair]
-    return call.add("pad", (source,), {"padding": padding})
+    made = call.add("pad", (source,), {"padding": padding})
+    if value == float("-inf"):
+        call.draft.lowest.add(made)  # which only a max pool may read, see ``fold``
+    return made
 
 
 def _onnx_pad(step: "Step", values: Mapping[str, Value]) -> Value:

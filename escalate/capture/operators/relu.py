@@ -1,41 +1,39 @@
-"""relu in exported graphs: ReLU, ReLU6, clamps from 0; fused where the operator before clamps."""
+"""relu in exported graphs: ReLU, ReLU6, clamps from 0; they become the clamp of what they read."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call
+from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.onnx_operator import Onnx, Value
+from escalate.capture.stages import Clip, Map
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 
-def _activation(call: Call, maximum: float | None) -> str:
-    source, draft = call.source(), call.draft
-    if not draft.nodes[source].operator.clamps or not call.is_sole_reader():
-        source = draft.add(call.path, "relu", (source,), draft.nodes[source].shape)
-    draft.fuse(source, maximum)
-    return source
+def _clamp(call: Call) -> Read:
+    lower = _limit(call, call.arguments.get("min", call.arguments.get("min_val")), -np.inf)
+    upper = _limit(call, call.arguments.get("max", call.arguments.get("max_val")), np.inf)
+    tensor = call.operand()
+    if lower == 0 and upper > 0:
+        return tensor.behind(Clip(None if np.isinf(upper) else upper))
+    if not lower <= upper:
+        call.fail(f"clamps to {lower}..{upper}")
+    formula: Any = "x"
+    formula = formula if np.isinf(lower) else ["maximum", formula, lower]
+    formula = formula if np.isinf(upper) else ["minimum", formula, upper]
+    return tensor.behind(Map(formula))
 
 
-def _relu(call: Call) -> str:
-    return _activation(call, None)
-
-
-def _relu6(call: Call) -> str:
-    return _activation(call, 6.0)
-
-
-def _clamp(call: Call) -> str:
-    lower = call.arguments.get("min", call.arguments.get("min_val"))
-    upper = call.arguments.get("max", call.arguments.get("max_val"))
-    if lower != 0 or (upper is not None and not upper > 0):
-        call.fail(f"clamps to {lower}..{upper}, wanted 0..maximum")
-    return _activation(call, None if upper in (None, float("inf")) else float(upper))
+def _limit(call: Call, value: Any, missing: float) -> float:
+    found = np.float64(missing) if value is None else call.constant(value)
+    if found is None or found.size != 1 or np.isnan(found).any():
+        call.fail("a limit is no number")
+    return float(found.reshape(()))
 
 
 def _onnx_clip(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -45,11 +43,9 @@ def _onnx_clip(step: "Step", values: Mapping[str, Value]) -> Value:
 
 
 ATEN = {
-    "relu": Aten(_relu),
-    "relu6": Aten(_relu6),
-    "hardtanh": Aten(_clamp),
-    "clamp": Aten(_clamp),
-    "clamp_min": Aten(_clamp),
+    "relu": Aten(lambda call: call.operand().behind(Clip(None))),
+    "relu6": Aten(lambda call: call.operand().behind(Clip(6.0))),
+    **dict.fromkeys(("hardtanh", "clamp", "clamp_min", "clamp_max", "clip"), Aten(_clamp)),
 }
 BOUNDS: rules.Rules = {"min": rules.BOUND, "max": rules.BOUND, "consumed_inputs": rules.ANYTHING}
 ONNX = {

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from escalate.capture.checkpoint import load_checkpoint
 from escalate.errors import CheckpointError
@@ -64,6 +65,63 @@ def test_wrapped_and_prefixed_names_are_noted(tmp_path, wrapper):
         "removed the prefix module. from 9 names",
     )
     assert_loaded(module, network())
+
+
+def under(prefix):
+    return {f"{prefix}{name}": value for name, value in network().state_dict().items()}
+
+
+AROUND = {
+    "an entry": ({"net": under(""), "epoch": 1}, ("took the entry net",)),
+    "lightning": (
+        {"state_dict": under("model."), "epoch": 1},
+        ("took the entry state_dict", "removed the prefix model. from 9 names"),
+    ),
+    "compiled": (under("_orig_mod."), ("removed the prefix _orig_mod. from 9 names",)),
+    "both": (under("module._orig_mod."), ("removed the prefix module._orig_mod. from 9 names",)),
+    "beside": (
+        {**under("module."), "epoch": 1},
+        ("removed the prefix module. from 9 names", "left out 1 other entries"),
+    ),
+    "a profiler": (
+        {**under(""), "total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
+        ("left out 2 other entries",),
+    ),
+    "nested": ({"model": {"state_dict": under("")}}, ("took the entry model.state_dict",)),
+}
+
+
+@pytest.mark.parametrize("case", AROUND)
+def test_tensors_are_found_whatever_is_around_them(tmp_path, case):
+    content, notes = AROUND[case]
+    torch.save(content, tmp_path / "net.pt")
+    module = network(1)
+    assert load_checkpoint(module, tmp_path / "net.pt") == notes
+    assert_loaded(module, network())
+
+
+def test_two_readings_that_fit_are_named(tmp_path):
+    torch.save({"model": under(""), "ema": under("module.")}, tmp_path / "net.pt")
+    refused(tmp_path / "net.pt", r"model and ema\.module all fit the network: save the one")
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+        lambda layer: parametrizations.weight_norm(layer),
+    ],
+)
+def test_tensors_that_are_stored_as_two_are_made_one(tmp_path, split):
+    module = network()
+    split(module[0])
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    plain = network(1)
+    (note,) = load_checkpoint(plain, tmp_path / "net.pt")
+    assert note == "made 1 tensors of two each, such as 0.weight"
+    module.eval()
+    module(torch.ones(1, 2, 3, 3))
+    torch.testing.assert_close(plain[0].weight, module[0].weight)
 
 
 def test_a_module_with_a_part_called_module_keeps_its_names(tmp_path):

@@ -308,7 +308,7 @@ BAD_MANIFESTS = {
     "no input": ({"nodes": lambda n: n.pop(0)}, "first: a convolution of 0 operands, wanted 1"),
     "unknown operator": (
         {"nodes": set_in(5, op="mix")},
-        "manifest.json.gz: strided: op is 'mix': input should be 'add', 'avg_pool', ",
+        "manifest.json.gz: strided: op is 'mix': input should be 'add', 'affine', 'avg_pool', ",
     ),
     "later operand": (
         {"nodes": set_in(6, inputs=[7, 1])},
