@@ -45,6 +45,7 @@ class NetworkLayer:
         operand; it is centred between zero channels if it has fewer channels than K
     bias, batch_norm : whether the network as published has one or two more numbers per output
         channel; they count as parameters
+    extra : further parameters, of a norm in front of the layer or of scales behind it
     """
 
     layer: ConvLayer
@@ -52,6 +53,7 @@ class NetworkLayer:
     shortcut: tuple[str, ...] = ()
     bias: bool = False
     batch_norm: bool = False
+    extra: int = 0
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class NetworkLayer:
     def parameters(self) -> int:
         """Number of weights and biases, and of scales and shifts of the batch norm."""
         K, channels, R, S = self.layer.weight_shape
-        return K * (channels * R * S + self.bias + 2 * self.batch_norm)
+        return K * (channels * R * S + self.bias + 2 * self.batch_norm) + self.extra
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,17 @@ class Call:
                 self.draft.parameters += size
                 self.draft.linear_parameters += size if linear else 0
 
+    def count_beside(self, value: fx.Node) -> None:
+        """Count the parameters that a constant beside a tensor is made of, such as its scales."""
+        waiting = [value]
+        while waiting:
+            node = waiting.pop()
+            _, tensor = self.state.get(node.name, ("", None))
+            if isinstance(tensor, torch.nn.Parameter) and node.name not in self.draft.counted:
+                self.draft.counted.add(node.name)
+                self.draft.parameters += tensor.numel()
+            waiting.extend(node.all_input_nodes)
+
     def parameter_path(self, argument: str) -> str:
         """Path of the module that holds the parameter, '' for the captured module itself."""
         name = self.arguments[argument].name

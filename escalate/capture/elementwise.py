@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from torch import fx
 
 from escalate.capture.aten import Call, Read
 from escalate.capture.realize import by_channel
@@ -47,7 +48,10 @@ def operands(call: Call) -> tuple[Tensor | np.ndarray, Tensor | np.ndarray]:
     for argument in ("self", "other"):
         value = call.arguments[argument]
         each: Tensor | np.ndarray | None = call.tensor(value)
-        each = call.constant(value) if each is None else each
+        if each is None:
+            each = call.constant(value)
+            if isinstance(value, fx.Node):
+                call.count_beside(value)
         if each is None:
             call.fail(f"{argument} is no tensor computed from the network's input")
         found.append(each)

@@ -64,7 +64,7 @@ class Tensor:
         count = int(np.prod(self.shape))
         one = np.arange(count).reshape(self.shape) if self.view is None else self.view
         each = np.stack([one + image * whole for image in range(images)])
-        return torch.from_numpy(each.astype(np.float64))
+        return torch.from_numpy(np.ascontiguousarray(each, np.float64))
 
 
 def plane(shape: Shape) -> tuple[int, int, int] | None:
