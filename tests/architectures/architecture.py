@@ -18,6 +18,7 @@ NAMES = (
     "resnext50_32x4d",
     "shufflenet_v2_x1_0",
     "vgg19",
+    "yolov8n",
 )
 
 

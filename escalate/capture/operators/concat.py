@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from escalate.capture import onnx_rules as rules
@@ -21,20 +22,25 @@ def _concat(call: Call) -> Read:
     tensors = [each for each in operands if each is not None]
     if len(tensors) < len(operands):
         call.fail("an operand is no tensor computed from the network's input")
-    if axis != 1:
-        return _of_last_axis(call, axis, tensors)
+    if axis == 0:
+        call.fail("concatenates on axis 0, which mixes images")
+    if axis > 1:
+        return _of_another_axis(call, axis - 1, tensors)
     return call.add("concat", tuple(call.made(each) for each in tensors))
 
 
-def _of_last_axis(call: Call, axis: int, tensors: list[Tensor]) -> Read:
-    """Channels that stand last, as (N, H, W, C), side by side."""
-    shape = shape_of(call.node)
-    if axis != 3 or len(shape) != 4:
-        call.fail(f"concatenates on axis {axis}, wanted 1 (channels)")
-    names = [call.made(each.moved((2, 0, 1))) for each in tensors]
-    _, h, w, c = shape
-    whole = Tensor(call.draft.add(call.path, "concat", tuple(names), (c, h, w)), (c, h, w))
-    return whole.moved((1, 2, 0))
+def _of_another_axis(call: Call, axis: int, tensors: list[Tensor]) -> Read:
+    """Tensors side by side on an axis that does not stand first: it does while they are joined."""
+    shape = shape_of(call.node)[1:]
+    others = [place for place in range(len(shape)) if place != axis]
+    sizes = [shape[place] for place in others]
+    plane = (int(np.prod(sizes[:-1])), sizes[-1])
+    moved = [each.moved((axis, *others)) for each in tensors]
+    names = [call.made(each.reshaped((each.shape[0], *plane))) for each in moved]
+    whole = (shape[axis], *plane)
+    made = Tensor(call.draft.add(call.path, "concat", tuple(names), whole), whole)
+    back = tuple((axis, *others).index(place) for place in range(len(shape)))
+    return made.reshaped((shape[axis], *sizes)).moved(back)
 
 
 def _onnx_concat(step: "Step", values: Mapping[str, Value]) -> Value:
