@@ -32,9 +32,7 @@ class Plane:
         planes = (self, *others)
         known = all(plane.producers for plane in planes)
         producers = tuple(name for plane in planes for name in plane.producers) if known else ()
-        return replace(
-            self, producers=producers, channels=sum(plane.channels for plane in planes)
-        )
+        return replace(self, producers=producers, channels=sum(plane.channels for plane in planes))
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def scaled(channels: int, width: float, divisor: int = 8) -> int:
-    """So many channels at a width: the nearest multiple of ``divisor`` above nine tenths of them."""
+    """So many channels at a width: the nearest multiple of ``divisor`` not below nine tenths."""
     near = max(divisor, int(channels * width + divisor / 2) // divisor * divisor)
     return near if near >= 0.9 * channels * width else near + divisor
 

@@ -56,9 +56,11 @@ class DenseNet(nn.Module):
             if place < len(BLOCKS) - 1:
                 self.features.append(
                     nn.Sequential(
-                        nn.BatchNorm2d(c), nn.ReLU(inplace=True),
-                        nn.Conv2d(c, c // 2, 1, bias=False), nn.AvgPool2d(2, 2),
-                    )  # fmt: skip
+                        nn.BatchNorm2d(c),
+                        nn.ReLU(inplace=True),
+                        nn.Conv2d(c, c // 2, 1, bias=False),
+                        nn.AvgPool2d(2, 2),
+                    )
                 )
                 c //= 2
         self.norm5, self.classifier = nn.BatchNorm2d(c), nn.Linear(c, 1000)

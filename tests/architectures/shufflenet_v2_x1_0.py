@@ -20,9 +20,7 @@ def shuffle(x, groups):
 
 def branch(c, k, stride):
     """1x1, depthwise 3x3, 1x1."""
-    return nn.Sequential(
-        conv_norm(c, k), conv_norm(k, k, 3, stride, k, act=None), conv_norm(k, k)
-    )
+    return nn.Sequential(conv_norm(c, k), conv_norm(k, k, 3, stride, k, act=None), conv_norm(k, k))
 
 
 class Unit(nn.Module):

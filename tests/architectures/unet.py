@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 SIZE, SMALL, CHANNELS = 572, 188, 1
-WIDTH = 1 / 16
+WIDTH = 1 / 16  # of the small one
+PARAMETERS = 31_030_658  # gchlebus.github.io, on the memory that U-Net takes: parameter_count
 
 
 def double(c, k):
