@@ -226,6 +226,11 @@ FUNCTIONS = {
     "reshapes": lambda s, x: s.conv(x).mean((2, 3))[:, :, None, None].squeeze(3).squeeze(2),
     "pad of features": lambda s, x: functional.pad(s.conv(x).flatten(1), (1, 2)),
     "features joined": lambda s, x: torch.cat([s.conv(x).flatten(1), x.flatten(1)], -1),
+    "rows joined": lambda s, x: torch.cat([s.conv(x), s.other(x)[:, :, 2:]], 2),
+    "pixels joined": lambda s, x: torch.cat([s.conv(x).flatten(2), x[:, :, ::2].flatten(2)], 2),
+    "columns of moved axes joined": lambda s, x: torch.cat(
+        [s.conv(x).permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)[:, :, 3:]], 2
+    ),
     "view": lambda s, x: s.conv(x).view(x.size(0), -1).relu(),
     "added to itself": lambda s, x: _doubled(s.conv(x)),
     "dead code": lambda s, x: (s.other(x).sigmoid(), s.conv(x))[1],
@@ -370,6 +375,10 @@ READ = {
     "transposed": nn.ConvTranspose2d(3, 3, 2, stride=2),
     "transposed in phases": nn.ConvTranspose2d(3, 6, (3, 4), (2, 3), 1, (1, 0), groups=3),
     "transposed without taps": nn.ConvTranspose2d(3, 2, (1, 2), 3),
+    "shuffled by views": Calls(
+        lambda s, x: s.c(x).view(-1, 2, 3, 8, 8).transpose(1, 2).contiguous().view(-1, 6, 8, 8),
+        c=nn.Conv2d(3, 6, 1),
+    ),
     "two parts": Calls(
         lambda s, x: torch.cat([y := s.c(x).chunk(2, 1), y][0][::-1], 1), c=nn.Conv2d(3, 4, 1)
     ),
@@ -419,7 +428,7 @@ REFUSED = {
         Calls(lambda s, x: x.clamp(0, -1)),
         "clamp at .*clamps to 0.0..-1.0",
     ),
-    "rows joined": (Calls(lambda s, x: torch.cat([x, x], 2)), "axis 2, wanted 1"),
+    "images joined": (Calls(lambda s, x: torch.cat([x, x], 0)), "axis 0, which mixes images"),
     "constant joined": (
         Calls(lambda s, x: torch.cat([x, s.p], 1), p=nn.Parameter(torch.ones(1, 1, 8, 8))),
         "cat at .*an operand is no tensor computed from the network's input",
