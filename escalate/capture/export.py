@@ -315,6 +315,8 @@ def _read(
         parts, place = values[node.args[0]], node.args[1]  # type: ignore[index]
         assert isinstance(parts, list)
         assert isinstance(place, int)
+        if not 0 <= place < len(parts):
+            raise _fail(node, draft.name, "reads the places of maxima, which are not computed")
         return parts[place]
     if operator not in operators.aten():
         raise _fail(node, draft.name, "not a supported operator")

@@ -1,8 +1,11 @@
-"""read_pool: a pool of an exported graph as the attributes of ours."""
+"""read_pool, over_axes: pools of an exported graph as the attributes of ours."""
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from escalate.capture.aten import Call, pair_of, plane_of
+from escalate.capture.tensor import Tensor
 
 
 class Window(NamedTuple):
@@ -57,6 +60,35 @@ def read_pool(call: Call, op: str, window: Window, *, counts_padding: bool = Tru
     if op == "avg_pool" and not all(full):
         attributes |= {"rows": counted[0], "columns": counted[1]}
     return call.add(op, (source,), attributes)
+
+
+def over_axes(call: Call, op: str) -> Tensor:
+    """A pool over one or two whole axes, wherever they stand.
+
+    They are brought behind the others; where one goes, rows stay and columns are pooled.
+    """
+    tensor = call.operand()
+    rank, dims = len(tensor.shape) + 1, call.arguments.get("dim")
+    listed = dims if isinstance(dims, list) else [] if dims is None else [dims]
+    axes = {axis % rank for axis in (listed or range(rank))}
+    if 0 in axes or not 1 <= len(axes) <= 2 or rank > 4:
+        told = ("N", *tensor.shape)
+        call.fail(f"over axes {sorted(axes)} of shape {told}, wanted one or two of (N, C, H, W)")
+    kept = [axis - 1 for axis in range(1, rank) if axis not in axes]
+    moved = tensor.moved((*kept, *(axis - 1 for axis in sorted(axes))))
+    sizes = moved.shape
+    if len(kept) == 2:
+        planes, window = (sizes[0], sizes[1], sizes[2]), (1, sizes[2])
+    else:
+        h, w = (1, *sizes[len(kept) :])[-2:]
+        planes, window = (int(np.prod(sizes[: len(kept)])), h, w), (h, w)
+    source = call.made(moved.reshaped(planes))
+    shape = (planes[0], planes[1] // window[0], planes[2] // window[1])
+    pool = {"kernel": [*window], "stride": [*window], "padding": [0, 0, 0, 0]}
+    left = [1 if axis in axes else tensor.shape[axis - 1] for axis in range(1, rank)]
+    if not call.arguments.get("keepdim"):
+        left = [tensor.shape[axis] for axis in kept]
+    return Tensor(call.draft.add(call.path, op, (source,), shape, pool), tuple(left))
 
 
 def _counted(window: Window, axis: int, windows: int, inside: tuple[int, int]) -> list[int]:

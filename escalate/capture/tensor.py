@@ -48,6 +48,10 @@ class Tensor:
         straight = self.view is None and np.array_equal(view.ravel(), np.arange(view.size))
         return replace(self, shape=view.shape, view=None if straight else view)
 
+    def seen(self, view: np.ndarray) -> "Tensor":
+        """The same numbers at other places of the node's tensor, int64 of the new shape."""
+        return replace(self, shape=view.shape, view=view)
+
     def reshaped(self, shape: Shape) -> "Tensor":
         """The same numbers in the same order, on other axes."""
         view = None if self.view is None else self.view.reshape(shape)

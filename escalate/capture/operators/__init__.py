@@ -35,7 +35,7 @@ def tables(name: str) -> "tuple[Mapping[str, Aten], Mapping[str, Onnx]]":
     Examples
     --------
     >>> [list(table) for table in tables("max_pool")]
-    [['adaptive_max_pool2d', 'amax', 'max_pool2d'], ['GlobalMaxPool', 'MaxPool', 'ReduceMax']]
+    [['adaptive_max_pool2d', 'amax', 'max', 'max_pool2d'], ['GlobalMaxPool', 'MaxPool', 'ReduceMax']]
     """
     if name not in names_in(__name__):
         return {}, {}

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
+from escalate.capture.aten import Aten, Call, pair_of, shape_of
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import Window, read_pool, window_of
-from escalate.capture.tensor import Tensor
+from escalate.capture.pooling import Window, over_axes, read_pool, window_of
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -31,30 +29,6 @@ def _adaptive_avg_pool2d(call: Call) -> str:
     if h % p or w % q:
         call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
     return read_pool(call, "avg_pool", Window((h // p, w // q), (h // p, w // q)))
-
-
-def _mean(call: Call) -> Read:
-    """Over rows, columns or both, wherever they stand."""
-    tensor, after = call.operand(), shape_of(call.node)[1:]
-    rank = len(tensor.shape) + 1
-    dims = call.arguments.get("dim")
-    axes = {axis % rank for axis in (dims or range(rank))}
-    if 0 in axes or not 1 <= len(axes) <= 2 or rank > 4:
-        told = ("N", *tensor.shape)
-        call.fail(f"over axes {sorted(axes)} of shape {told}, wanted one or two of (N, C, H, W)")
-    kept = [axis - 1 for axis in range(1, rank) if axis not in axes]
-    order = (*kept, *(axis - 1 for axis in sorted(axes)))
-    moved = tensor.moved(order)
-    sizes = [moved.shape[i] for i in range(len(order))]
-    if len(kept) == 2:  # one axis goes: rows stay, columns are averaged
-        planes, window = (sizes[0], sizes[1], sizes[2]), (1, sizes[2])
-    else:
-        h, w = (1, *sizes[len(kept) :])[-2:]
-        planes, window = (int(np.prod(sizes[: len(kept)])), h, w), (h, w)
-    source = call.made(moved.reshaped(planes))
-    shape = (planes[0], planes[1] // window[0], planes[2] // window[1])
-    pool = {"kernel": [*window], "stride": [*window], "padding": [0, 0, 0, 0]}
-    return Tensor(call.draft.add(call.path, "avg_pool", (source,), shape, pool), after)
 
 
 def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -101,7 +75,7 @@ def _onnx_reduce_mean(step: "Step", values: Mapping[str, Value]) -> Value:
 ATEN = {
     "avg_pool2d": Aten(_avg_pool2d),
     "adaptive_avg_pool2d": Aten(_adaptive_avg_pool2d),
-    "mean": Aten(_mean),
+    "mean": Aten(lambda call: over_axes(call, "avg_pool")),
 }
 POOL: rules.Rules = {**rules.POOL, "dilations": rules.TWO, "count_include_pad": rules.FLAG}
 ONNX = {

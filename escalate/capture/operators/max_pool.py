@@ -8,33 +8,31 @@ from torch.nn import functional
 from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import Window, read_pool, window_of
+from escalate.capture.pooling import over_axes, read_pool, window_of
 from escalate.capture.tensor import Tensor
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 
-def _global(call: Call) -> str:
-    """The maximum of a whole plane."""
-    shape = shape_of(call.arguments["self"])
-    axes = call.arguments.get("dim")
-    axes = (
-        range(len(shape)) if not axes and axes != 0 else axes if isinstance(axes, list) else [axes]
-    )
-    if len(shape) != 4 or {axis % 4 for axis in axes} != {2, 3}:
-        call.fail(f"over axes {list(axes)} of shape {shape}, wanted 2 and 3 of (N, C, H, W)")
-    return read_pool(call, "max_pool", Window(shape[2:], shape[2:]))
+def _maximum(call: Call) -> Read:
+    """Over axes, or of two tensors; of the places of the maxima nothing is read."""
+    if "other" in call.arguments:
+        call.fail("of two tensors, wanted torch.maximum")
+    found = over_axes(call, "max_pool")
+    return [found] if call.arguments.get("dim") is not None else found
 
 
 def _adaptive(call: Call) -> Read:
     call.require_planes()
-    h, w = shape_of(call.arguments["self"])[2:]
+    c, h, w = shape_of(call.arguments["self"])[1:]
     p, q = pair_of(call.arguments["output_size"])
     if h % p or w % q:
         call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
-    made = read_pool(call, "max_pool", Window((h // p, w // q), (h // p, w // q)))
-    return [Tensor(made, call.draft.nodes[made].shape)]  # the places of the maxima are not read
+    window = [h // p, w // q]
+    pool = {"kernel": window, "stride": window, "padding": [0, 0, 0, 0]}
+    made = call.draft.add(call.path, "max_pool", (call.source(),), (c, p, q), pool)
+    return [Tensor(made, (c, p, q))]  # of the places of the maxima nothing is read
 
 
 def _onnx_reduce_max(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -57,7 +55,8 @@ def _onnx_max_pool(step: "Step", values: Mapping[str, Value]) -> Value:
 
 ATEN = {
     "adaptive_max_pool2d": Aten(_adaptive),
-    "amax": Aten(_global),
+    "amax": Aten(lambda call: over_axes(call, "max_pool")),
+    "max": Aten(_maximum),
     "max_pool2d": Aten(lambda call: read_pool(call, "max_pool", window_of(call))),
 }
 RULES: rules.Rules = {**rules.POOL, "dilations": rules.TWO, "storage_order": rules.FLAG}

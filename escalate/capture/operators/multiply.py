@@ -9,6 +9,7 @@ from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.elementwise import a_map, combined, operands, times, with_constant
 from escalate.capture.onnx_operator import Onnx, Value, operand_tensors
+from escalate.capture.tensor import Tensor
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -21,7 +22,23 @@ def _product(call: Call) -> Read:
     assert not isinstance(left, np.ndarray)
     if isinstance(right, np.ndarray):
         return with_constant(call, left, right, times)
+    gates = [_is_spread(each) for each in (left, right)]
+    if gates[0] != gates[1]:
+        left, right = (_unspread(left), right) if gates[0] else (left, _unspread(right))
     return combined(call, "mul", left, right, lambda x, y: call.add("multiply", (x, y)))
+
+
+def _is_spread(tensor: Tensor) -> bool:
+    """Whether one number of each channel stands for a whole plane, as expand makes it."""
+    if tensor.view is None or len(tensor.shape) != 3 or tensor.shape[1:] == (1, 1):
+        return False
+    return bool((tensor.view == tensor.view[:, :1, :1]).all())
+
+
+def _unspread(tensor: Tensor) -> Tensor:
+    """That number of each channel, which a product spreads itself."""
+    assert tensor.view is not None
+    return tensor.seen(tensor.view[:, :1, :1])
 
 
 def _quotient(call: Call) -> Read:

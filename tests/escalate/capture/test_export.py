@@ -375,6 +375,20 @@ READ = {
     "transposed": nn.ConvTranspose2d(3, 3, 2, stride=2),
     "transposed in phases": nn.ConvTranspose2d(3, 6, (3, 4), (2, 3), 1, (1, 0), groups=3),
     "transposed without taps": nn.ConvTranspose2d(3, 2, (1, 2), 3),
+    "maximum of channels": Calls(
+        lambda s, x: s.c(torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]], 1)),
+        c=nn.Conv2d(2, 1, 3),
+    ),
+    "maximum of columns": Calls(lambda s, x: s.c(x).amax(3), c=nn.Conv2d(3, 4, 3)),
+    "global maximum": nn.AdaptiveMaxPool2d(1),
+    "gate that is spread": Calls(
+        lambda s, x: (y := s.c(x)) * y.mean((2, 3), keepdim=True).sigmoid().expand_as(y),
+        c=nn.Conv2d(3, 4, 1),
+    ),
+    "gate that is spread first": Calls(
+        lambda s, x: (y := s.c(x)).mean((2, 3), keepdim=True).sigmoid().expand_as(y) * y,
+        c=nn.Conv2d(3, 4, 1),
+    ),
     "shuffled by views": Calls(
         lambda s, x: s.c(x).view(-1, 2, 3, 8, 8).transpose(1, 2).contiguous().view(-1, 6, 8, 8),
         c=nn.Conv2d(3, 6, 1),
@@ -427,6 +441,10 @@ REFUSED = {
     "negative maximum": (
         Calls(lambda s, x: x.clamp(0, -1)),
         "clamp at .*clamps to 0.0..-1.0",
+    ),
+    "places of maxima": (
+        Calls(lambda s, x: x.max(1, keepdim=True)[1].float()),
+        "getitem at .*reads the places of maxima",
     ),
     "images joined": (Calls(lambda s, x: torch.cat([x, x], 0)), "axis 0, which mixes images"),
     "constant joined": (
