@@ -34,8 +34,8 @@ def tables(name: str) -> "tuple[Mapping[str, Aten], Mapping[str, Onnx]]":
 
     Examples
     --------
-    >>> [list(table) for table in tables("max_pool")]
-    [['adaptive_max_pool2d', 'amax', 'max', 'max_pool2d'], ['GlobalMaxPool', 'MaxPool', 'ReduceMax']]
+    >>> [list(table) for table in tables("pad")]
+    [['pad', 'constant_pad_nd'], ['Pad']]
     """
     if name not in names_in(__name__):
         return {}, {}

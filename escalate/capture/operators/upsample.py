@@ -88,6 +88,7 @@ RESIZE: rules.Rules = {
     "extrapolation_value": rules.ANYTHING,
     "exclude_outside": rules.ANYTHING,
     "antialias": rules.only(0),
+    "keep_aspect_ratio_policy": rules.only("stretch"),
     "scales": rules.ANYTHING,
 }
 ONNX = {
