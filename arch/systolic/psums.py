@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from arch.blas import one_thread
 from arch.cuts import cut
 from arch.dense import check_psums, int8_weights
 from arch.systolic.gemm import Gemm
@@ -48,11 +49,12 @@ def compute(tensors: LayerTensors, spec: SystolicSpec) -> np.ndarray:
     depth = layer.channels_per_group
     psums = np.zeros((layer.groups, gemm.M, gemm.N))
     blocks = _blocks(gemm, spec)
-    for low, high in pairwise(blocks):
-        image, p, q = np.unravel_index(np.arange(low, high), windows.shape[:3])
-        for group in range(layer.groups):
-            taps = windows[image, p, q, group * depth : (group + 1) * depth].reshape(-1, gemm.K)
-            _product(taps, weights[group].T, gemm, spec, psums[group, low:high], layer.name)
+    with one_thread():  # products are small, and BLAS's threads would spin between them
+        for low, high in pairwise(blocks):
+            image, p, q = np.unravel_index(np.arange(low, high), windows.shape[:3])
+            for group in range(layer.groups):
+                taps = windows[image, p, q, group * depth : (group + 1) * depth].reshape(-1, gemm.K)
+                _product(taps, weights[group].T, gemm, spec, psums[group, low:high], layer.name)
     check_psums(layer.name, psums, spec.psum_bits)
     shaped = psums.astype(np.int32).reshape(layer.groups, tensors.images, layer.P, layer.Q, gemm.N)
     return np.ascontiguousarray(shaped.transpose(1, 0, 4, 2, 3)).reshape(
