@@ -78,7 +78,7 @@ def compare(
 ) -> None:
     """Run networks on several machines and put them side by side.
 
-    Of several networks the geometric means of the ratios stand below.
+    With several networks, geometric means of the ratios are printed below.
 
     Each machine is fed the form of the network made for it: the compressed model, or the plain
     8-bit one that lies beside it. With a second folder of the same network, written by compress

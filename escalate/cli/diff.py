@@ -39,7 +39,7 @@ def diff(
 ) -> None:
     """Say what changed between two results, layer by layer, and what can have changed it.
 
-    Points of sweeps are held against those with the same network, machine and axes.
+    Points of sweeps are compared with those with the same network, machine and axes.
 
     Examples:
 

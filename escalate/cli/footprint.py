@@ -39,8 +39,8 @@ def footprint(
 ) -> None:
     """Show where a compressed model's bytes are: by layer, by format, and counted in four ways.
 
-    Every number is what an encoder wrote, but for the lower bound. Bits per weight are those of
-    coefficients and basis, or of 8-bit weights, for each dense weight that they stand for.
+    Every number counts encoded bytes, except the lower bound. Bits per weight are the stored bits
+    divided by the number of dense weights that they replace.
 
     Examples:
 

@@ -17,7 +17,8 @@ def machines(
 ) -> None:
     """List the machines there are; `machines show NAME` prints one as TOML.
 
-    Machines that installed distributions bring stand behind ours; what is wrong with one is told.
+    Machines of other installed distributions are listed after ours. If one cannot be used, a
+    note says why.
 
     Examples:
 

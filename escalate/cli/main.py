@@ -38,7 +38,7 @@ from escalate.cli.option_flags import OptionCommand
 from escalate.version import VERSION
 
 EXIT_CODES = (
-    "Exit codes: 0 all went well; 1 a defect of ours, with its traceback; 2 bad input, one line on "
+    "Exit codes: 0 success; 1 a bug in escalate, with its traceback; 2 bad input, one line on "
     "stderr; 130 interrupted, 143 terminated."
 )
 

@@ -64,7 +64,7 @@ ImageSource = Annotated[
     typer.Option(
         "--images",
         metavar="DIR",
-        help="What a compressed model looks at: digits, photos, cifar10:DIR, or a folder of "
+        help="Images for a compressed model: digits, photos, cifar10:DIR, or a folder of "
         "images. By default the test images of the model's own data.",
         show_default=False,
     ),
@@ -241,7 +241,7 @@ Units = Annotated[
     typer.Option(
         "--units",
         metavar="1|255",
-        help="What white is in --mean and --std.",
+        help="Value of white in --mean and --std.",
         rich_help_panel=DATA,
     ),
 ]

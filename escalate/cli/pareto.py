@@ -49,8 +49,8 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         show_default=False,
-        help="A .toml file with any options, left out for methods to which they mean nothing; a "
-        "table of a method's name has options for it alone. Options given here override it.",
+        help="A .toml file with any options; those that do not apply to a method are ignored for "
+        "it. A table of a method's name has options for it alone. Options given here override it.",
     ),
 ]
 Epochs = Annotated[
@@ -101,9 +101,9 @@ def pareto(
     Each row is one compressed model, a folder DIR/points/METHOD-RATIO: its accuracy, its bytes on
     disk, and the cycles and energy of the machine that multiplies these very integers; of several
     machines the one of the lowest energy x delay. A row is on the front unless another is at least
-    as good in accuracy, bytes, latency and energy, and better in one. A size that a method cannot
-    come down to is a row that says so. The plain 8-bit network is always there. A run that was
-    killed goes on, and models that are there are not made again.
+    as good in accuracy, bytes, latency and energy, and better in one. If a method cannot reach a
+    size, its row says so. The plain 8-bit network is always there. A run that was killed goes on;
+    finished models are not made again.
 
     DIR also gets pareto.csv, machines.csv (every model on every machine), table.md, table.tex,
     pareto.svg, distortion.svg and page.html.

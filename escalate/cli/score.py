@@ -25,7 +25,7 @@ def score(
             "--count",
             metavar="N",
             min=1,
-            help="Only the first so many images; all by default.",
+            help="Use only the first images, so many; all by default.",
             show_default=False,
         ),
     ] = None,

@@ -22,7 +22,9 @@ def sweep(
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Results; points that are there are not redone."),
+        typer.Option(
+            "--out", metavar="DIR", help="Results; finished points are not computed again."
+        ),
     ] = Path("results"),
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=1, help="Processes of this machine.")

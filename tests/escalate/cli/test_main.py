@@ -204,7 +204,7 @@ def test_the_shell_gets_a_script(escalate, monkeypatch):
 
 def test_the_help_names_the_exit_codes(escalate):
     _, out, _ = escalate("--help")
-    assert "Exit codes: 0 all went well; 1 a defect of ours" in " ".join(out.split())
+    assert "Exit codes: 0 success; 1 a bug in escalate" in " ".join(out.split())
 
 
 def test_help_answers_in_half_a_second():
