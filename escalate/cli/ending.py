@@ -18,7 +18,7 @@ OURS = ("arch", "escalate", "reports", "workloads")
 BAD_INPUT = 2
 INTERRUPTED = 130
 STOPPED = 128  # plus the number of the signal, as shells say it
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HOST = (*NO_ROOM, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 ALLOCATION = re.compile(
@@ -38,9 +38,13 @@ WORD = re.compile(rf"[^\s'\"]{{{LONGEST_WORD},}}")
 
 
 def listen() -> None:
-    """A request to stop unwinds the command, so that what it wrote aside is removed."""
-    for each in SIGNALS:
-        if signal.getsignal(each) is signal.SIG_DFL:  # nohup's wish is left alone
+    """A request to stop unwinds the command, so that what it wrote aside is removed.
+
+    An interrupt is one, too: as Python's own KeyboardInterrupt, one that comes while torch is being
+    imported would end the process by the signal, whatever exit code is asked for.
+    """
+    for each in SIGNALS:  # nohup's wish is left alone
+        if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(each, _stop)
     sys.unraisablehook = _unraised
 
