@@ -20,7 +20,7 @@ from escalate.app.sources import (
     fed_form,
     resolve,
 )
-from escalate.app.threads import threads, torch_threads_kept
+from escalate.app.threads import threads
 from escalate.version import VERSION
 from reports.quality import in_words, quality
 
@@ -141,8 +141,7 @@ def _run(
     for kind in dict.fromkeys(kinds):
         mine = [n for n, each in enumerate(kinds) if each == kind]
         group = [choices[n] for n in mine]
-        with torch_threads_kept():
-            outcomes = run_fed(fed_layers(source, group, wanted), group, watch, tolerant=tolerant)
+        outcomes = run_fed(fed_layers(source, group, wanted), group, watch, tolerant=tolerant)
         found |= zip(mine, outcomes, strict=True)
     return [found[n] for n in range(len(choices))]
 

@@ -1,6 +1,5 @@
 """threads: how many threads kernels use; results never depend on it."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,15 +21,3 @@ def threads(count: int | None) -> Iterator[None]:
         raise SpecError(f"--threads: {wanted}, wanted 1..{most}")
     with using_threads(wanted):
         yield
-
-
-@contextmanager
-def torch_threads_kept() -> Iterator[None]:
-    """Leave torch the threads it has; it may share OpenMP with the kernels, which set their own."""
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch is not None else 0
-    try:
-        yield
-    finally:
-        if torch is not None:
-            torch.set_num_threads(before)

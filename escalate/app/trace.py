@@ -15,7 +15,7 @@ from escalate.app.fleet import Fleet, Watch
 from escalate.app.machines import Choice, choose
 from escalate.app.new_file import check_writable, new_file
 from escalate.app.sources import Source, resolve
-from escalate.app.threads import threads, torch_threads_kept
+from escalate.app.threads import threads
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.trace import count_events, write_trace
@@ -53,12 +53,11 @@ def trace_layer(
     if layer not in fed.names:
         raise TraceError(f"--layer: {source.name} has no {layer!r}, it has {', '.join(fed.names)}")
     fleet = Fleet((choice,), fed.handovers, len(fed.names), watch)
-    with torch_threads_kept():
-        for asked in fed.layers:
-            if asked.layer.layer.name == layer:
-                return fleet.trace(asked.layer)
-            outcome = fleet.run(asked.layer)
-            asked.done(outcome.psums, outcome.output)
+    for asked in fed.layers:
+        if asked.layer.layer.name == layer:
+            return fleet.trace(asked.layer)
+        outcome = fleet.run(asked.layer)
+        asked.done(outcome.psums, outcome.output)
     raise TraceError(f"--layer: {source.name} ran without reaching {layer!r}")
 
 

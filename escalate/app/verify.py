@@ -12,7 +12,6 @@ from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
 from escalate.app.simulate import Simulation, run_fed
 from escalate.app.sources import ModelSource, model_source
-from escalate.app.threads import torch_threads_kept
 from escalate.integers import integer
 
 
@@ -68,8 +67,7 @@ def proved(
     fed = fed_layers(source, (choice,), feed)
     assert fed.model is not None
     assert fed.images is not None
-    with torch_threads_kept():
-        (found,) = run_fed(fed, (choice,), watch)
+    (found,) = run_fed(fed, (choice,), watch)
     assert isinstance(found, Simulation)
     wanted = integer.predict(fed.model, fed.images.seen_by(fed.model.image))
     if found.logits is None or not np.array_equal(found.logits, wanted):

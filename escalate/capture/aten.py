@@ -23,8 +23,7 @@ class Call:
 
     ``arguments`` are by the schema's names, ``values`` maps exported tensors to what they stand
     for, ``constants`` those that depend on no image to their numbers, ``state`` maps placeholders
-    to (name in the module, tensor), ``path`` is the module's path with the operator's own name,
-    ``live`` holds the exported nodes that the output needs.
+    to (name in the module, tensor), ``path`` is the module's path with the operator's own name.
     """
 
     node: fx.Node
@@ -35,7 +34,6 @@ class Call:
     values: Mapping[fx.Node, Read]
     constants: Mapping[fx.Node, torch.Tensor]
     state: State
-    live: frozenset[fx.Node]
 
     def fail(self, problem: str) -> NoReturn:
         """Raise CaptureError with the operator and its place."""

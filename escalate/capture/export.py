@@ -290,7 +290,7 @@ def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> 
             if all(operand in constants for operand in node.all_input_nodes):
                 constants[node] = _computed(node, constants, name)
             else:
-                values[node] = _read(node, draft, values, constants, state, live)
+                values[node] = _read(node, draft, values, constants, state)
     answer = values.get(result)
     if not isinstance(answer, Tensor):
         raise CaptureError(f"{name}: the module returns no tensor computed from its input")
@@ -307,7 +307,6 @@ def _read(
     values: Mapping[fx.Node, Read],
     constants: Mapping[fx.Node, torch.Tensor],
     state: State,
-    live: frozenset[fx.Node],
 ) -> Read:
     """What an operator's tensor stands for; nodes that make it are added to the draft."""
     operator = _operator(node)
@@ -320,9 +319,7 @@ def _read(
         return parts[place]
     if operator not in operators.aten():
         raise _fail(node, draft.name, "not a supported operator")
-    call = Call(
-        node, operator, _path(node), _arguments(node), draft, values, constants, state, live
-    )
+    call = Call(node, operator, _path(node), _arguments(node), draft, values, constants, state)
     found = operators.aten()[operator].read(call)
     if isinstance(found, list):
         return [replace(each, path=call.path) for each in found]

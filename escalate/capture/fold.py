@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 def fold(draft: "Draft", output: str) -> str:
     """Fold until nothing is left to fold; the name of the node that then makes the output."""
-    output = _kept(draft, output)
-    changed = True
+    _drop_unread(draft, output)
+    changed, readers = True, _readers(draft)
     while changed:
         changed = False
         for name in list(draft.nodes):
-            readers = _readers(draft)
             for rule in RULES:
                 node = draft.nodes.get(name)
                 if node is not None and rule(draft, node, readers, output):
@@ -47,7 +46,7 @@ def _readers(draft: "Draft") -> Readers:
     return found
 
 
-def _kept(draft: "Draft", output: str) -> str:
+def _drop_unread(draft: "Draft", output: str) -> None:
     """Drop what the output does not need."""
     needed, waiting = {next(iter(draft.nodes))}, [output]
     while waiting:
@@ -57,7 +56,6 @@ def _kept(draft: "Draft", output: str) -> str:
             waiting.extend(draft.nodes[name].inputs)
     for name in [name for name in draft.nodes if name not in needed]:
         draft.drop(name)
-    return output
 
 
 def _replace(draft: "Draft", name: str) -> None:
@@ -84,8 +82,10 @@ def _clamp(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
 
 def _into_conv(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
     """An affine operator behind a convolution."""
-    before = draft.nodes[node.inputs[0]] if node.op == "affine" else node
-    if before.op != "conv" or node is before or before.relu or readers[before.name] != [node.name]:
+    if node.op != "affine":
+        return False
+    before = draft.nodes[node.inputs[0]]
+    if before.op != "conv" or before.relu or readers[before.name] != [node.name]:
         return False
     draft.scale_conv(before.name, *draft.constants[node.name])
     if node.relu:

@@ -76,6 +76,24 @@ def filled(module: nn.Module, **tensors: torch.Tensor) -> nn.Module:
     return module
 
 
+def kernels_of(step: "Step", constants: Mapping[str, np.ndarray]) -> torch.Tensor:
+    """The weights of a convolution, of four axes."""
+    weights = weights_of(step, constants, 1)
+    if weights.ndim != 4:
+        step.fail(f"weights have {weights.ndim} axes, wanted 4")
+    return weights
+
+
+def convolution_of(
+    step: "Step", constants: Mapping[str, np.ndarray], module: nn.Module, weights: torch.Tensor
+) -> nn.Module:
+    """The module with its weights, and with biases where there is a third operand."""
+    if not step.has(2):
+        return filled(module, weight=weights)
+    outputs = int(module.out_channels)  # type: ignore[arg-type]
+    return filled(module, weight=weights, bias=vector_of(step, constants, 2, outputs))
+
+
 def through(step: "Step", values: Mapping[str, Value]) -> Value:
     """What the operator's own module makes of its first operand."""
     assert step.module is not None

@@ -68,7 +68,6 @@ TWO = Rule(f"two whole numbers 1 to {MOST_SIDE}", lambda v: _wholes(v, 1, 2))
 PAIR = Rule(f"two whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 2))
 FOUR = Rule(f"four whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 4))
 EDGES = Rule("integers", lambda v: _wholes(v, -MOST_SIDE))
-ONES = Rule("1", lambda v: v in ([1, 1], (1, 1)))
 AUTO_PAD = only("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 TENSOR = Rule("a tensor", lambda v: isinstance(v, np.ndarray))
 NUMBERS = Rule("numbers", lambda v: np.ndim(v) <= 1)
@@ -77,7 +76,7 @@ ELEMENTS = Rule("a type of numbers", _is_element)
 OLD_BROADCAST: Rules = {"broadcast": only(0), "axis": ANYTHING, "consumed_inputs": ANYTHING}
 REDUCE: Rules = {"axes": AXES, "keepdims": FLAG, "noop_with_empty_axes": FLAG}
 WINDOW: Rules = {"kernel_shape": TWO, "strides": TWO, "pads": FOUR, "auto_pad": AUTO_PAD}
-POOL: Rules = {**WINDOW, "ceil_mode": FLAG, "dilations": ONES}
+POOL: Rules = {**WINDOW, "ceil_mode": FLAG, "dilations": TWO}
 CONV: Rules = {**WINDOW, "group": GROUPS, "dilations": TWO}
 
 

@@ -1,4 +1,4 @@
-"""read_pool, over_axes: pools of an exported graph as the attributes of ours."""
+"""read_pool, adaptive_pool, over_axes: pools of an exported graph as the attributes of ours."""
 
 from typing import Any, NamedTuple
 
@@ -62,6 +62,25 @@ def read_pool(call: Call, op: str, window: Window, *, counts_padding: bool = Tru
     return call.add(op, (source,), attributes)
 
 
+def adaptive_pool(call: Call, op: str) -> Tensor:
+    """A pool whose windows follow from the size of its output, and are of one size."""
+    source = call.source()
+    call.require_planes()
+    _, h, w = call.draft.nodes[source].shape
+    p, q = pair_of(call.arguments["output_size"])
+    if h % p or w % q:
+        call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
+    return _tiled(call, op, source, (h // p, w // q))
+
+
+def _tiled(call: Call, op: str, source: str, window: tuple[int, int]) -> Tensor:
+    """A pool of windows side by side."""
+    c, h, w = call.draft.nodes[source].shape
+    shape = (c, h // window[0], w // window[1])
+    pool = {"kernel": [*window], "stride": [*window], "padding": [0, 0, 0, 0]}
+    return Tensor(call.draft.add(call.path, op, (source,), shape, pool), shape)
+
+
 def over_axes(call: Call, op: str) -> Tensor:
     """A pool over one or two whole axes, wherever they stand.
 
@@ -82,13 +101,11 @@ def over_axes(call: Call, op: str) -> Tensor:
     else:
         h, w = (1, *sizes[len(kept) :])[-2:]
         planes, window = (int(np.prod(sizes[: len(kept)])), h, w), (h, w)
-    source = call.made(moved.reshaped(planes))
-    shape = (planes[0], planes[1] // window[0], planes[2] // window[1])
-    pool = {"kernel": [*window], "stride": [*window], "padding": [0, 0, 0, 0]}
+    pooled = _tiled(call, op, call.made(moved.reshaped(planes)), window)
     left = [1 if axis in axes else tensor.shape[axis - 1] for axis in range(1, rank)]
     if not call.arguments.get("keepdim"):
         left = [tensor.shape[axis] for axis in kept]
-    return Tensor(call.draft.add(call.path, op, (source,), shape, pool), tuple(left))
+    return pooled.reshaped(tuple(left))
 
 
 def _counted(window: Window, axis: int, windows: int, inside: tuple[int, int]) -> list[int]:

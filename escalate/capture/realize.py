@@ -46,9 +46,7 @@ def realize(draft: "Draft", tensor: Tensor, path: str) -> str:
 
 
 def _moved(draft: "Draft", name: str, tensor: Tensor, wanted: Plane, path: str) -> str:
-    count = int(np.prod(wanted))
-    places = np.arange(count) if tensor.view is None else tensor.view
-    moves = movements(places.reshape(wanted), draft.nodes[name].shape)
+    moves = movements(tensor.at.reshape(wanted), draft.nodes[name].shape)
     if moves is None:
         raise CaptureError("numbers are rearranged without a pattern of nested loops")
     for move in moves:
@@ -99,8 +97,7 @@ def by_channel(draft: "Draft", tensor: Tensor, values: np.ndarray) -> np.ndarray
         spread = np.broadcast_to(values, tensor.shape)
     except ValueError:
         return None
-    places = np.arange(spread.size).reshape(spread.shape) if tensor.view is None else tensor.view
-    owners = places // int(np.prod(plane_shape))
+    owners = tensor.at // int(np.prod(plane_shape))
     found = np.zeros(channels)
     found[owners.ravel()] = spread.ravel()
     return found if np.array_equal(found[owners], spread) else None

@@ -30,6 +30,13 @@ class Tensor:
     view: np.ndarray | None = None
     path: str = ""
 
+    @property
+    def at(self) -> np.ndarray:
+        """Where each number lies in the node's tensor, int64 of shape ``shape``."""
+        if self.view is not None:
+            return self.view
+        return np.arange(int(np.prod(self.shape))).reshape(self.shape)
+
     def behind(self, stage: Stage) -> "Tensor":
         """The tensor behind one more function."""
         return replace(self, stages=after(self.stages, stage))
@@ -42,9 +49,7 @@ class Tensor:
         """The tensor with its axes in another order."""
         if axes == tuple(range(len(axes))):
             return self
-        count = int(np.prod(self.shape))
-        places = np.arange(count).reshape(self.shape) if self.view is None else self.view
-        view = places.transpose(axes)
+        view = self.at.transpose(axes)
         straight = self.view is None and np.array_equal(view.ravel(), np.arange(view.size))
         return replace(self, shape=view.shape, view=None if straight else view)
 
@@ -65,9 +70,7 @@ class Tensor:
 
     def places(self, images: int, whole: int) -> torch.Tensor:
         """The places as a tensor of so many images, float64; each image has ``whole`` of them."""
-        count = int(np.prod(self.shape))
-        one = np.arange(count).reshape(self.shape) if self.view is None else self.view
-        each = np.stack([one + image * whole for image in range(images)])
+        each = np.stack([self.at + image * whole for image in range(images)])
         return torch.from_numpy(np.ascontiguousarray(each, np.float64))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import completion, options, terminal
+from escalate.cli import options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -37,15 +37,6 @@ HEADINGS = {
     "multipliers": "multi-\npliers",
 }
 
-Machines = Annotated[
-    str,
-    typer.Option(
-        "--machines",
-        metavar="A,B,C",
-        help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
-        autocompletion=completion.machine_lists,
-    ),
-]
 Baseline = Annotated[
     str | None,
     typer.Option(
@@ -59,7 +50,7 @@ Baseline = Annotated[
 
 def compare(
     source: options.Sources,
-    machines: Machines = "basis_first,systolic",
+    machines: options.Machines = "basis_first,systolic",
     baseline: Baseline = None,
     preset: options.Presets = "",
     settings: options.Settings = None,

@@ -45,6 +45,15 @@ MachineName = Annotated[
         autocompletion=completion.machine_names,
     ),
 ]
+Machines = Annotated[
+    str,
+    typer.Option(
+        "--machines",
+        metavar="A,B,C",
+        help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
+        autocompletion=completion.machine_lists,
+    ),
+]
 Presets = Annotated[
     str,
     typer.Option("--preset", metavar="P[,P]", help="Presets; the machine's first by default."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import completion, options, terminal
+from escalate.cli import options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -57,15 +57,6 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", metavar="N", show_default=False, help="Of retraining; 8 by default."),
 ]
-Machines = Annotated[
-    str,
-    typer.Option(
-        "--machines",
-        metavar="A,B,C",
-        help="Names, NAME:PRESET, or .toml files, with commas between; all for every machine.",
-        autocompletion=completion.machine_lists,
-    ),
-]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="The folder to write and to go on in.")
 ]
@@ -80,7 +71,7 @@ def pareto(
     config: Config = None,
     epochs: Epochs = None,
     seed: options.TrainingSeed = None,
-    machines: Machines = "basis_first",
+    machines: options.Machines = "basis_first",
     count: options.Count = 1,
     held_out: options.HeldOut = None,
     resize: options.Resize = None,

@@ -1,6 +1,7 @@
 """match_statistics: repair, layer by layer, what ternarizing did to the size of the signals."""
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,8 +11,8 @@ import torch
 from escalate.errors import DecompositionError
 from escalate.train.convolutions import QuantizedConvolution
 from escalate.train.images import image_tensor
-from escalate.train.modules import GraphModule, Observer
-from workloads.graph import Graph
+from escalate.train.modules import GraphModule, Observer, Run
+from workloads.graph import Graph, Node
 from workloads.integer import ImageQuantizer
 
 LARGEST_TENSOR = 1 << 27  # elements; fewer images are compared where a tensor would exceed this
@@ -54,23 +55,17 @@ def output_moments(
     image : ImageQuantizer
     pixels : uint8, shape (N, C, H, W); see ``compared``
     """
-    graph, found = original.graph, {}
-    device = next(original.parameters()).device
-    images = image_tensor(image, pixels[: compared(graph, len(pixels))]).to(device)
-    values = {graph.nodes[0].name: images}
-    last_readers = {name: node.name for node in graph.nodes for name in node.inputs}
-    with torch.no_grad():
-        for node in graph.nodes[1:]:
-            operands = [values[name] for name in node.inputs]
-            if node.layer is not None:
-                value = original.convolution(node.name)(operands[0])
-                found[node.name] = moments(value)
-                values[node.name] = original.activated(node, value)
-            else:
-                values[node.name] = original.run_node(node, operands)
-            for name in set(node.inputs):
-                if last_readers[name] == node.name:
-                    del values[name]
+    found: dict[str, Moments] = {}
+
+    def run(node: Node, operands: list[torch.Tensor], observe: Observer | None) -> torch.Tensor:
+        """The node; of a convolution also its moments, in front of the activation."""
+        if node.layer is None:
+            return original.run_node(node, operands, observe)
+        value = original.convolution(node.name)(operands[0])
+        found[node.name] = moments(value)
+        return original.activated(node, value, observe)
+
+    _walk(original, image, pixels, run)
     return found
 
 
@@ -106,23 +101,31 @@ def match_statistics(
     Derived: batch norm re-estimation, carried out on the folded scales.  Assumption: not in the
     paper as far as it is known.
     """
-    graph = module.graph
+
+    def run(node: Node, operands: list[torch.Tensor], observe: Observer | None) -> torch.Tensor:
+        """The node; a convolution is matched first."""
+        if node.layer is not None:
+            convolution = module.convolution(node.name)
+            if not isinstance(convolution, QuantizedConvolution):
+                raise DecompositionError(f"{node.name}: the convolution is still in floats")
+            match_layer(convolution, operands[0], wanted[node.name])
+        return module.run_node(node, operands, observe)
+
+    _walk(module, image, pixels, run, observe)
+
+
+def _walk(
+    module: GraphModule,
+    image: ImageQuantizer,
+    pixels: np.ndarray,
+    run: Run,
+    observe: Observer | None = None,
+) -> None:
+    """Compute every node by ``run``, on as many images as memory allows."""
     device = next(module.parameters()).device
-    images = image_tensor(image, pixels[: compared(graph, len(pixels))]).to(device)
-    values = {graph.nodes[0].name: images}
-    last_readers = {name: node.name for node in graph.nodes for name in node.inputs}
+    images = image_tensor(image, pixels[: compared(module.graph, len(pixels))]).to(device)
     with torch.no_grad():
-        for node in graph.nodes[1:]:
-            operands = [values[name] for name in node.inputs]
-            if node.layer is not None:
-                convolution = module.convolution(node.name)
-                if not isinstance(convolution, QuantizedConvolution):
-                    raise DecompositionError(f"{node.name}: the convolution is still in floats")
-                match_layer(convolution, operands[0], wanted[node.name])
-            values[node.name] = module.run_node(node, operands, observe)
-            for name in set(node.inputs):
-                if last_readers[name] == node.name:
-                    del values[name]
+        deque(module.walk(images, observe, run), maxlen=0)
 
 
 def match_layer(convolution: QuantizedConvolution, inputs: torch.Tensor, wanted: Moments) -> None:

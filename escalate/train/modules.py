@@ -15,6 +15,7 @@ from escalate.train.straight_through import fake_quantize, round_to_step
 from workloads.graph import Graph, Node
 
 Observer = Callable[[str, torch.Tensor], None]
+Run = Callable[[Node, list[torch.Tensor], Observer | None], torch.Tensor]
 
 
 class GraphModule(nn.Module):
@@ -83,17 +84,18 @@ class GraphModule(nn.Module):
         return logits.flatten(1)
 
     def walk(
-        self, images: torch.Tensor, observe: Observer | None = None
+        self, images: torch.Tensor, observe: Observer | None = None, run: Run | None = None
     ) -> Iterator[tuple[Node, list[torch.Tensor], torch.Tensor]]:
         """Every node behind the input, what it reads and what it makes, in execution order.
 
-        A tensor is let go behind its last reader.
+        ``run`` computes a node instead of ``run_node``.  A tensor is let go behind its last reader.
         """
+        run = run or self.run_node
         last_readers = {name: node.name for node in self.graph.nodes for name in node.inputs}
         values = {self.graph.nodes[0].name: images}
         for node in self.graph.nodes[1:]:
             operands = [values[name] for name in node.inputs]
-            values[node.name] = self.run_node(node, operands, observe)
+            values[node.name] = run(node, operands, observe)
             yield node, operands, values[node.name]
             for name in set(node.inputs):
                 if last_readers[name] == node.name:

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call, pair_of, shape_of
+from escalate.capture.aten import Aten, Call
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import Window, over_axes, read_pool, window_of
+from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -20,15 +20,6 @@ def _avg_pool2d(call: Call) -> str:
         call.fail("divisor_override is not supported")
     counts_padding = bool(call.arguments["count_include_pad"])
     return read_pool(call, "avg_pool", window_of(call), counts_padding=counts_padding)
-
-
-def _adaptive_avg_pool2d(call: Call) -> str:
-    call.require_planes()
-    h, w = shape_of(call.arguments["self"])[2:]
-    p, q = pair_of(call.arguments["output_size"])
-    if h % p or w % q:
-        call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
-    return read_pool(call, "avg_pool", Window((h // p, w // q), (h // p, w // q)))
 
 
 def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -74,10 +65,10 @@ def _onnx_reduce_mean(step: "Step", values: Mapping[str, Value]) -> Value:
 
 ATEN = {
     "avg_pool2d": Aten(_avg_pool2d),
-    "adaptive_avg_pool2d": Aten(_adaptive_avg_pool2d),
+    "adaptive_avg_pool2d": Aten(lambda call: adaptive_pool(call, "avg_pool")),
     "mean": Aten(lambda call: over_axes(call, "avg_pool")),
 }
-POOL: rules.Rules = {**rules.POOL, "dilations": rules.TWO, "count_include_pad": rules.FLAG}
+POOL: rules.Rules = {**rules.POOL, "count_include_pad": rules.FLAG}
 ONNX = {
     "AveragePool": Onnx(_onnx_average_pool, (1, 1), POOL, ("kernel_shape",)),
     "GlobalAveragePool": Onnx(lambda step, v: step.tensor(v).mean((2, 3), keepdim=True)),

@@ -12,10 +12,11 @@ from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
 from escalate.capture.onnx_operator import (
     Onnx,
     Value,
+    convolution_of,
     filled,
+    kernels_of,
     padding_of,
     through,
-    vector_of,
     weights_of,
 )
 from escalate.capture.tensor import Tensor
@@ -104,10 +105,8 @@ def _product(
 
 
 def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
-    weights = weights_of(step, constants, 1)
-    if weights.ndim != 4:
-        step.fail(f"weights have {weights.ndim} axes, wanted 4")
-    groups, biased = step.get("group", 1), step.has(2)
+    weights = kernels_of(step, constants)
+    groups = step.get("group", 1)
     k, c, r, s = weights.shape
     if k % groups:
         step.fail(f"group is {groups}, wanted a divisor of the {k} filters")
@@ -120,10 +119,9 @@ def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.M
         stride=tuple(step.get("strides", (1, 1))),
         dilation=tuple(step.get("dilations", (1, 1))),
         groups=groups,
-        bias=biased,
+        bias=step.has(2),
     )
-    tensors = {"weight": weights} | ({"bias": vector_of(step, constants, 2, k)} if biased else {})
-    return filled(module, **tensors)
+    return convolution_of(step, constants, module, weights)
 
 
 def _onnx_gemm_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:

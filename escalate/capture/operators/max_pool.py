@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from torch.nn import functional
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call, Read, pair_of, shape_of
+from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import over_axes, read_pool, window_of
-from escalate.capture.tensor import Tensor
+from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -21,18 +20,6 @@ def _maximum(call: Call) -> Read:
         call.fail("of two tensors, wanted torch.maximum")
     found = over_axes(call, "max_pool")
     return [found] if call.arguments.get("dim") is not None else found
-
-
-def _adaptive(call: Call) -> Read:
-    call.require_planes()
-    c, h, w = shape_of(call.arguments["self"])[1:]
-    p, q = pair_of(call.arguments["output_size"])
-    if h % p or w % q:
-        call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
-    window = [h // p, w // q]
-    pool = {"kernel": window, "stride": window, "padding": [0, 0, 0, 0]}
-    made = call.draft.add(call.path, "max_pool", (call.source(),), (c, p, q), pool)
-    return [Tensor(made, (c, p, q))]  # of the places of the maxima nothing is read
 
 
 def _onnx_reduce_max(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -54,12 +41,12 @@ def _onnx_max_pool(step: "Step", values: Mapping[str, Value]) -> Value:
 
 
 ATEN = {
-    "adaptive_max_pool2d": Aten(_adaptive),
+    "adaptive_max_pool2d": Aten(lambda call: [adaptive_pool(call, "max_pool")]),  # places: not read
     "amax": Aten(lambda call: over_axes(call, "max_pool")),
     "max": Aten(_maximum),
     "max_pool2d": Aten(lambda call: read_pool(call, "max_pool", window_of(call))),
 }
-RULES: rules.Rules = {**rules.POOL, "dilations": rules.TWO, "storage_order": rules.FLAG}
+RULES: rules.Rules = {**rules.POOL, "storage_order": rules.FLAG}
 ONNX = {
     "GlobalMaxPool": Onnx(lambda step, v: step.tensor(v).amax((2, 3), keepdim=True)),
     "MaxPool": Onnx(_onnx_max_pool, (1, 1), RULES, ("kernel_shape",)),

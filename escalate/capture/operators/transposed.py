@@ -16,7 +16,7 @@ from torch import nn
 
 from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call, Read, pair_of, plane_of
-from escalate.capture.onnx_operator import Onnx, Value, filled, vector_of, weights_of
+from escalate.capture.onnx_operator import Onnx, convolution_of, kernels_of, through
 from escalate.capture.tensor import Tensor
 from workloads.layer import ConvLayer
 
@@ -100,16 +100,11 @@ def _transposed(call: Call) -> Read:
     name = call.parameter_path("weight") or "transposed"
     phases = [_whole((down, across), counts, sides) for down, across in product(*axes)]
     parts = [_taps(kernels, *each) for each in phases]
-    alike = (
-        len(
-            {
-                (down[1:], across[1:], p.shape)
-                for (down, across), p in zip(phases, parts, strict=True)
-            }
-        )
-        == 1
-    )
-    if alike and groups == 1:
+    kinds = {
+        (down[1:], across[1:], part.shape)
+        for (down, across), part in zip(phases, parts, strict=True)
+    }
+    if len(kinds) == 1 and groups == 1:
         made = _phase(
             call, name, source, phases[0], np.concatenate(parts), np.tile(bias, len(parts)), 1
         )
@@ -190,10 +185,8 @@ def _interleaved(
 
 
 def _module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
-    weights = weights_of(step, constants, 1)
-    if weights.ndim != 4:
-        step.fail(f"weights have {weights.ndim} axes, wanted 4")
-    groups, biased = step.get("group", 1), step.has(2)
+    weights = kernels_of(step, constants)
+    groups = step.get("group", 1)
     c, k = weights.shape[0], weights.shape[1] * groups
     if (
         step.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
@@ -212,18 +205,12 @@ def _module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
         (top, left),
         tuple(more),
         groups,
-        biased,
+        step.has(2),
         tuple(step.get("dilations", (1, 1))),
     )
-    tensors = {"weight": weights} | ({"bias": vector_of(step, constants, 2, k)} if biased else {})
-    return filled(module, **tensors)
-
-
-def _onnx(step: "Step", values: Mapping[str, Value]) -> Value:
-    assert step.module is not None
-    return step.module(step.tensor(values))
+    return convolution_of(step, constants, module, weights)
 
 
 ATEN = {"conv_transpose2d": Aten(_transposed)}
 TRANSPOSED: rules.Rules = {**rules.CONV, "output_padding": rules.PAIR, "output_shape": rules.TWO}
-ONNX = {"ConvTranspose": Onnx(_onnx, (2, 3), TRANSPOSED, make=_module)}
+ONNX = {"ConvTranspose": Onnx(through, (2, 3), TRANSPOSED, make=_module)}
