@@ -33,6 +33,7 @@ from escalate.recipe.compression import ratio_of
 from escalate.recipe.shortfall import far_below
 from escalate.store import model_file
 from escalate.store.footprint import compression_ratio, footprint, sizes
+from escalate.train.file_ranges import told_ranges
 from escalate.train.images import ImageSettings
 from escalate.train.retrain import EpochReport
 from workloads.integer import IntegerModel
@@ -49,11 +50,13 @@ Progress = Callable[[EpochReport], None]
 
 
 def network_sha256(network: FloatNetwork) -> str:
-    """Identity of a trained network: digest of its folded weights and biases."""
+    """Identity of a trained network: digest of its folded weights, biases and given ranges."""
     sha = hashlib.sha256()
     for node in network.graph.convs:
         for arrays in (network.weights, network.biases):
             sha.update(np.ascontiguousarray(arrays[node.name]).tobytes())
+    for name, codes in network.codes.items():  # of a quantized file
+        sha.update(f"{name} {codes}".encode())
     return sha.hexdigest()
 
 
@@ -264,7 +267,7 @@ def prepare(
     settings = data.settings()
     example = torch.zeros(1, len(settings.mean), *settings.size, dtype=precision(module))
     captured = capture(module, example, name or _title(network))
-    notes += captured.notes
+    notes += (*captured.notes, *told_ranges(captured))
     train, test, apart = data.read(math.prod(captured.graph.output.shape))
     if not apart:
         notes.append("accuracy on the very images that calibrated the network")

@@ -16,6 +16,7 @@ from escalate.compressors.escalate.compressor import EscalateOptions
 from escalate.compressors.escalate.curves import Point
 from escalate.compressors.escalate.curves import sensitivity as measure
 from escalate.errors import DecompositionError
+from escalate.train.file_ranges import image_quantizer
 from escalate.train.modules import float_module
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def sensitivity(
     where = data if isinstance(data, Data) else Data(data)
     job = prepare(network, checkpoint, where, chosen.seed, device)
     pixels = job.train.pixels[: chosen.calibration_images]
-    image = job.settings.quantizer(job.train.pixels)
+    image = image_quantizer(job.network, job.settings, job.train.pixels)
     original = float_module(job.network).to(job.device)
     curves = measure(Task(job.network, image, pixels, original), chosen, watch=watch)
     rows = [row for points in curves.values() for row in _rows(points)]

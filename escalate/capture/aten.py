@@ -127,6 +127,11 @@ class Call:
                 self.draft.parameters += tensor.numel()
             waiting.extend(node.all_input_nodes)
 
+    def steps(self, argument: str) -> np.ndarray | None:
+        """The steps of a parameter that a file holds as integers, float64 (K,); None for others."""
+        name, _ = self.state.get(self.arguments[argument].name, ("", None))
+        return self.draft.module_steps.get(name)
+
     def parameter_path(self, argument: str) -> str:
         """Path of the module that holds the parameter, '' for the captured module itself."""
         name = self.arguments[argument].name

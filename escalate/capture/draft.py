@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from escalate.capture.codes import Codes
 from escalate.capture.fold import fold
 from escalate.capture.network import FloatNetwork
 from escalate.errors import CaptureError
@@ -14,6 +15,8 @@ from workloads.errors import WorkloadError
 from workloads.graph import Graph, Node
 from workloads.layer import ConvLayer
 
+LARGEST_CODE = 127.5  # rounds to 127, the largest weight
+
 
 @dataclass(slots=True)
 class Draft:
@@ -21,6 +24,8 @@ class Draft:
 
     ``constants`` are the further operands of nodes that have some, float64 of shape (C,), and
     ``made`` says which node was made of what, so that it is made once.
+    ``steps`` are those of weights that a file holds as integers, float64 (K,), ``codes`` how it
+    holds what nodes make; ``module_steps`` are the same by the parameter's name in the module.
     ``notes`` tell what was left out, ``lowest`` holds the pads of what is below every number.
     ``counted`` names the parameters of which ``parameters`` knows.
     ``parameters`` counts what the module stores for these nodes, before any folding,
@@ -32,6 +37,9 @@ class Draft:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     biases: dict[str, np.ndarray] = field(default_factory=dict)
     constants: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    steps: dict[str, np.ndarray] = field(default_factory=dict)
+    codes: dict[str, Codes] = field(default_factory=dict)
+    module_steps: Mapping[str, np.ndarray] = field(default_factory=dict)
     made: dict[Hashable, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     lowest: set[str] = field(default_factory=set)
@@ -82,18 +90,41 @@ class Draft:
         return name
 
     def add_conv(
-        self, layer: ConvLayer, source: str, weights: np.ndarray, biases: np.ndarray
+        self,
+        layer: ConvLayer,
+        source: str,
+        weights: np.ndarray,
+        biases: np.ndarray,
+        steps: np.ndarray | None = None,
     ) -> str:
-        """Append a convolution with float64 weights (K, C/groups, R, S) and biases (K,)."""
+        """Append a convolution with float64 weights (K, C/groups, R, S), biases and steps (K,)."""
         name = layer.name
         self.nodes[name] = Node(name, "conv", (source,), (layer.K, layer.P, layer.Q), layer)
         self.weights[name], self.biases[name] = weights, biases
+        if steps is not None:
+            self.steps[name] = steps
         return name
 
     def scale_conv(self, name: str, factor: np.ndarray, offset: np.ndarray) -> None:
         """Fold ``y * factor[k] + offset[k]`` into the convolution ``name``."""
         self.weights[name] = self.weights[name] * factor[:, None, None, None]
         self.biases[name] = self.biases[name] * factor + offset
+        if name in self.steps:
+            self.steps[name] = self.steps[name] * np.abs(factor)
+
+    def ranged(self, name: str, codes: Codes) -> None:
+        """Say that a node's tensor lies on a grid; of several the one that reaches furthest."""
+        before = self.codes.get(name, codes)
+        furthest = max((before, codes), key=lambda each: each.scale * each.highest)
+        if before != codes:
+            self.notes += (f"{name} has several ranges in the file; the widest is taken",)
+        self.codes[name] = furthest
+
+    def codes_behind(self, name: str) -> Codes | None:
+        """The codes of a node, or of what it has its numbers from without computing any."""
+        while name not in self.codes and not self.nodes[name].operator.owns_range:
+            name = self.nodes[name].inputs[0]
+        return self.codes.get(name)
 
     def fuse(self, name: str, maximum: float | None) -> None:
         """Put a ReLU, clipped at ``maximum`` if there is one, behind the operator ``name``."""
@@ -104,7 +135,7 @@ class Draft:
     def drop(self, name: str) -> None:
         """Take a node out, with its constants; a convolution's arrays go with it."""
         del self.nodes[name]
-        for arrays in (self.constants, self.weights, self.biases):
+        for arrays in (self.constants, self.weights, self.biases, self.steps, self.codes):
             arrays.pop(name, None)
 
     def finish(self, output: str) -> FloatNetwork:
@@ -116,6 +147,7 @@ class Draft:
             raise CaptureError(f"{self.name}: {name}: pads with -inf what no max pool reads")
         nodes = self._ordered(output)
         assert output == nodes[-1].name
+        self._drop_wide_steps()
         return FloatNetwork(
             Graph(self.name, nodes),
             {name: _rounded(array) for name, array in self.weights.items()},
@@ -124,7 +156,28 @@ class Draft:
             self.linear_parameters,
             {name: tuple(map(_rounded, each)) for name, each in self.constants.items()},
             self.notes,
+            {name: _rounded(array) for name, array in self.steps.items()},
+            self._owned_codes(),
         )
+
+    def _drop_wide_steps(self) -> None:
+        """Forget the steps of weights that go beyond -127..127; they are rounded again."""
+        for name, steps in list(self.steps.items()):
+            reach = np.abs(self.weights[name]).max(axis=(1, 2, 3))
+            if (reach > LARGEST_CODE * steps).any():
+                del self.steps[name]
+                self.notes += (f"{name}: weights beyond -127..127 in the file, rounded again",)
+
+    def _owned_codes(self) -> dict[str, Codes]:
+        """The codes of the nodes that have a range of their own, which others pass on."""
+        found: dict[str, Codes] = {}
+        for name, codes in self.codes.items():
+            node = self.nodes[name]
+            while not node.operator.owns_range:
+                node = self.nodes[node.inputs[0]]
+            if node.name == name or node.name not in self.codes:
+                found[node.name] = codes
+        return found
 
     def _ordered(self, output: str) -> tuple[Node, ...]:
         """The nodes, slices and pads (what runs early) moved up to right behind their operand.

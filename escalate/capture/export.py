@@ -17,11 +17,13 @@ from escalate.capture.aten import Call, Read, State, shape_of
 from escalate.capture.decomposed import restore_norms
 from escalate.capture.draft import Draft
 from escalate.capture.network import FloatNetwork
-from escalate.capture.operators.rearrange import RESHAPES
+from escalate.capture.operators.rearrange import MOVES, RESHAPES
 from escalate.capture.realize import realize
 from escalate.capture.tensor import Tensor
 from escalate.errors import CaptureError
 
+DEQUANTIZE = "escalate::dequantize"
+OF_CODES = frozenset(("max_pool2d", DEQUANTIZE, *MOVES, *RESHAPES))  # keep what codes stand for
 IDENTITIES = frozenset(
     ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "positive", "requires_grad")
 )
@@ -79,7 +81,8 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
     _rebind_in_place(program.graph, name)
     _drop_identities(program.graph, name)
     restore_norms(program.graph)
-    return _walk(program, _answer(program, name), name)
+    steps = getattr(module, "weight_steps", {})  # of a file that holds integers
+    return _walk(program, _answer(program, name), Draft(name, module_steps=steps))
 
 
 def _export(module: nn.Module, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
@@ -188,7 +191,7 @@ def _path(node: fx.Node) -> str:
     path = path.partition("@")[0]
     if path and kind.startswith("torch.nn.modules."):
         return path
-    return f"{path}.{_operator(node)}".removeprefix(".")
+    return f"{path}.{_operator(node).rpartition('::')[2]}".removeprefix(".")
 
 
 def _fail(node: fx.Node, name: str, problem: str) -> CaptureError:
@@ -273,8 +276,8 @@ def _live(output: fx.Node) -> frozenset[fx.Node]:
     return frozenset(live)
 
 
-def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> FloatNetwork:
-    draft, state = Draft(name), _state(program)
+def _walk(program: torch.export.ExportedProgram, result: fx.Node, draft: Draft) -> FloatNetwork:
+    name, state = draft.name, _state(program)
     values: dict[fx.Node, Read] = {}
     constants: dict[fx.Node, torch.Tensor] = {}
     (user_input,) = program.graph_signature.user_inputs
@@ -294,6 +297,8 @@ def _walk(program: torch.export.ExportedProgram, result: fx.Node, name: str) -> 
     answer = values.get(result)
     if not isinstance(answer, Tensor):
         raise CaptureError(f"{name}: the module returns no tensor computed from its input")
+    if answer.codes is not None:
+        raise CaptureError(f"{name}: the output is codes, wanted a DequantizeLinear behind them")
     try:
         output = realize(draft, answer, "output")
     except CaptureError as error:
@@ -320,11 +325,17 @@ def _read(
     if operator not in operators.aten():
         raise _fail(node, draft.name, "not a supported operator")
     call = Call(node, operator, _path(node), _arguments(node), draft, values, constants, state)
+    read = [each for each in map(call.tensor, node.all_input_nodes) if each is not None]
+    codes = next((each.codes for each in read if each.codes is not None), None)
+    if codes is not None and operator not in OF_CODES:
+        call.fail("reads codes of a quantized file, wanted a DequantizeLinear in front")
     found = operators.aten()[operator].read(call)
-    if isinstance(found, list):
-        return [replace(each, path=call.path) for each in found]
-    made = Tensor(found, shape_of(node)[1:]) if isinstance(found, str) else found
-    return replace(made, path=call.path)
+    several = found if isinstance(found, list) else [found]
+    made = [Tensor(each, shape_of(node)[1:]) if isinstance(each, str) else each for each in several]
+    if codes is not None and operator != DEQUANTIZE:
+        made = [replace(each, codes=codes) for each in made]
+    named = [replace(each, path=call.path) for each in made]
+    return named if isinstance(found, list) else named[0]
 
 
 def _computed(node: fx.Node, constants: Mapping[fx.Node, torch.Tensor], name: str) -> torch.Tensor:

@@ -76,8 +76,15 @@ def _clamp(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
     if not before.operator.clamps or readers[before.name] != [node.name] or before.op == "table":
         return False
     draft.fuse(before.name, node.maximum)
+    _hand_on(draft, node.name, before.name)
     _replace(draft, node.name)
     return True
+
+
+def _hand_on(draft: "Draft", name: str, before: str) -> None:
+    """The range of a node becomes that of the one in front, which computes both from now on."""
+    if name in draft.codes:
+        draft.codes[before] = draft.codes[name]
 
 
 def _into_conv(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
@@ -90,6 +97,8 @@ def _into_conv(draft: "Draft", node: Node, readers: Readers, output: str) -> boo
     draft.scale_conv(before.name, *draft.constants[node.name])
     if node.relu:
         draft.fuse(before.name, node.maximum)
+    draft.codes.pop(before.name, None)
+    _hand_on(draft, node.name, before.name)
     _replace(draft, node.name)
     return True
 
@@ -97,6 +106,8 @@ def _into_conv(draft: "Draft", node: Node, readers: Readers, output: str) -> boo
 def _into_convs_behind(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
     """An affine operator in front of convolutions that pad nothing."""
     if node.op != "affine" or node.relu or node.name == output or not readers[node.name]:
+        return False
+    if node.name in draft.codes:
         return False
     scale, shift = draft.constants[node.name]
     for name in readers[node.name]:
@@ -114,6 +125,9 @@ def _into_convs_behind(draft: "Draft", node: Node, readers: Readers, output: str
             axis=(1, 2, 3)
         )
         draft.weights[name] = weights * scale[channels][:, :, None, None]
+        steps = draft.steps.pop(name, None)
+        if steps is not None and np.unique(scale).size == 1:
+            draft.steps[name] = steps * abs(scale[0])
     _replace(draft, node.name)
     return True
 
@@ -121,6 +135,8 @@ def _into_convs_behind(draft: "Draft", node: Node, readers: Readers, output: str
 def _behind_pool(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
     """An affine operator that only a mean reads: behind it, it may meet a convolution."""
     if node.op != "affine" or node.relu or node.name == output or len(readers[node.name]) != 1:
+        return False
+    if node.name in draft.codes:
         return False
     pool = draft.nodes[readers[node.name][0]]
     if pool.op != "avg_pool" or pool.relu or any(pool.attributes["padding"]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from escalate.capture.codes import Codes
 from escalate.errors import CaptureError
 from workloads.graph import Graph
 
@@ -23,6 +24,9 @@ class FloatNetwork:
     linear_parameters : those of fully connected layers among them
     constants : per node that has some, its further operands, each float32 of shape (C,)
     notes : what of the module is no part of the network, such as a softmax at its end
+    steps : per convolution whose weights the file holds as integers, float32 of shape (K,); weights
+        are whole numbers of them
+    codes : per tensor of which the file states the range, by the node that makes it
 
     Raises
     ------
@@ -37,6 +41,8 @@ class FloatNetwork:
     linear_parameters: int = 0
     constants: Mapping[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    steps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    codes: Mapping[str, Codes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in self.graph.convs:

@@ -20,6 +20,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from escalate.capture import operators
+from escalate.capture.codes import Stored, stored
 from escalate.capture.onnx_operator import Onnx, Value
 from escalate.errors import CaptureError
 from workloads.number import is_whole, shown
@@ -28,8 +29,11 @@ from workloads.read_file import refuse_unread
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
 DOMAINS = ("", "ai.onnx")
+FOREIGN = ("com.microsoft",)  # of which some operators are read
 MOST_SIDE = 1 << 16  # of an image
 MOST_NUMBERS = 1 << 31  # of a constant
+WRITTEN_OUT_SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+"""Opsets from which ONNX's evaluator has an operator whose earlier forms mean the same."""
 MAKES_ANY_SIZE = frozenset(("ConstantOfShape", "Expand", "Tile"))
 TENSOR_ERRORS = (ValueError, TypeError, KeyError, OverflowError, MemoryError, OSError)
 """What ONNX raises for tensors that are torn or of a type that NumPy lacks."""
@@ -66,14 +70,25 @@ class OnnxModule(nn.Module):
         self.input, self.output = inputs[0].name, graph.output[0].name
         self.shape = _input_shape(inputs[0], self.path)
         self.constants = constants
+        self.stored: dict[str, Stored] = {}
+        self.weight_steps: dict[str, np.ndarray] = {}
         self.operators: list[Step] = []  # there before modules are, so that none takes its name
         for node in graph.node:
             known = all(name in constants for name in node.input if name)
             if node.domain in DOMAINS and known and (node.input or node.op_type == "Constant"):
                 constants.update(evaluated(node, constants, self))
+                self._note_codes(node)
             else:
                 self.operators.append(Step(node, self))
         _check_whole(self)
+
+    def _note_codes(self, node: onnx.NodeProto) -> None:
+        """Keep the steps of weights that the file holds as integers."""
+        attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+        inputs = list(node.input)
+        found = stored(node.op_type, inputs, attributes, self.constants, self.stored)
+        if found is not None:
+            self.stored[node.output[0]] = found
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Run the file's operators in their order."""
@@ -163,17 +178,23 @@ class Step:
         self.kind, self.inputs, self.outputs = node.op_type, list(node.input), list(node.output)
         self.place = node.name or (self.outputs[0] if self.outputs else "?")
         self.path, self.opset = owner.path, owner.opset
-        if node.domain not in DOMAINS:
+        spelled = self.kind if node.domain in DOMAINS else f"{node.domain}.{self.kind}"
+        if node.domain not in (*DOMAINS, *FOREIGN) or (
+            node.domain in FOREIGN and spelled not in operators.onnx()
+        ):
             self.fail(f"of the domain {shown(node.domain)}, wanted ONNX's own operators")
-        if self.kind not in operators.onnx():
+        if spelled not in operators.onnx():
             self.fail("not a supported operator")
-        self.operator: Onnx = operators.onnx()[self.kind]
+        self.operator: Onnx = operators.onnx()[spelled]
         self.attributes = {each.name: self._attribute(each) for each in node.attribute}
         self._check()
         self.module: nn.Module | None = None
+        self.steps: np.ndarray | None = None  # of weights that the file holds as integers
         if self.operator.make is not None:
-            self.module = self.operator.make(self, owner.constants)
-            owner.add_module(_fresh(owner, self.place), self.module)
+            self.module, name = self.operator.make(self, owner.constants), _fresh(owner, self.place)
+            owner.add_module(name, self.module)
+            if self.steps is not None:
+                owner.weight_steps[f"{name}.weight"] = self.steps
 
     def _attribute(self, value: onnx.AttributeProto) -> Any:
         try:
@@ -251,6 +272,10 @@ class Step:
             self.fail(f"{self.inputs[position]} is not one number")
         return float(array.item())
 
+    def stored(self, position: int) -> Stored | None:
+        """How the file holds a constant operand, where it holds integers."""
+        return self.owner[0].stored.get(self.inputs[position])
+
     def tensor(self, values: Mapping[str, Value], position: int = 0) -> torch.Tensor:
         """An operand computed from the image."""
         value = values.get(self.inputs[position])
@@ -285,7 +310,8 @@ def evaluated(
         [onnx.helper.make_empty_tensor_value_info(name) for name in given],
         [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name],
     )
-    opset = onnx.helper.make_opsetid("", owner.opset)
+    least = WRITTEN_OUT_SINCE.get(node.op_type, 1)
+    opset = onnx.helper.make_opsetid("", max(owner.opset, least))
     try:
         model = onnx.helper.make_model(graph, opset_imports=[opset])
         found = ReferenceEvaluator(model).run(None, given)

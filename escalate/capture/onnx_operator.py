@@ -49,7 +49,9 @@ def weights_of(step: "Step", constants: Mapping[str, np.ndarray], position: int)
     name = step.inputs[position]
     if name not in constants:
         step.fail(f"{name} is computed, wanted a tensor of the file")
-    array = constants[name]
+    array, codes = constants[name], step.stored(position)
+    if codes is not None and codes.shifted:
+        step.fail(f"{name} has zero points that are not 0, wanted weights without")
     if not np.issubdtype(array.dtype, np.floating):
         step.fail(f"{name} is {array.dtype}, wanted floating point")
     with np.errstate(over="ignore"):
@@ -57,6 +59,12 @@ def weights_of(step: "Step", constants: Mapping[str, np.ndarray], position: int)
     if not np.isfinite(found).all() or not found.size:
         step.fail(f"{name} holds no value, or values that are not finite")
     return torch.tensor(found)
+
+
+def steps_of(step: "Step", position: int, axis: int, outputs: int) -> np.ndarray | None:
+    """The steps of weights of which ``axis`` counts the outputs; None where there are none."""
+    codes = step.stored(position)
+    return None if codes is None else codes.of_outputs(axis, outputs)
 
 
 def vector_of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from escalate.capture.codes import Codes
 from escalate.capture.stages import Stage, Stages, after
 
 Shape = tuple[int, ...]
@@ -22,6 +23,8 @@ class Tensor:
     view : where each number lies in the node's tensor, int64 of shape ``shape``; None where they
         lie in its order
     path : of the module that made it, after which nodes are named
+    codes : where the exported tensor holds codes of a quantized file, how they stand for numbers;
+        the node holds the numbers all the same
     """
 
     node: str
@@ -29,6 +32,7 @@ class Tensor:
     stages: Stages = ()
     view: np.ndarray | None = None
     path: str = ""
+    codes: Codes | None = None
 
     @property
     def at(self) -> np.ndarray:

@@ -23,6 +23,7 @@ from escalate.recipe.trials import Trials
 from escalate.recipe.trim import trim
 from escalate.store import model_file
 from escalate.store.footprint import FLOAT_BYTES
+from escalate.train.file_ranges import image_quantizer
 from escalate.train.images import ImageSettings, check_images
 from escalate.train.modules import GraphModule, float_module
 from escalate.train.retrain import Lesson, Progress, retrain
@@ -113,7 +114,9 @@ def _task(
     some = pixels[: options.calibration_images]
     known = None if labels is None else labels[: len(some)]
     original = float_module(network).to(device)
-    return Task(network, image.quantizer(pixels), some, original, known, len(pixels))
+    return Task(
+        network, image_quantizer(network, image, pixels), some, original, known, len(pixels)
+    )
 
 
 def _fit(finished: Callable[[], IntegerModel], budget: int, module: GraphModule) -> int:

@@ -13,9 +13,12 @@ from escalate.recipe.integers import integers_of
 from escalate.store import model_file
 from escalate.train.calibrate import BATCH, Samples, calibrate
 from escalate.train.convolutions import Int8Convolution, QuantizedConvolution
+from escalate.train.file_ranges import file_ranges
 from escalate.train.match import compared, match_statistics
 from escalate.train.modules import GraphModule, constant_tensors
 from escalate.train.pruning import drop_weights
+
+FILE_BITS = 8  # of the weights of quantized files that are taken as they are
 
 
 class Trials:
@@ -88,8 +91,9 @@ def quantized(task: Task, options: Options, costs: Mapping[str, Cost] | None = N
         # Matching runs the images at once; in one batch they are what calibration would see.
         observe = samples.keep if compared(graph, images) == images <= BATCH else None
         match_statistics(module, task.output_moments, task.image, task.pixels, observe)
+    known, _ = file_ranges(task.network, signed_input=task.image.low < 0)
     return module.with_ranges(
-        calibrate(module, task.image, task.pixels, options.calibration, samples or None)
+        calibrate(module, task.image, task.pixels, options.calibration, samples or None, known)
     )
 
 
@@ -120,5 +124,7 @@ def convolutions_of(
             given = Given(*arrays, importances.get(name), costs.get(name))
             found[name] = method.convolution(given, options)
         else:
-            found[name] = Int8Convolution(*arrays, options.bits_of(name))
+            bits = options.bits_of(name)
+            steps = network.steps.get(name) if bits == FILE_BITS else None
+            found[name] = Int8Convolution(*arrays, bits, steps)
     return found

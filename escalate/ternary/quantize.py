@@ -103,7 +103,7 @@ def quantize_basis(kernels: np.ndarray, basis_scales: np.ndarray) -> QuantizedBa
 
 
 def quantize_weights(
-    weights: np.ndarray, limit: int = WEIGHT_LIMIT
+    weights: np.ndarray, limit: int = WEIGHT_LIMIT, scales: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Eight-bit weights with one scale per output channel.
 
@@ -111,6 +111,7 @@ def quantize_weights(
     ----------
     weights : float, shape (K, C/groups, R, S)
     limit : largest magnitude of an integer, 1..127
+    scales : float, shape (K,), where they are known; else each channel's largest is ``limit``
 
     Returns
     -------
@@ -123,6 +124,8 @@ def quantize_weights(
     >>> codes.tolist(), scales.tolist()
     ([[[[127, -1]]], [[[0, 0]]]], [2.0, 0.0])
     """
-    scales = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / limit
+    if scales is None:
+        scales = np.abs(weights.astype(np.float64)).max(axis=(1, 2, 3)) / limit
+    scales = scales.astype(np.float64)
     steps = np.where(scales > 0, scales, 1.0)[:, None, None, None]
     return quantize(weights, steps, -limit, limit).astype(np.int8), scales

@@ -1,5 +1,7 @@
 """calibrate: choose the ranges of a network's tensors from what it computes on images."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -47,6 +49,7 @@ def calibrate(
     pixels: np.ndarray,
     method: Calibration,
     samples: Samples | None = None,
+    known: Mapping[str, Range] | None = None,
 ) -> dict[str, Range]:
     """Ranges for all tensors of a network that have their own.
 
@@ -57,6 +60,7 @@ def calibrate(
     pixels : uint8, shape (N, C, H, W)
     method : how much to clip; see ``activation_range.choose_range``
     samples : of all tensors on these images, where the network was just run on them
+    known : ranges that stand already, such as those of a quantized file
 
     Returns
     -------
@@ -69,9 +73,13 @@ def calibrate(
     """
     first = module.graph.nodes[0].name
     bounds = limits(module.graph, signed_input=image.low < 0)
+    ranges = {first: image_range(image), **(known or {})}
+    if ranges.keys() >= bounds.keys():
+        return ranges
     seen = samples or _observe(module, image, pixels)
-    ranges = {first: image_range(image)}
     for name, sample in seen.arrays().items():
+        if name in ranges:
+            continue
         low, high = bounds[name]
         if high > 255:
             wide = logit_range(sample)

@@ -124,14 +124,24 @@ class Int8Convolution(QuantizedConvolution):
     weights : float32, shape (K, C/groups, R, S)
     bias : float32, shape (K,)
     bits : 2..8; integers up to 2^(bits - 1) - 1
+    steps : float32, shape (K,), of which the weights are whole numbers, where a file says so; else
+        the largest magnitude of each channel is the largest integer
     """
 
+    given: torch.Tensor | None
+
     def __init__(
-        self, layer: ConvLayer, weights: np.ndarray, bias: np.ndarray, bits: int = 8
+        self,
+        layer: ConvLayer,
+        weights: np.ndarray,
+        bias: np.ndarray,
+        bits: int = 8,
+        steps: np.ndarray | None = None,
     ) -> None:
         super().__init__(layer, bias)
         self.limit = (1 << (bits - 1)) - 1
         self.weights = nn.Parameter(torch.tensor(weights))
+        self.register_buffer("given", None if steps is None else torch.tensor(steps))
 
     def latent(self) -> torch.Tensor:
         """The floats that are rounded."""
@@ -143,18 +153,23 @@ class Int8Convolution(QuantizedConvolution):
         return round_to_step(self.latent(), torch.where(steps > 0, steps, torch.ones_like(steps)))
 
     def steps(self) -> torch.Tensor:
-        """Largest magnitude of each output channel over the largest integer."""
+        """Those given, or the largest magnitude of each output channel over the largest integer."""
+        if self.given is not None:
+            return self.given
         return self.latent().detach().abs().amax(dim=(1, 2, 3)) / self.limit
 
     def integers(self) -> LayerIntegers:
         """The integers and their scales."""
-        codes, scales = quantize_weights(_numpy(self.latent()), self.limit)
+        given = None if self.given is None else _numpy(self.given)
+        codes, scales = quantize_weights(_numpy(self.latent()), self.limit, given)
         return LayerIntegers(LayerWeights(weights=codes), scales)
 
     def scale_channels(self, gains: torch.Tensor) -> None:
         """Scale the weights."""
         with torch.no_grad():
             self.weights.mul_(gains[:, None, None, None])
+            if self.given is not None:
+                self.given.mul_(gains.abs())
 
 
 class TernaryConvolution(QuantizedConvolution):

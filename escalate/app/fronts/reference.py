@@ -15,6 +15,7 @@ from escalate.app.compress import Job
 from escalate.app.images import Images
 from escalate.app.scores import divergence, float_logits, integer_logits
 from escalate.compressors.water_filling import water_filling
+from escalate.train.file_ranges import image_quantizer
 from escalate.train.fisher import Asked
 from escalate.train.fisher_cache import cached_fisher
 from escalate.train.modules import float_module
@@ -54,7 +55,7 @@ class Reference:
         """
         job = self._job
         original = float_module(job.network).to(job.device)
-        image = job.settings.quantizer(job.train.pixels)
+        image = image_quantizer(job.network, job.settings, job.train.pixels)
         found = cached_fisher(original, image, self.images.pixels, Asked("model", seed=self._seed))
         costs, powers = [], []
         for name, cost in found.items():

@@ -16,6 +16,7 @@ from escalate.capture.onnx_operator import (
     filled,
     kernels_of,
     padding_of,
+    steps_of,
     through,
     weights_of,
 )
@@ -63,7 +64,9 @@ def _conv(call: Call) -> str:
     groups = call.arguments["groups"]
     layer = ConvLayer(name, c, k, h, w, r, s, stride, padding, dilation, groups)
     call.count("weight", "bias")
-    return draft.add_conv(layer, source, weights, np.zeros(k) if biases is None else biases)
+    return draft.add_conv(
+        layer, source, weights, np.zeros(k) if biases is None else biases, call.steps("weight")
+    )
 
 
 def _linear(call: Call) -> Read:
@@ -99,7 +102,8 @@ def _product(
     layer = ConvLayer(draft.fresh(call.parameter_path(arguments[0]) or "linear"), c, k, h, w)
     call.count(*arguments, linear=not others)
     kernel = weights[:, :, None, None]
-    name = draft.add_conv(layer, source, kernel, np.zeros(k) if biases is None else biases)
+    beside = np.zeros(k) if biases is None else biases
+    name = draft.add_conv(layer, source, kernel, beside, call.steps(arguments[0]))
     made = Tensor(name, (k, *others)).moved((*range(1, len(others) + 1), 0))
     return made.reshaped(shape_of(call.node)[1:])
 
@@ -108,6 +112,7 @@ def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.M
     weights = kernels_of(step, constants)
     groups = step.get("group", 1)
     k, c, r, s = weights.shape
+    step.steps = steps_of(step, 1, 0, k)
     if k % groups:
         step.fail(f"group is {groups}, wanted a divisor of the {k} filters")
     if list(step.get("kernel_shape", (r, s))) != [r, s]:
@@ -130,6 +135,8 @@ def _onnx_gemm_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.M
         step.fail("wanted an image's features times a matrix")
     if not step.get("transB", 0):
         weights = weights.T
+    steps = steps_of(step, 1, 0 if step.get("transB", 0) else 1, weights.shape[0])
+    step.steps = None if steps is None else steps * abs(step.get("alpha", 1.0))
     biased = step.has(2)
     module = nn.Linear(weights.shape[1], weights.shape[0], bias=biased)
     tensors = {"weight": weights.contiguous() * step.get("alpha", 1.0)}
