@@ -13,7 +13,7 @@ Rule: specification/basis_first_memory.md, BF-58.
 
 from collections.abc import Iterable, Iterator
 
-from arch.basis_first.modes import WORD, KTile, division
+from arch.basis_first.modes import WORD, Division, KTile, division
 from arch.basis_first.spec import BasisFirstSpec
 from arch.errors import SpecError
 from workloads.layer import ConvLayer
@@ -49,10 +49,8 @@ def blocks_wait(tiles: Iterable[KTile], spec: BasisFirstSpec) -> bool:
 
 def channel_cuts(
     tensors: LayerTensors, spec: BasisFirstSpec
-) -> Iterator[tuple[BasisFirstSpec, int]]:
+) -> Iterator[tuple[BasisFirstSpec, Division]]:
     """The spec itself, then with every pair of buffers that cuts the channels in another way.
-
-    Each comes with the passes of all its k-tiles.
 
     Raises
     ------
@@ -60,7 +58,7 @@ def channel_cuts(
         If not even the spec's own buffers hold a channel tile.
     """
     whole = division(tensors, spec)
-    yield spec, whole.passes
+    yield spec, whole
     seen = {whole}
     vector, coefficient = enough(tensors.layer)
     for vectors in ladder(spec.vector_buffer_bytes, WORD + WORD // 8, vector):
@@ -73,4 +71,4 @@ def channel_cuts(
                 continue
             if found not in seen:
                 seen.add(found)
-                yield less, found.passes
+                yield less, found

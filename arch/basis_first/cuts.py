@@ -14,6 +14,8 @@ import numpy as np
 from arch.basis_first.layout import StoredTensor
 from arch.basis_first.tiling import Tile, TilingProblem, grid
 
+Bytes = tuple[np.ndarray, np.ndarray]  # exactly, and every run in whole bursts
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -33,18 +35,31 @@ class Cut:
         return tuple(grid(self.problem.layer, self.height, self.width))
 
     @cached_property
+    def _bands(self) -> list[tuple[list[np.ndarray], np.ndarray]]:
+        """Of every tile: input rows, and span of completed output rows, of each of its pieces."""
+        known: dict[tuple[int, bool], tuple[list[np.ndarray], np.ndarray]] = {}
+        found = []
+        for tile in self.tiles:
+            top, bottom = tile.box[:2]
+            key = top, tile.columns.needed.size > 0  # tiles side by side have the same pieces
+            if key not in known:
+                needed, points = tile.needed_rows, cut_points(tile, self.rows)
+                ends = np.searchsorted(tile.completion, needed[points - 1], side="right")
+                edges = np.concatenate([[top], top + ends, [bottom]])
+                rows = np.split(needed, points)
+                known[key] = rows, np.stack([edges[:-1], edges[1:]], axis=1)
+            found.append(known[key])
+        return found
+
+    @cached_property
     def pieces(self) -> tuple[tuple[int, np.ndarray], ...]:
         """Tile and input rows of every piece; a tile without input has one empty piece."""
-        return tuple(
-            (n, rows)
-            for n, tile in enumerate(self.tiles)
-            for rows in np.split(tile.needed_rows, cut_points(tile, self.rows))
-        )
+        return tuple((n, rows) for n, (parts, _) in enumerate(self._bands) for rows in parts)
 
     @cached_property
     def tile_of(self) -> np.ndarray:
         """The tile of every piece, int64 (pieces,)."""
-        return np.array([tile for tile, _ in self.pieces])
+        return np.repeat(np.arange(len(self.tiles)), [len(parts) for parts, _ in self._bands])
 
     @cached_property
     def last(self) -> np.ndarray:
@@ -55,18 +70,7 @@ class Cut:
     @cached_property
     def completed(self) -> np.ndarray:
         """Output rows that each piece completes in the last pass, int64 (pieces, 2)."""
-        found = np.zeros((len(self.pieces), 2), np.int64)
-        at = 0
-        for n, (number, rows) in enumerate(self.pieces):
-            tile = self.tiles[number]
-            top, bottom = tile.box[:2]
-            if n == 0 or self.tile_of[n - 1] != number:
-                at = top
-            stop = bottom
-            if not self.last[n]:
-                stop = top + int(np.searchsorted(tile.completion, rows[-1], side="right"))
-            found[n] = at, stop
-            at = stop
+        found: np.ndarray = np.concatenate([spans for _, spans in self._bands])
         return found
 
     @cached_property
@@ -76,34 +80,63 @@ class Cut:
         found: np.ndarray = np.array([rows.size <= 1 for _, rows in self.pieces])
         return found | (stop - start <= 1)
 
-    def inputs(self, image: StoredTensor, whole_tiles: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Bytes of every piece's (or whole tile's) input: exactly, and in whole bursts."""
-        burst = self.problem.spec.dram_burst_bytes
-        if whole_tiles:
-            parts = [(tile, tile.needed_rows) for tile in self.tiles]
-        else:
-            parts = [(self.tiles[number], rows) for number, rows in self.pieces]
-        if all(tile.full_width and rows.size for tile, rows in parts):
-            first, last = (np.array([rows[end] for _, rows in parts]) for end in (0, -1))
-            runs = image.rows[:, last + 1] - image.rows[:, first]
-            return runs.sum(axis=0), (-(-runs // burst) * burst).sum(axis=0)
-        each = [tile.runs(image, rows) for tile, rows in parts]
-        exact = np.array([int(runs.sum()) for runs in each])
-        return exact, np.array([int((-(-runs // burst) * burst).sum()) for runs in each])
+    @cached_property
+    def strip_of(self) -> np.ndarray:
+        """The column strip of every tile, counted from the left, int64 (tiles,)."""
+        return np.array([tile.box[2] // self.width for tile in self.tiles])
 
-    def outputs(self, plane: StoredTensor) -> tuple[np.ndarray, np.ndarray]:
-        """Bytes of what every piece completes of one plane: exactly, and in whole bursts."""
+    def inputs(self, image: StoredTensor, whole_tiles: bool) -> Bytes:
+        """Bytes of every piece's (or whole tile's) input."""
+        if whole_tiles:
+            of = np.arange(len(self.tiles))
+            rows = [tile.needed_rows for tile in self.tiles]
+        else:
+            of, rows = self.tile_of, [rows for _, rows in self.pieces]
+        if self.tiles[0].full_width:
+            runs = np.zeros((image.rows.shape[0], len(rows)), np.int64)
+            some = np.flatnonzero([each.size for each in rows])
+            first, last = (np.array([rows[n][end] for n in some], np.int64) for end in (0, -1))
+            runs[:, some] = image.rows[:, last + 1] - image.rows[:, first]
+            return runs.sum(axis=0), self._whole_bursts(runs).sum(axis=0)
+        strips = self.tiles[: self.strip_of[-1] + 1]
+        needed = [tile.columns.needed for tile in strips]
+        spans = [(at[0], at[-1] + 1) if at.size else (0, 0) for at in needed]
+        first, stop = np.array(spans, np.int64).T
+        at = np.concatenate(rows)
+        strip = np.repeat(self.strip_of[of], [each.size for each in rows])
+        runs = image.columns[:, at, stop[strip]] - image.columns[:, at, first[strip]]
+        edges = np.cumsum([0, *(each.size for each in rows)])
+        exact, bursts = (_between(size.sum(axis=0), edges) for size in self._both(runs))
+        return exact, bursts
+
+    def outputs(self, planes: StoredTensor) -> Bytes:
+        """Bytes of what every piece completes of every plane: (planes, pieces) each."""
+        start, stop = self.completed.T
+        if self.tiles[0].full_width:
+            return self._both(planes.rows[:, stop] - planes.rows[:, start])
+        width = self.problem.layer.Q
+        edges = np.append(np.arange(0, width, self.width), width)
+        runs = np.diff(planes.columns[:, :, edges], axis=2)
+        strip = self.strip_of[self.tile_of]
+        above = (
+            np.cumsum(np.pad(size, ((0, 0), (1, 0), (0, 0))), axis=1) for size in self._both(runs)
+        )
+        exact, bursts = (rows[:, stop, strip] - rows[:, start, strip] for rows in above)
+        return exact, bursts
+
+    def _both(self, runs: np.ndarray) -> Bytes:
+        return runs, self._whole_bursts(runs)
+
+    def _whole_bursts(self, runs: np.ndarray) -> np.ndarray:
         burst = self.problem.spec.dram_burst_bytes
-        if self.width >= self.problem.layer.Q:
-            start, stop = self.completed.T
-            runs = plane.rows[0, stop] - plane.rows[0, start]
-            return runs, -(-runs // burst) * burst
-        each = [
-            self.tiles[tile].output_runs(plane, np.arange(*span))
-            for (tile, _), span in zip(self.pieces, self.completed, strict=True)
-        ]
-        exact = np.array([int(runs.sum()) for runs in each])
-        return exact, np.array([int((-(-runs // burst) * burst).sum()) for runs in each])
+        found: np.ndarray = -(-runs // burst) * burst
+        return found
+
+
+def _between(sizes: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Sums of the sizes between neighbouring edges."""
+    found: np.ndarray = np.diff(np.append(0, np.cumsum(sizes))[edges])
+    return found
 
 
 def cut_points(tile: Tile, rows: int) -> np.ndarray:

@@ -200,18 +200,35 @@ class Division:
     """How a layer's channels are cut, before any job is dealt.
 
     spans : output channels of each k-tile
-    tiles : input channels of each pass over a k-tile, once for every one of ``bases``
-    bases : basis kernels of a pass
+    channels, tile : input channels of a group, and of a pass, the last of which may have fewer
+    basis, step : basis kernels of a block, and of a pass
     """
 
     spans: tuple[tuple[int, int], ...]
-    tiles: tuple[tuple[int, int], ...]
-    bases: tuple[tuple[int, int], ...]
+    channels: int
+    tile: int
+    basis: int
+    step: int
+
+    @property
+    def tiles(self) -> tuple[tuple[int, int], ...]:
+        """Input channels of each pass over a k-tile, once for every one of ``bases``."""
+        return _pieces(self.channels, self.tile)
+
+    @property
+    def bases(self) -> tuple[tuple[int, int], ...]:
+        """Basis kernels of a pass."""
+        return _pieces(self.basis, self.step)
 
     @property
     def passes(self) -> int:
         """Passes of all k-tiles."""
-        return len(self.spans) * len(self.tiles) * len(self.bases)
+        return len(self.spans) * -(-self.channels // self.tile) * -(-self.basis // self.step)
+
+    def refines(self, other: "Division") -> bool:
+        """Whether each pass is a part of one pass of another division of the same layer."""
+        nested = other.tile in (self.tile, other.channels) or other.tile % self.tile == 0
+        return nested and self.spans == other.spans and self.step == other.step
 
 
 def division(tensors: LayerTensors, spec: BasisFirstSpec) -> Division:
@@ -224,11 +241,9 @@ def division(tensors: LayerTensors, spec: BasisFirstSpec) -> Division:
     """
     layer, shape = tensors.layer, shape_of(tensors, spec)
     step = spec.slices_per_block if tensors.mode == "decomposed" else 1
-    return Division(
-        tuple(_spans(layer, shape, spec)),
-        _pieces(layer.channels_per_group, shape.channel_tile),
-        _pieces(shape.basis, step),
-    )
+    channels, basis = layer.channels_per_group, shape.basis
+    tile, step = min(shape.channel_tile, channels), min(step, basis)
+    return Division(tuple(_spans(layer, shape, spec)), channels, tile, basis, step)
 
 
 def _pieces(size: int, step: int) -> tuple[tuple[int, int], ...]:

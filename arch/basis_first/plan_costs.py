@@ -8,9 +8,12 @@ Rule: specification/basis_first_memory.md, BF-60.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
+from arch.basis_first.modes import Division
+from arch.basis_first.piece_times import MacWork, PieceTimes
 from arch.basis_first.shared import Shared
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.steps import stored_coefficients
@@ -37,10 +40,11 @@ class PlanCosts:
         tensors: LayerTensors,
         found: Work,
         shared: Shared,
+        division: Division,
     ) -> None:
-        self.problem, self.tensors = problem, tensors
+        self.problem, self.tensors, self.division = problem, tensors, division
         self.shapes = shared.shapes(problem)
-        self.macs, self.times = shared.work(problem, tensors, found)
+        self._work = lambda: shared.work(problem, tensors, found)
         self.choices = self.shapes.choices
         stored = stored_coefficients(problem, tensors)
         burst = problem.spec.dram_burst_bytes
@@ -48,34 +52,39 @@ class PlanCosts:
         self.bitmaps = int(stored.sum()) if tensors.coding == "bitmap" else 0
         self.basis = 0 if tensors.basis is None else burst_bytes(tensors.basis.size, problem.spec)
 
-    def least(self, passes: int) -> int:
-        """Cycles that a plan takes at least which cuts the same sums into so many passes in all.
+    @cached_property
+    def macs(self) -> MacWork:
+        """MAC cycles of strips."""
+        return self._work()[0]
 
-        What is not zero is not zero in one of its parts, and every pixel of the others takes a
-        cycle as well.
+    @cached_property
+    def times(self) -> PieceTimes:
+        """Compute cycles of pieces."""
+        return self._work()[1]
+
+    def least(self, cut: Division) -> int:
+        """Cycles that every plan takes at least whose channels are cut in another way.
+
+        Every pixel takes a cycle in every pass.  Where a finer cut splits the passes of this one,
+        what is not zero is not zero in one of its parts, so they take no fewer MAC cycles.
         """
         layer, images = self.problem.layer, len(self.problem.images)
-        more = passes - len(self.problem.k_tiles) * self.problem.passes
         tile = next(grid(layer, layer.P, layer.Q))
         pixels = tile.needed_rows.size * tile.columns.needed.size
         each = pixels + self.problem.spec.pipeline_cycles
-        busy = (
-            sum(self.macs.cycles(layer.Q, image) for image in range(images)) + more * images * each
-        )
+        busy = cut.passes * images * each
+        if cut.refines(self.division):
+            macs = sum(self.macs.cycles(layer.Q, image) for image in range(images))
+            busy = macs + (cut.passes - self.division.passes) * images * each
         size = self.basis + self.bitmaps
-        requests = passes
+        requests = cut.passes
         if self.problem.around.stored:
-            requests += len(self.problem.k_tiles) * images
+            requests += len(cut.spans) * images
             size += sum(self.shapes.stored)
         if not self.problem.around.input_on_chip:
             size += sum(self.shapes.read)
         bus = requests * self.problem.spec.dram_latency_cycles
         return max(busy, bus + int(_transfer(np.array(size), self.problem.spec)))
-
-    def _bounds(self, images: Sequence[int]) -> np.ndarray:
-        """Cycles that every choice takes at least."""
-        found: np.ndarray = np.maximum(self._busy(images), self._on_the_bus(images))
-        return found
 
     def _busy(self, images: Sequence[int]) -> np.ndarray:
         """The first load, all steps without a wait, and the last store."""
@@ -113,16 +122,20 @@ class PlanCosts:
         passes = len(problem.k_tiles) * problem.passes
         sets = np.where(table["outer"] | (passes <= 2), 1, len(images) * table["tiles"])
         size = self.basis + int(self.coefficients.sum()) * sets
-        requests = passes * sets
+        requests, stores = passes * sets, np.zeros_like(sets)
         if problem.around.stored:
             size += sum(self.shapes.stored[image] for image in images)
-            requests += len(problem.k_tiles) * len(images) * table["tiles"]
+            stores = len(problem.k_tiles) * len(images) * table["tiles"]
         if not problem.around.input_on_chip:
             fetched = sum(self.shapes.read[image] for image in images)
             streamed = table["held"] == "none"
-            by_tile = (table["held"] == "tile") & table["outer"]
-            size += fetched * np.where(streamed, passes, np.where(by_tile, len(problem.k_tiles), 1))
+            by_tile = table["held"] == "tile"
+            again = np.where(by_tile & table["outer"], len(problem.k_tiles), 1)
+            size += fetched * np.where(streamed, passes, again)
             if self.shapes.dense:
-                requests += np.where(streamed, table["steps"] * len(images) - passes, 0)
+                tiles = again * table["tiles"] * by_tile
+                inputs = np.where(streamed, table["steps"], tiles) * len(images)
+                requests = np.maximum(requests, inputs)
+        requests += stores
         found: np.ndarray = requests * spec.dram_latency_cycles + _transfer(size, spec)
         return found

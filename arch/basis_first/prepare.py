@@ -9,7 +9,7 @@ from arch.basis_first.bounds import check_bounds
 from arch.basis_first.channel_cuts import blocks_wait, channel_cuts
 from arch.basis_first.layout import StoredTensor, store
 from arch.basis_first.modes import KTile, channel_tile, k_tiles
-from arch.basis_first.search import Search, Timed
+from arch.basis_first.search import UNLIMITED, Search, Timed
 from arch.basis_first.shared import Shared, tiles_key
 from arch.basis_first.spec import BasisFirstSpec
 from arch.basis_first.step_inputs import StepInputs, step_inputs
@@ -173,13 +173,14 @@ def _made(
     around: Neighbours,
     memory: Kept,
     purpose: str,
+    known: Work | None = None,
 ) -> _Made:
-    """Phase 1 with channels cut as the buffers of ``cut`` ask."""
+    """Phase 1 with channels cut as the buffers of ``cut`` ask; ``known`` as for ``work``."""
     layer = tensors.layer
     bypass = tensors.mode == "bypass"
     check_bounds(tensors, spec, layer.channels_per_group if bypass else channel_tile(layer, cut))
     tiles = memory.get(f"tiles {purpose}", tiles_key(cut), lambda: k_tiles(tensors, cut))
-    found = memory.get(purpose, work_key(tensors, cut), lambda: work(tensors, cut))
+    found = memory.get(purpose, work_key(tensors, cut), lambda: work(tensors, cut, known))
     output, shift = memory.get("output", (), lambda: stored_output(tensors, found.psums))
     problem, stays = _problem(tensors, spec, tiles, planes, found, output, around, memory)
     return _Made(tensors, planes, found, output, shift, problem, stays)
@@ -193,30 +194,32 @@ def _best(
     memory: Kept,
 ) -> Prepared:
     """The best plan of all that the buffers allow; parameters and errors as for ``prepare``."""
-    best: tuple[tuple[int, int], _Made, Timed] | None = None
-    coarsest: Search | None = None
+    best: tuple[_Made, Timed] | None = None
+    first: Search | None = None
+    limit, known = UNLIMITED, None
     problem: OperandError | None = None
-    for number, (cut, passes) in enumerate(channel_cuts(tensors, spec)):
-        if best is not None and coarsest is not None and coarsest.least(passes) > best[0][0]:
+    for number, (cut, division) in enumerate(channel_cuts(tensors, spec)):
+        if first is not None and first.least(division) > limit[0]:
             continue
         try:
-            made = _made(tensors, spec, cut, planes, around, memory, f"work {number}")
+            made = _made(tensors, spec, cut, planes, around, memory, f"work {number}", known)
         except OperandError as error:
             problem = problem or error
             continue
-        shared = Shared(memory, number, cut, planes)
-        search = Search(made.problem, tensors, made.found, shared)
-        coarsest = coarsest or search
-        found = search.best()
-        if found is None:
+        known, shared = made.found, Shared(memory, number, cut, planes)
+        search = Search(made.problem, tensors, made.found, shared, division)
+        first = first or search
+        found = search.best(limit)
+        if found is not None:
+            best, limit = (made, found), (*found.cost[:2], -1)  # of equals the first
+        elif best is None:
             problem = problem or OperandError(
                 f"{tensors.layer.name}: {why_infeasible(made.problem)}"
             )
-        elif best is None or found.cost[:2] < best[0]:
-            best = found.cost[:2], made, found
         if number == 0 and best is not None and not blocks_wait(made.problem.k_tiles, spec):
             break  # the widest vectors have nothing to wait for
     if best is None:
         assert problem is not None
         raise problem
-    return best[1].prepared(best[2].plan())
+    made, found = best
+    return made.prepared(found.plan())

@@ -1,7 +1,13 @@
-"""The plan of ``loop_order = auto``: bounds first, then exact cycles of what they leave."""
+"""The plan of ``loop_order = auto``: bounds first, then exact cycles of what they leave.
 
+A plan has four prices, each dearer to find than the one before: cycles on the DRAM bus, at least;
+cycles of the slices, at least; a bound from its exact bytes, step by step; its exact cycles.  The
+cheapest plan so far is looked at next, until the cheapest is known exactly.
+"""
+
+import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +17,9 @@ from arch.basis_first.plan_costs import PlanCosts
 from arch.basis_first.steps import Plan, Step, StepBytes
 from arch.memory import Traffic, finish
 
+Cost = tuple[int, int, int]  # cycles, DRAM bytes, number of the plan
+UNLIMITED: Cost = (1 << 63, 0, 0)
 LAST = 1 << 30  # behind every plan of the set
-GUESS = 8  # cycles that a barrier between two steps may cost; only the order of the search
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +27,7 @@ class Ordered:
     """Steps of one image or batch in order; int64 (steps,) each.
 
     k_tile, pass_, image, piece : what a step works on; ``cut`` says what the pieces are
-    lengths : cycles of each step; input, output : bytes in whole bursts
+    lengths : cycles of each step, or no more than it takes; input, output : bytes in whole bursts
     """
 
     choice: Choice
@@ -45,7 +52,7 @@ class Timed:
     bytes: StepBytes
 
     @property
-    def cost(self) -> tuple[int, int, int]:
+    def cost(self) -> Cost:
         """What ``auto`` minimizes; of equals the one that stands first in the set."""
         return self.cycles, self.dram_bytes, self.number
 
@@ -68,42 +75,59 @@ class Timed:
         return Plan("+".join(names), *size, len(first.cut.tiles), tuple(steps), self.bytes)
 
 
+# Cycles, bytes (both at least), number of the plan, and its steps where its bytes are exact.
+_Priced = tuple[int, int, int, Ordered | None]
+
+
 class Search(PlanCosts):
     """One layer whose plans are compared."""
 
-    def best(self) -> Timed | None:
-        """The best plan of the set, None where no plan fits.
+    def best(self, limit: Cost = UNLIMITED) -> Timed | None:
+        """The best plan of the set, None where no plan fits or all cost ``limit`` or more.
 
         A batch takes no more bytes than its images one by one, which is one of its plans.
         """
         count = len(self.problem.images)
+        if count == 1:
+            return self._best([0], limit)
         alone = [self._best([image]) for image in range(count)]
         singles = [one for one in alone if one is not None]
         if len(singles) < count:
             return None
-        if count == 1:
-            return singles[0]
         sequence = self._sum(LAST, [part for one in singles for part in one.parts])
         most = sum(one.dram_bytes for one in singles)
-        return self._best(range(count), sequence, most)
+        found = self._best(range(count), sequence.cost, most) or sequence
+        return found if found.cost < limit else None
 
     def _best(
-        self, images: Sequence[int], best: Timed | None = None, most_bytes: int | None = None
+        self, images: Sequence[int], limit: Cost = UNLIMITED, most_bytes: int | None = None
     ) -> Timed | None:
-        """The best plan that takes ``images`` together, or ``best``."""
-        bounds = self._bounds(images)
-        guess = bounds + GUESS * self.shapes.table["steps"]
-        for number in np.argsort(guess, kind="stable").tolist():
-            choice = self.choices[number]
-            if best is not None and bounds[number] > best.cycles:
-                continue
-            if not self._fits(choice, images):
-                continue
-            found = self._sum(number, [self._ordered(choice, images)])
-            if most_bytes is not None and found.dram_bytes > most_bytes:
-                continue
-            if best is None or found.cost < best.cost:
-                best = found
+        """The best plan that takes ``images`` together and costs less than ``limit``."""
+        best: Timed | None = None
+        bounds, busy = self._on_the_bus(images), list[int]()
+        if limit == UNLIMITED:  # the slices' work is needed anyway
+            bounds = np.maximum(bounds, self._busy(images))
+        queue: list[_Priced] = [
+            (each, 0, number, None) for number, each in enumerate(bounds.tolist())
+        ]
+        heapq.heapify(queue)
+        fits = set[int]()
+        while queue and queue[0][:3] < limit:
+            cycles, _, number, steps = heapq.heappop(queue)
+            if steps is not None:
+                found = self._sum(number, [self._timed(steps, images)])
+                if found.cost < limit:
+                    best, limit = found, found.cost
+            elif number in fits:
+                steps = self._ordered(self.choices[number], images)
+                least = self._sum(number, [steps])
+                if most_bytes is None or least.dram_bytes <= most_bytes:
+                    bound = max(cycles, least.cycles)
+                    heapq.heappush(queue, (bound, least.dram_bytes, number, steps))
+            elif self._fits(self.choices[number], images):
+                fits.add(number)
+                busy = busy or self._busy(images).tolist()
+                heapq.heappush(queue, (max(cycles, busy[number]), 0, number, None))
         return best
 
     def _fits(self, choice: Choice, images: Iterable[int]) -> bool:
@@ -112,16 +136,19 @@ class Search(PlanCosts):
         half_in, half_out = spec.input_glb_bytes // 2, spec.output_glb_bytes // 2
         if not problem.psums_fit(choice.height, choice.width):
             return False
+        image_most, plane_most = self.shapes.largest
         if choice.held == "image" and any(
             self.shapes.whole(image)[0] > half_in for image in images
         ):
             return False
         cut = self.shapes.cut(choice.key)
         for image in images:
-            if choice.held != "image":
+            if choice.held != "image" and image_most > half_in:
                 what = "tiles" if choice.held == "tile" else "pieces"
                 if self.shapes.map(cut, image, what)[0].max(initial=0) > half_in:
                     return False
+            if plane_most <= half_out:
+                continue
             output = self.shapes.map(cut, image, "outputs")[0]
             if choice.order == "coefficient_outer":
                 output = output[:, ~cut.single]  # a row is stored as it comes
@@ -141,15 +168,11 @@ class Search(PlanCosts):
         return k[order], number[order], image[order], piece[order]
 
     def _ordered(self, choice: Choice, images: Sequence[int]) -> Ordered:
-        """The steps of a choice."""
+        """The steps of a choice, their exact bytes, and a cycle for each pixel that they need."""
         problem, cut = self.problem, self.shapes.cut(choice.key)
         k, number, which, piece = self._order(choice, cut, len(images))
-        compute = np.stack([self.times.of(cut, image) for image in images])
-        lengths = compute[which, k, number, piece] + problem.spec.pipeline_cycles
+        pixels = [cut.tiles[tile].columns.needed.size * rows.size for tile, rows in cut.pieces]
         done = number == problem.passes - 1
-        if self.tensors.mode != "pointwise":
-            widths = np.array([tile.width for tile in cut.tiles])[cut.tile_of] * cut.last
-            lengths += widths[piece] * done
         output = np.zeros(k.size, np.int64)
         if problem.around.stored:
             stored = np.stack([self.shapes.map(cut, image, "outputs")[1] for image in images])
@@ -158,7 +181,21 @@ class Search(PlanCosts):
         if not problem.around.input_on_chip:
             loaded = self._loads(choice, images, k, which, piece)
         image = np.array(list(images))[which]
-        return Ordered(choice, cut, k, number, image, piece, lengths, loaded, output)
+        least = np.array(pixels, np.int64)[piece]
+        return Ordered(choice, cut, k, number, image, piece, least, loaded, output)
+
+    def _timed(self, steps: Ordered, images: Sequence[int]) -> Ordered:
+        """The same steps with their exact lengths."""
+        problem, cut, piece = self.problem, steps.cut, steps.piece
+        compute = np.zeros((max(images) + 1, *self.times.of(cut, images[0]).shape), np.int64)
+        for image in images:
+            compute[image] = self.times.of(cut, image)
+        lengths = compute[steps.image, steps.k_tile, steps.pass_, piece]
+        lengths += problem.spec.pipeline_cycles
+        if self.tensors.mode != "pointwise":
+            widths = np.array([tile.width for tile in cut.tiles])[cut.tile_of] * cut.last
+            lengths += widths[piece] * (steps.pass_ == problem.passes - 1)
+        return replace(steps, lengths=lengths)
 
     def _loads(
         self,

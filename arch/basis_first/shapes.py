@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from arch.basis_first.auto import choices
-from arch.basis_first.cuts import Cut, cut_points
+from arch.basis_first.cuts import Bytes, Cut, cut_points
+from arch.basis_first.layout import StoredTensor
 from arch.basis_first.tiling import Tile, TilingProblem, grid
 
 
@@ -21,7 +22,7 @@ class Shapes:
         self.choices = tuple(choices(problem))
         self._cuts: dict[tuple[int, int, int], Cut] = {}
         self._cut_points: dict[object, np.ndarray] = {}
-        self._maps: dict[object, tuple[np.ndarray, np.ndarray]] = {}
+        self._maps: dict[object, Bytes] = {}
 
     def cut(self, key: tuple[int, int, int]) -> Cut:
         """The cut of that tile height, width and rows of a piece, made once."""
@@ -29,18 +30,34 @@ class Shapes:
             self._cuts[key] = Cut(self.problem, *key)
         return self._cuts[key]
 
-    def map(self, cut: Cut, image: int, what: str) -> tuple[np.ndarray, np.ndarray]:
+    def map(self, cut: Cut, image: int, what: str) -> Bytes:
         """Bytes, exactly and in bursts, of ``pieces``, ``tiles`` or ``outputs`` of one image."""
         key = (cut.height, cut.width, cut.rows, image, what)
         if key not in self._maps:
             if what == "outputs":
-                planes = (of[image] for of in self.problem.outputs)
-                each = [cut.outputs(plane) for plane in planes]
-                self._maps[key] = np.stack([e for e, _ in each]), np.stack([b for _, b in each])
+                self._maps[key] = cut.outputs(self._planes[image])
             else:
                 stored = self.problem.images[image]
                 self._maps[key] = cut.inputs(stored, whole_tiles=what == "tiles")
         return self._maps[key]
+
+    @cached_property
+    def _planes(self) -> tuple[StoredTensor, ...]:
+        """All output planes of every image."""
+        by_image = zip(*self.problem.outputs, strict=True)
+        return tuple(
+            StoredTensor(
+                np.concatenate([plane.rows for plane in planes]),
+                np.concatenate([plane.columns for plane in planes]),
+            )
+            for planes in by_image
+        )
+
+    @cached_property
+    def largest(self) -> tuple[int, int]:
+        """Bytes of the largest image and of the largest output plane of one image."""
+        planes = max(int(each.whole().max()) for each in self._planes)
+        return max(int(image.whole().sum()) for image in self.problem.images), planes
 
     def whole(self, image: int) -> tuple[int, int]:
         """Bytes of a whole image, exactly and in bursts."""

@@ -4,8 +4,9 @@ t_CA and "V is not zero" of every (k, m) at every pixel, and the psums.
 Rules: specification/basis_first_time.md, BF-20 to BF-26.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -39,23 +40,31 @@ KEY_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Work:
     """Phase 1 of a layer; pixels are (image, y, x) flattened.
 
-    code : uint16 (channel tiles, pixels, columns), 2 * t_CA + (V is not zero).  Columns are
-        m*K + k with coefficients; in bypass, where V is X, k if depthwise, else c*groups + group
     lengths : int64 (channel tiles, K, M), non-zero coefficients of every sum; empty in bypass
     readers : int64 (C,), non-zero coefficients that read each input channel; 0 in bypass
     psums : int32 (N, K, P, Q)
     touched : psums that at least one non-zero V reaches
+    codes : makes ``code``, which many a cut of the channels is rejected without
     """
 
-    code: np.ndarray
     lengths: np.ndarray
     readers: np.ndarray
     psums: np.ndarray
     touched: int
+    codes: Callable[[], np.ndarray]
+
+    @cached_property
+    def code(self) -> np.ndarray:
+        """2 * t_CA + (V is not zero): uint16 (channel tiles, pixels, columns).
+
+        Columns are m*K + k with coefficients; in bypass, where V is X, they are k if depthwise,
+        else c*groups + group.
+        """
+        return self.codes()
 
 
 def work_key(tensors: LayerTensors, spec: BasisFirstSpec) -> Hashable:
@@ -66,8 +75,12 @@ def work_key(tensors: LayerTensors, spec: BasisFirstSpec) -> Hashable:
     return (channel_tile(tensors.layer, spec), spec.ca_lanes, spec.packing, window)
 
 
-def work(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
+def work(tensors: LayerTensors, spec: BasisFirstSpec, known: Work | None = None) -> Work:
     """Do phase 1 of a layer.
+
+    Parameters
+    ----------
+    known : phase 1 of the same layer with its channels cut in another way, which has the same sums
 
     Raises
     ------
@@ -77,9 +90,8 @@ def work(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
         If the buffers leave no channel tile.
     """
     if tensors.mode == "bypass":
-        return _bypass(tensors)
-    with one_thread():
-        return _coefficients(tensors, spec)
+        return known or _bypass(tensors)
+    return _coefficients(tensors, spec, known)
 
 
 @parallel_kernel
@@ -111,46 +123,72 @@ def _mark(
                 some[k] |= np.uint8(used)
 
 
-def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec) -> Work:
+def _coefficients(tensors: LayerTensors, spec: BasisFirstSpec, known: Work | None) -> Work:
     """Decomposed and pointwise layers."""
-    layer, coefficients = tensors.layer, tensors.coefficients
+    layer, coefficients, width = (
+        tensors.layer,
+        tensors.coefficients,
+        channel_tile(tensors.layer, spec),
+    )
     assert coefficients is not None
-    bases, width = coefficients.shape[2], channel_tile(layer, spec)
     tiles = -(-layer.channels_per_group // width)
-    lengths = np.zeros((tiles, layer.K, bases), np.int64)
+    lengths = np.zeros((tiles, layer.K, coefficients.shape[2]), np.int64)
     readers = np.zeros((PIECES, layer.groups, layer.channels_per_group), np.int32)
     count_coefficients(coefficients, width, lengths, readers)
-    rows = -(-lengths // spec.ca_lanes)
-    if rows.max(initial=0) >= MOST_CYCLES:
+    most = -(-lengths.max(initial=0) // spec.ca_lanes)
+    if most >= MOST_CYCLES:
         raise OperandError(
-            f"{layer.name}: a slice needs {rows.max()} rows of ca_lanes = "
+            f"{layer.name}: a slice needs {most} rows of ca_lanes = "
             f"{spec.ca_lanes}, allowed are fewer than {MOST_CYCLES}"
         )
-    area = layer.H * layer.W
-    code = np.empty((tiles, tensors.images * area, bases * layer.K), np.uint16)
-    active = np.zeros((tensors.images, area, layer.K), np.uint8)
+    if known is not None:
+        return replace(known, lengths=lengths, codes=lambda: _code(tensors, spec, lengths)[0])
     psums = np.zeros((tensors.images, layer.P, layer.Q, layer.K), np.int32)
-    shape, basis = geometry(layer), np.ones((1, 1, 1), np.int32)
-    if tensors.basis is not None:
-        basis = tensors.basis.astype(np.int32)
-    counted = rows > (1 if spec.packing != "none" else MOST_CYCLES)
-    for n in range(tiles):
-        tile = (n * width, min((n + 1) * width, layer.channels_per_group))
-        known = np.where(counted[n], 0, 2 * rows[n]).T.astype(np.uint16)
-        for part in sums(tensors, tile):
-            place = slice(part.image * area, (part.image + 1) * area)
-            seen, total = active[part.image], psums[part.image]
-            _mark(part.values, part.first, np.ascontiguousarray(known), code[n, place], seen)
-            accumulate_basis(part.values, basis, shape, part.first, total)
-        if counted[n].any():
-            add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
+    code, active = _code(tensors, spec, lengths, psums)
     return Work(
-        code,
         lengths,
         readers.sum(axis=0, dtype=np.int64).ravel(),
         np.ascontiguousarray(psums.transpose(0, 3, 1, 2)),
         _touched(tensors, active),
+        lambda: code,
     )
+
+
+def _code(
+    tensors: LayerTensors,
+    spec: BasisFirstSpec,
+    lengths: np.ndarray,
+    psums: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The code, and of every image which sums are ever active: uint8 (images, H*W, K).
+
+    psums : int32 (N, P, Q, K), out, where they are not known yet
+    """
+    layer, width, area = (
+        tensors.layer,
+        channel_tile(tensors.layer, spec),
+        tensors.layer.H * tensors.layer.W,
+    )
+    tiles, K, bases = lengths.shape
+    rows = -(-lengths // spec.ca_lanes)
+    code = np.empty((tiles, tensors.images * area, bases * K), np.uint16)
+    active = np.zeros((tensors.images, area, K), np.uint8)
+    shape, basis = geometry(layer), np.ones((1, 1, 1), np.int32)
+    if tensors.basis is not None:
+        basis = tensors.basis.astype(np.int32)
+    counted = rows > (1 if spec.packing != "none" else MOST_CYCLES)
+    with one_thread():
+        for n in range(tiles):
+            tile = (n * width, min((n + 1) * width, layer.channels_per_group))
+            fixed = np.ascontiguousarray(np.where(counted[n], 0, 2 * rows[n]).T.astype(np.uint16))
+            for part in sums(tensors, tile):
+                place = slice(part.image * area, (part.image + 1) * area)
+                _mark(part.values, part.first, fixed, code[n, place], active[part.image])
+                if psums is not None:
+                    accumulate_basis(part.values, basis, shape, part.first, psums[part.image])
+            if counted[n].any():
+                add_cycles(tensors, spec, tile, lengths[n], counted[n], code[n])
+    return code, active
 
 
 def add_cycles(
@@ -216,11 +254,11 @@ def _bypass(tensors: LayerTensors) -> Work:
         columns = busy.swapaxes(1, 2).reshape(tensors.images, layer.C, -1)
         active = busy.any(axis=2).transpose(0, 2, 1)
     code = np.ascontiguousarray(columns.transpose(0, 2, 1)).reshape(1, -1, columns.shape[1])
-    none = np.zeros((0, 0, 0), np.int64)
+    code = code * np.uint16(3)
     return Work(
-        code * np.uint16(3),
-        none,
+        np.zeros((0, 0, 0), np.int64),
         np.zeros(layer.C, np.int64),
         psums,
         _touched(tensors, np.ascontiguousarray(active.astype(np.uint8))),
+        lambda: code,
     )
