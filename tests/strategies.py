@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.arch.layers import steps
 from workloads import formats
 from workloads.layer import ConvLayer
 from workloads.requantize import Requantizer
@@ -39,19 +40,21 @@ def layers(draw, kind: str) -> ConvLayer:
         return ConvLayer("linear", C, K, 1, 1)
     groups, per_group, K = draw(_channels(kind))
     if kind == "pointwise":
-        R = S = dilation = 1
+        R = S = down = across = 1
     else:
         R, S = draw(st.integers(1, 3)), draw(st.integers(1, 4))
-        dilation = draw(st.sampled_from((1, 1, 2)))
-    stride = draw(st.sampled_from((1, 1, 2, 3)))
+        down, across = draw(steps(2))
+    stride = draw(steps(3))
     top_pad = 1 if kind == "pointwise" else 2
     padding = tuple(draw(st.integers(0, top_pad)) for _ in range(4))
     largest = 3 if kind == "wide" else 8
-    least_h = max(1, dilation * (R - 1) + 1 - padding[0] - padding[1])
-    least_w = max(1, dilation * (S - 1) + 1 - padding[2] - padding[3])
+    least_h = max(1, down * (R - 1) + 1 - padding[0] - padding[1])
+    least_w = max(1, across * (S - 1) + 1 - padding[2] - padding[3])
     H = draw(st.integers(least_h, max(least_h, largest)))
     W = draw(st.integers(least_w, max(least_w, largest)))
-    return ConvLayer(kind, groups * per_group, K, H, W, R, S, stride, padding, dilation, groups)
+    return ConvLayer(
+        kind, groups * per_group, K, H, W, R, S, stride, padding, (down, across), groups
+    )
 
 
 @st.composite
@@ -183,8 +186,8 @@ def _tight_buffers(draw, case: LayerTensors, fields: dict) -> dict[str, object]:
 def _least_bytes(case: LayerTensors, fields: dict) -> SimpleNamespace:
     """Bytes with which a tile of one output is feasible in every permitted order."""
     layer = case.layer
-    reach_rows = min(layer.H, layer.dilation * (layer.R - 1) + 1)
-    reach_columns = min(layer.W, layer.dilation * (layer.S - 1) + 1) if layer.Q > 1 else layer.W
+    reach_rows = min(layer.H, layer.reach[0])
+    reach_columns = min(layer.W, layer.reach[1]) if layer.Q > 1 else layer.W
     # At most three planes, so at most two more mask bytes than one plane has.
     pixel = int((case.activations != 0).sum(axis=1).max()) + -(-layer.C // 8) + 2
     if fields["loop_order"] != "input_outer":
@@ -192,7 +195,7 @@ def _least_bytes(case: LayerTensors, fields: dict) -> SimpleNamespace:
     own_slices = case.mode == "pointwise" or layer.is_depthwise
     streams = fields["slices_per_block"] if own_slices else 1
     one_output = 2 * layer.K + -(-layer.K // 8)
-    psum_rows = min(layer.P, -(-(layer.dilation * (layer.R - 1) + 1) // layer.stride))
+    psum_rows = min(layer.P, -(-layer.reach[0] // layer.strides[0]))
     return SimpleNamespace(
         input_glb_bytes=2 * pixel * reach_rows * reach_columns,
         output_glb_bytes=2 * one_output,

@@ -8,8 +8,8 @@ from workloads.tensors import LayerTensors
 def convolve(tensors: LayerTensors) -> np.ndarray:
     """Convolve the activations of a layer with its dense integer weights.
 
-    One multiply-accumulate per kernel tap over all images and channels, in int64; any stride,
-    asymmetric padding, dilation and groups.  No bias and no requantization.
+    One multiply-accumulate per kernel tap over all images and channels, in int64; any strides,
+    asymmetric padding, dilations and groups.  No bias and no requantization.
 
     Parameters
     ----------
@@ -38,9 +38,7 @@ def convolve(tensors: LayerTensors) -> np.ndarray:
     psums = np.zeros((images, groups, layer.K // groups, layer.P * layer.Q), np.int64)
     for r in range(layer.R):
         for s in range(layer.S):
-            rows = slice(r * layer.dilation, r * layer.dilation + layer.stride * layer.P)
-            columns = slice(s * layer.dilation, s * layer.dilation + layer.stride * layer.Q)
-            taps = pixels[:, :, rows, columns][:, :, :: layer.stride, :: layer.stride]
+            taps = pixels[:, :, *layer.tap(r, s)]
             taps = taps.reshape(images, groups, layer.channels_per_group, layer.P * layer.Q)
             psums += np.einsum("gkc,ngcp->ngkp", weights[:, :, :, r, s], taps)
     return psums.reshape(images, layer.K, layer.P, layer.Q)

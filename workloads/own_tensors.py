@@ -32,10 +32,10 @@ def read_own_tensors(paths: Sequence[Path]) -> tuple[LayerTensors, ...]:
     coefficients (K, C/groups, M), values -1, 0, +1
     alpha        (K, M), values 1..255: scales of coefficients per filter and basis kernel; or
     two_sided    (p, n), two values 1..255: scales of the coefficients +1 and -1; or neither
-    stride       one integer, default 1
+    stride       one integer, default 1, or (vertical, horizontal)
     padding      one integer, or (vertical, horizontal), or (top, bottom, left, right)
     groups       one integer, default 1
-    dilation     one integer, default 1
+    dilation     one integer, default 1, or (vertical, horizontal)
     ============ ==================================================================
 
     Any integer or boolean dtype is taken, so 0/1 masks are legal.  Nothing is unpickled.
@@ -163,6 +163,19 @@ def _number(name: str, field: str, fields: Mapping[str, np.ndarray]) -> int:
     return int(value)
 
 
+def _steps(name: str, field: str, fields: Mapping[str, np.ndarray]) -> int | tuple[int, int]:
+    array = fields.get(field, np.array(1))
+    if array.shape != (2,):
+        return _number(name, field, fields)
+    down, across = array.tolist()
+    if not (is_whole(down, 1, MOST) and is_whole(across, 1, MOST)):
+        raise WorkloadError(
+            f"{name}: {field} is {shown([down, across])}, wanted one integer {between(1, MOST)}, "
+            "or (vertical, horizontal)"
+        )
+    return (int(down), int(across))
+
+
 def _padding(name: str, fields: Mapping[str, np.ndarray]) -> tuple[int, int, int, int]:
     array = fields.get("padding", np.array(0))
     legal = np.issubdtype(array.dtype, np.integer) and array.ndim <= 1 and array.size in (1, 2, 4)
@@ -219,9 +232,9 @@ def _layer_tensors(name: str, fields: Mapping[str, np.ndarray]) -> LayerTensors:
         W=activations.shape[3],
         R=r,
         S=s,
-        stride=_number(name, "stride", fields),
+        stride=_steps(name, "stride", fields),
         padding=_padding(name, fields),
-        dilation=_number(name, "dilation", fields),
+        dilation=_steps(name, "dilation", fields),
         groups=groups,
     )
     weights = {field: _int8(name, field, fields[field]) for field in TENSORS[1:] if field in fields}

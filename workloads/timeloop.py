@@ -115,10 +115,10 @@ def _instance(layer: ConvLayer, images: int) -> dict[str, int]:
         "N": images,
         "P": layer.P,
         "Q": layer.Q,
-        "Hstride": layer.stride,
-        "Wstride": layer.stride,
-        "Hdilation": layer.dilation,
-        "Wdilation": layer.dilation,
+        "Hstride": layer.strides[0],
+        "Wstride": layer.strides[1],
+        "Hdilation": layer.dilations[0],
+        "Wdilation": layer.dilations[1],
     }
 
 

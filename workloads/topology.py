@@ -16,8 +16,8 @@ Read as SCALE-Sim 3.0.0 reads them:
   the right, every other layer has pad 0.
 * A layer whose name contains ``DP`` is depthwise: each of its channels has ``Num Filter`` filters.
 * Columns are found by their heading, in any order; an unknown one is refused.  The stride may have
-  a column for rows and one for columns, which must agree, and a column ``Sparsity`` may give a
-  ratio; ratios other than 1:1 have no meaning for dense layers.
+  a column for rows and one for columns, and a column ``Sparsity`` may give a ratio; ratios other
+  than 1:1 have no meaning for dense layers.
 * What stands under no heading is a remark.  Only the cell right behind the last heading may still
   give the stride of columns, and any of them a ratio.
 * Rows of commas, comments (``#``) and titles (a name alone) hold no layer.  A name that was there
@@ -149,8 +149,8 @@ def _layer(where: str, columns: Columns, row: Row) -> ConvLayer:
         if products:
             m, n, k = values
             return ConvLayer(name, C=k, K=n, H=m, W=1)
-        _check_strides(where, columns, row, values[-1])
-        return _convolution(where, name, values)
+        across = _stride_across(where, columns, row, values[-1])
+        return _convolution(where, name, values, across)
     except WorkloadError as error:
         if str(error).startswith(where):
             raise
@@ -161,19 +161,17 @@ def _remarks(columns: Columns, row: Row) -> tuple[str, ...]:
     return row.cells[max(columns.values()) + 1 :]
 
 
-def _check_strides(where: str, columns: Columns, row: Row, stride: int) -> None:
-    """Refuse a stride of columns that is not the stride of rows."""
+def _stride_across(where: str, columns: Columns, row: Row, down: int) -> int:
+    """The stride of columns; that of rows where the line gives none."""
     if STRIDE_ACROSS in columns:
-        across = [row.cell(columns[STRIDE_ACROSS])]
-    elif columns["Strides"] == max(columns.values()):
-        across = [cell for cell in _remarks(columns, row)[:1] if whole_number(cell) is not None]
+        cell = row.cell(columns[STRIDE_ACROSS])
     else:
-        across = []
-    for cell in across:
-        if whole_number(cell) != stride:
-            raise WorkloadError(
-                f"{where}: Strides are {stride} for rows and {cell} for columns, wanted equal ones"
-            )
+        behind = _remarks(columns, row)[:1] if columns["Strides"] == max(columns.values()) else ()
+        cell = behind[0] if behind and whole_number(behind[0]) is not None else str(down)
+    across = whole_number(cell)
+    if across is None or across < 1:
+        raise WorkloadError(f"{where}: {STRIDE_ACROSS} is {shown(cell)}, wanted an integer >= 1")
+    return across
 
 
 def _check_ratios(where: str, columns: Columns, row: Row) -> None:
@@ -197,13 +195,13 @@ def overhang(layer: ConvLayer) -> tuple[int, int, int, int]:
     """
     return (
         0,
-        -(layer.H - layer.R) % layer.stride,
+        -(layer.H - layer.R) % layer.strides[0],
         0,
-        -(layer.W - layer.S) % layer.stride,
+        -(layer.W - layer.S) % layer.strides[1],
     )
 
 
-def _convolution(where: str, name: str, values: list[int]) -> ConvLayer:
+def _convolution(where: str, name: str, values: list[int], across: int) -> ConvLayer:
     height, width, rows, columns, channels, filters, stride = values
     for what, inner, outer in (("Height", rows, height), ("Width", columns, width)):
         if inner > outer:
@@ -219,7 +217,7 @@ def _convolution(where: str, name: str, values: list[int]) -> ConvLayer:
         W=width,
         R=rows,
         S=columns,
-        stride=stride,
+        stride=(stride, across),
         groups=channels if depthwise else 1,
     )
     return replace(plain, padding=overhang(plain))
@@ -254,7 +252,10 @@ def topology_text(layers: Sequence[ConvLayer], *, gemm: bool = False) -> str:
     Layer, M, N, K,
     fc, 1, 10, 64,
     """
-    columns = GEMM_COLUMNS if gemm else CONV_COLUMNS
+    columns: tuple[str, ...] = GEMM_COLUMNS if gemm else CONV_COLUMNS
+    both = not gemm and any(has_two_strides(layer) for layer in layers)
+    if both:
+        columns = (*columns, STRIDE_ACROSS)
     lines = [", ".join((("Layer" if gemm else "Layer name"), *columns)) + ","]
     names: set[str] = set()
     for layer in layers:
@@ -262,7 +263,7 @@ def topology_text(layers: Sequence[ConvLayer], *, gemm: bool = False) -> str:
         if layer.name in names:
             raise WorkloadError(f"layer name {layer.name!r} appears twice")
         names.add(layer.name)
-        row = _product_row(layer) if gemm else _convolution_row(layer)
+        row = _product_row(layer) if gemm else _convolution_row(layer, both=both)
         lines.append(", ".join(str(cell) for cell in (layer.name, *row)) + ",")
     return "\n".join(lines) + "\n"
 
@@ -290,6 +291,7 @@ def sayable(layers: Sequence[ConvLayer]) -> Sayable:
     """
     found: list[ConvLayer] = []
     renamed, split = [], []
+    strides = [layer.name for layer in layers if has_two_strides(layer)]
     padded = [layer.name for layer in layers if layer.padding != overhang(layer)]
     for layer in layers:
         if layer.groups > 1 and not layer.is_depthwise:
@@ -303,10 +305,16 @@ def sayable(layers: Sequence[ConvLayer]) -> Sayable:
         (padded, "padded: written with the input that their windows cover, zeros included"),
         (renamed, f"renamed: depthwise layers, and no others, have {DEPTHWISE_MARK} in their name"),
         (split, "of groups: one line for each group"),
+        (strides, f"strides that differ: a column {STRIDE_ACROSS!r}; SCALE-Sim 2 reads it, 3 not"),
     )
     return Sayable(
         tuple(found), tuple(f"{', '.join(names)}: {what}" for names, what in told if names)
     )
+
+
+def has_two_strides(layer: ConvLayer) -> bool:
+    """Whether a layer's stride of rows is not that of columns."""
+    return layer.strides[0] != layer.strides[1]
 
 
 def _marked(layer: ConvLayer) -> ConvLayer:
@@ -333,7 +341,7 @@ def _check_writable(layer: ConvLayer, *, gemm: bool) -> None:
         if layer.groups > 1:
             raise WorkloadError(f"{name}: groups = {layer.groups}, the GEMM format has none")
         return
-    if layer.dilation > 1:
+    if layer.dilation != 1:
         raise WorkloadError(f"{name}: dilation = {layer.dilation}, the format has none")
     if layer.groups > 1 and not layer.is_depthwise:
         raise WorkloadError(
@@ -351,10 +359,13 @@ def _product_row(layer: ConvLayer) -> tuple[int, ...]:
     return (layer.P * layer.Q, layer.K, layer.C * layer.R * layer.S)
 
 
-def _convolution_row(layer: ConvLayer) -> tuple[int, ...]:
+def _convolution_row(layer: ConvLayer, *, both: bool) -> tuple[int, ...]:
+    """The numbers of a layer's line; ``both``: the stride of columns too."""
     height, width = layer.H, layer.W
+    down, across = layer.strides
     if layer.padding != overhang(layer):
-        height = (layer.P - 1) * layer.stride + layer.R
-        width = (layer.Q - 1) * layer.stride + layer.S
+        height = (layer.P - 1) * down + layer.R
+        width = (layer.Q - 1) * across + layer.S
     filters = layer.K // layer.groups
-    return (height, width, layer.R, layer.S, layer.C, filters, layer.stride)
+    sizes = (height, width, layer.R, layer.S, layer.C, filters, down)
+    return (*sizes, across) if both else sizes

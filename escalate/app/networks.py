@@ -97,9 +97,9 @@ def layer_rows(layers: Sequence[ConvLayer]) -> list[dict[str, Any]]:
         {
             "layer": layer.name,
             **{letter: getattr(layer, letter) for letter in ("C", "K", "H", "W", "R", "S")},
-            "stride": layer.stride,
+            "stride": _steps(layer.strides),
             "padding": ",".join(map(str, layer.padding)),
-            "dilation": layer.dilation,
+            "dilation": _steps(layer.dilations),
             "groups": layer.groups,
             "P": layer.P,
             "Q": layer.Q,
@@ -107,3 +107,8 @@ def layer_rows(layers: Sequence[ConvLayer]) -> list[dict[str, Any]]:
         }
         for layer in layers
     ]
+
+
+def _steps(steps: tuple[int, int]) -> int | str:
+    """One number, or those of rows and of columns where they differ."""
+    return steps[0] if steps[0] == steps[1] else f"{steps[0]},{steps[1]}"

@@ -47,9 +47,9 @@ class Kernel(_Part):
     K: Size
     R: Size = 1
     S: Size = 1
-    stride: Size = 1
+    stride: Size | tuple[Size, Size] = 1
     padding: tuple[Edge, Edge, Edge, Edge] = (0, 0, 0, 0)
-    dilation: Size = 1
+    dilation: Size | tuple[Size, Size] = 1
     groups: Size = 1
 
 

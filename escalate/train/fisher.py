@@ -198,7 +198,7 @@ def weight_gradients(layer: ConvLayer, inputs: torch.Tensor, outputs: torch.Tens
     top, bottom, left, right = layer.padding
     padded = functional.pad(inputs, (left, right, top, bottom))
     columns = functional.unfold(
-        padded, (layer.R, layer.S), dilation=layer.dilation, stride=layer.stride
+        padded, (layer.R, layer.S), dilation=layer.dilations, stride=layer.strides
     )
     count, groups = len(inputs), layer.groups
     columns = columns.reshape(count, groups, -1, layer.P * layer.Q)

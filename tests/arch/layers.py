@@ -16,6 +16,13 @@ NEVER = st.just(False)
 
 
 @st.composite
+def steps(draw, most):
+    """A stride or a dilation (down, across) up to ``most``: often 1, mostly equal."""
+    down = draw(st.sampled_from((1, *range(1, most + 1))))
+    return down, draw(st.sampled_from((down, *range(1, most + 1))))
+
+
+@st.composite
 def small_layers(
     draw,
     *,
@@ -27,19 +34,19 @@ def small_layers(
     groups=GROUPS,
     pointwise=NEVER,
 ):
-    """Any stride, uneven padding, dilation and groups.
+    """Any strides, uneven padding, dilations and groups.
 
     channels, filters : of one group
     height, width : the least side -> strategy of sides
     pointwise : where True is drawn, a 1x1 kernel without padding
     """
     R, columns = draw(TAPS), draw(S)
-    dilation = draw(st.sampled_from((1, 1, 2)))
+    down, across = draw(steps(2))
     padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
     if draw(pointwise):
         R, columns, padding = 1, 1, (0, 0, 0, 0)
-    least_h = max(1, dilation * (R - 1) + 1 - padding[0] - padding[1])
-    least_w = max(1, dilation * (columns - 1) + 1 - padding[2] - padding[3])
+    least_h = max(1, down * (R - 1) + 1 - padding[0] - padding[1])
+    least_w = max(1, across * (columns - 1) + 1 - padding[2] - padding[3])
     count = draw(st.sampled_from(groups))
     return ConvLayer(
         "layer",
@@ -49,8 +56,8 @@ def small_layers(
         W=draw(width(least_w)),
         R=R,
         S=columns,
-        stride=draw(st.sampled_from((1, 1, 2, 3))),
+        stride=draw(steps(3)),
         padding=padding,
-        dilation=dilation,
+        dilation=(down, across),
         groups=count,
     )

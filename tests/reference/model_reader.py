@@ -206,8 +206,9 @@ def layer(data, node, operand):
         found["alpha"] = integers(data, k * m)
     found["multiplier"], found["bias"] = integers(data, k), integers(data, k)
     top, bottom, left, right = kernel.get("padding", (0, 0, 0, 0))
-    stride, dilation = kernel.get("stride", 1), kernel.get("dilation", 1)
-    high = (operand[1] + top + bottom - dilation * (r - 1) - 1) // stride + 1
-    wide = (operand[2] + left + right - dilation * (s - 1) - 1) // stride + 1
+    steps = [kernel.get(field, 1) for field in ("stride", "dilation")]
+    strides, dilations = (each if isinstance(each, list) else [each, each] for each in steps)
+    high = (operand[1] + top + bottom - dilations[0] * (r - 1) - 1) // strides[0] + 1
+    wide = (operand[2] + left + right - dilations[1] * (s - 1) - 1) // strides[1] + 1
     assert math.prod((k, high, wide)) > 0
     return found, [k, high, wide]

@@ -17,8 +17,8 @@ def by_loops(tensors):
     for n, k, p, q in np.ndindex(psums.shape):
         first = k // per_group * layer.channels_per_group
         for c, r, s in np.ndindex(layer.channels_per_group, layer.R, layer.S):
-            y = p * layer.stride + r * layer.dilation - layer.padding[0]
-            x = q * layer.stride + s * layer.dilation - layer.padding[2]
+            y = p * layer.strides[0] + r * layer.dilations[0] - layer.padding[0]
+            x = q * layer.strides[1] + s * layer.dilations[1] - layer.padding[2]
             if 0 <= y < layer.H and 0 <= x < layer.W:
                 pixel = int(tensors.activations[n, first + c, y, x])
                 psums[n, k, p, q] += pixel * int(weights[k, c, r, s])

@@ -37,6 +37,29 @@ def test_output_counts_the_places_where_the_kernel_fits(
     assert places == ConvLayer("columns", C=1, K=1, **columns, **bounds).Q
 
 
+def test_each_direction_has_its_own_steps():
+    layer = ConvLayer("c", C=1, K=1, H=9, W=12, R=3, S=2, stride=(2, 3), dilation=(1, 4))
+    assert (layer.P, layer.Q) == (4, 3)
+    assert (layer.strides, layer.dilations, layer.reach) == ((2, 3), (1, 4), (3, 5))
+
+
+def test_two_equal_steps_are_one():
+    """Layers that are the same are equal, however they were written."""
+    two = ConvLayer("c", C=1, K=1, H=9, W=9, R=2, S=2, stride=(2, 2), dilation=(3, 3))
+    one = ConvLayer("c", C=1, K=1, H=9, W=9, R=2, S=2, stride=2, dilation=3)
+    assert two == one
+    assert hash(two) == hash(one)
+    assert (two.stride, two.dilation, two.strides, two.dilations) == (2, 3, (2, 2), (3, 3))
+
+
+@pytest.mark.parametrize("field", ["stride", "dilation"])
+@pytest.mark.parametrize("value", [(1,), (1, 2, 3), (1, 0), (True, 2), (1, 2.0), [1, 2], "12"])
+def test_steps_are_one_number_or_two(field, value):
+    message = rf"odd: {field} is .*, wanted an integer 1 to 16777216 or two, \(down, across\)"
+    with pytest.raises(WorkloadError, match=message):
+        ConvLayer("odd", C=1, K=1, H=4, W=4, **{field: value})
+
+
 def test_derived_counts():
     layer = ConvLayer("conv", C=6, K=4, H=5, W=7, R=3, S=2, groups=2)
     assert (layer.P, layer.Q) == (3, 6)

@@ -86,6 +86,13 @@ def test_bounds(tmp_path, padding, sides):
     assert (layer.padding, layer.stride, layer.groups, layer.dilation) == (sides, 2, 2, 2)
 
 
+def test_each_direction_may_have_its_own_steps(tmp_path):
+    steps = {"stride": np.array([2, 1]), "dilation": np.array([1, 3], np.uint8)}
+    layer = one(tmp_path, **fields(**steps)).layer
+    assert (layer.strides, layer.dilations) == ((2, 1), (1, 3))
+    assert one(tmp_path, **fields(stride=np.array([2, 2]))).layer.stride == 2
+
+
 def test_basis_and_coefficients(tmp_path):
     rng = np.random.default_rng(1)
     basis, coefficients = rng.integers(-9, 9, (4, 3, 2)), rng.integers(-1, 2, (3, 4, 4))
@@ -138,7 +145,9 @@ BAD = [
     ({"weights": np.ones((3, 2, 3, 2), int)}, "2 channels per group x groups = 1 is not the C = 4"),
     ({"basis": np.ones((1, 3, 3), int)}, "mine: a basis stands beside weights"),
     ({"stride": 0}, "mine: stride is 0, wanted one integer 1 to 16777216"),
-    ({"stride": np.array([1, 1])}, r"mine: stride is \[1, 1\], wanted one integer 1 to"),
+    ({"stride": np.array([1, 0])}, r"mine: stride is \[1, 0\], wanted one .*, or \(vertical, h"),
+    ({"stride": np.array([1, 2, 1])}, r"mine: stride is \[1, 2, 1\], wanted one integer 1 to"),
+    ({"dilation": np.array([1.0, 2.0])}, r"mine: dilation is \[1.0, 2.0\], wanted one integer 1"),
     ({"stride": True}, "mine: stride is True, wanted one integer 1 to"),
     ({"dilation": 1 << 40}, "mine: dilation is 1099511627776, wanted one integer 1 to"),
     ({"padding": 10**9}, "mine: padding is 1000000000, wanted one integer 0 to 65536"),

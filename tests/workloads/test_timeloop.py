@@ -50,8 +50,8 @@ def test_the_data_spaces_are_the_layers_tensors(layer):
     K, C = layer.K // layer.groups, layer.channels_per_group
     assert reach(found, "Weights") == [*groups, C, K, layer.R, layer.S]
     assert reach(found, "Outputs") == [1, *groups, K, layer.P, layer.Q]
-    rows = (layer.P - 1) * layer.stride + layer.dilation * (layer.R - 1) + 1
-    columns = (layer.Q - 1) * layer.stride + layer.dilation * (layer.S - 1) + 1
+    rows = (layer.P - 1) * layer.strides[0] + layer.dilations[0] * (layer.R - 1) + 1
+    columns = (layer.Q - 1) * layer.strides[1] + layer.dilations[1] * (layer.S - 1) + 1
     assert reach(found, "Inputs") == [1, *groups, C, rows, columns]
     assert rows <= layer.H + layer.padding[0] + layer.padding[1]
     assert [space["name"] for space in found["shape"]["data_spaces"] if "read_write" in space] == [

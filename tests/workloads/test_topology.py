@@ -90,13 +90,46 @@ def test_columns_are_found_by_their_heading(tmp_path):
     assert (product.C, product.H, product.K) == (512, 128, 1536)
 
 
-def test_strides_of_both_directions_must_agree(tmp_path):
+def test_strides_of_both_directions(tmp_path):
     header = HEADER.replace("Strides", "Stride width,Channels,Stride height").replace(
         "Channels, ", "", 1
     )
     assert read(tmp_path, "c,8,8,2,2,6,2,4,2,", header=header)[1][0].stride == 2
-    with pytest.raises(WorkloadError, match=r"Strides are 2 for rows and 1 for columns"):
-        read(tmp_path, "c,8,8,2,2,6,1,4,2,", header=header)
+    _, (layer,) = read(tmp_path, "c,8,8,2,2,6,1,4,2,", header=header)
+    assert (layer.strides, layer.P, layer.Q) == ((2, 1), 4, 7)
+    with pytest.raises(WorkloadError, match=r"Stride width is '0', wanted an integer >= 1"):
+        read(tmp_path, "c,8,8,2,2,6,0,4,2,", header=header)
+    with pytest.raises(WorkloadError, match=r"Stride width is '', wanted an integer >= 1"):
+        read(tmp_path, "c,8,8,2,2,6,,4,2,", header=header)
+
+
+def test_the_cell_behind_the_last_heading_is_the_stride_of_columns(tmp_path):
+    """SCALE-Sim 2 takes a ninth cell so."""
+    _, (layer,) = read(tmp_path, "c,8,8,3,3,4,6,2,3,")
+    wanted = {"stride": (2, 3), "padding": (0, 1, 0, 1)}
+    assert layer == ConvLayer("c", 4, 6, 8, 8, 3, 3, **wanted)
+    assert (layer.P, layer.Q) == (4, 3)
+    with pytest.raises(WorkloadError, match=r"Stride width is '0', wanted an integer >= 1"):
+        read(tmp_path, "c,8,8,3,3,4,6,2,0,")
+
+
+def test_strides_that_differ_are_written_as_two_columns(tmp_path):
+    layers = (
+        ConvLayer("a", C=4, K=6, H=9, W=9, R=3, S=3, stride=(2, 3)),
+        ConvLayer("b", C=6, K=6, H=4, W=3, R=3, S=3),
+    )
+    found = sayable(layers)
+    assert found.notes == (
+        "a: strides that differ: a column 'Stride width'; SCALE-Sim 2 reads it, 3 not",
+    )
+    text = topology_text(found.layers)
+    assert text.splitlines() == [
+        HEADER + " Stride width,",
+        "a, 9, 9, 3, 3, 4, 6, 2, 3,",
+        "b, 4, 3, 3, 3, 6, 6, 1, 1,",
+    ]
+    (tmp_path / "net.csv").write_text(text)
+    assert read_topology(tmp_path / "net.csv") == ("net", layers)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +207,6 @@ def test_other_headers_and_line_endings(tmp_path):
         ("c,8,8,9,3,4,6,1,", r"line 2: Filter Height is 9, wanted at most the IFMAP Height 8"),
         ("c,8,8,3,9,4,6,1,", r"line 2: Filter Width is 9, wanted at most the IFMAP Width 8"),
         (",8,8,3,3,4,6,1,", r"line 2: the layer has no name"),
-        ("c,8,8,3,3,4,6,1,2,", r"line 2: Strides are 1 for rows and 2 for columns, wanted equal"),
         ("c,8,8,3,3,4,6,1,2:4,", r"line 2: Sparsity is '2:4', wanted 1:1 \(dense\)"),
         ("c,1_0,8,3,3,4,6,1,", r"line 2: IFMAP Height is '1_0', wanted an integer >= 1"),
         ("c,\u0668,8,3,3,4,6,1,", r"line 2: IFMAP Height is '\u0668', wanted an integer >= 1"),
@@ -230,7 +262,7 @@ def topologies(draw):
             W=draw(st.integers(S, 12)),
             R=R,
             S=S,
-            stride=draw(st.integers(1, 3)),
+            stride=(draw(st.integers(1, 3)), draw(st.integers(1, 3))),
             groups=C if depthwise else 1,
         )
         fields = {name: getattr(plain, name) for name in plain.__slots__}

@@ -147,9 +147,9 @@ def float_convolution(
         inputs,
         weights,
         bias,
-        stride=layer.stride,
+        stride=layer.strides,
         padding=padding,
-        dilation=layer.dilation,
+        dilation=layer.dilations,
         groups=layer.groups,
     )
 

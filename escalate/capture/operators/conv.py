@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 
-def _one(call: Call, argument: str, sizes: tuple[int, int]) -> int:
-    """A stride or a dilation, the same for rows and columns; of one element it does not matter."""
+def _steps(call: Call, argument: str, sizes: tuple[int, int]) -> tuple[int, int]:
+    """A stride or a dilation (down, across); of one element it is the other direction's."""
     down, across = pair_of(call.arguments[argument])
     if sizes[0] == 1:
-        return across
-    if down != across and sizes[1] > 1:
-        call.fail(f"{argument} is {down}x{across}, wanted both equal")
-    return down
+        return across, across
+    return (down, down) if sizes[1] == 1 else (down, across)
 
 
-def _conv_padding(call: Call, kernel: tuple[int, int], dilation: int) -> tuple[int, int, int, int]:
+def _conv_padding(
+    call: Call, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[int, int, int, int]:
     padding = call.arguments["padding"]
     if padding == "valid":
         return (0, 0, 0, 0)
     if padding == "same":
-        down, across = (dilation * (size - 1) for size in kernel)
+        down, across = (step * (size - 1) for step, size in zip(dilation, kernel, strict=True))
         return (down // 2, down - down // 2, across // 2, across - across // 2)
     down, across = pair_of(padding)
     return (down, down, across, across) if len(padding) > 1 else (0, 0, across, across)
@@ -57,9 +57,9 @@ def _conv(call: Call) -> str:
     weights = weights.reshape(*weights.shape[:2], *(1, *weights.shape[2:])[-2:])
     k, _, r, s = weights.shape
     c, h, w = draft.nodes[source].shape
-    dilation = _one(call, "dilation", (r, s))
+    dilation = _steps(call, "dilation", (r, s))
     padding = _conv_padding(call, (r, s), dilation)
-    stride = _one(call, "stride", (h + padding[0] + padding[1], w + padding[2] + padding[3]))
+    stride = _steps(call, "stride", (h + padding[0] + padding[1], w + padding[2] + padding[3]))
     name = draft.fresh(call.parameter_path("weight") or "conv")
     groups = call.arguments["groups"]
     layer = ConvLayer(name, c, k, h, w, r, s, stride, padding, dilation, groups)

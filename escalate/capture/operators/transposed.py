@@ -151,12 +151,11 @@ def _phase(
             source = _cropped(call, source, axis + 2, max(-before, 0), max(-behind, 0))
     c, h, w = draft.nodes[source].shape
     padding = tuple(max(edge, 0) for edge in edges)
-    dilations = {each.dilation for each in (down, across) if len(each.taps) > 1} or {1}
-    if len(dilations) > 1:
-        call.fail("dilations of the phases differ, wanted equal ones")
+    apart = [each.dilation for each in (down, across) if len(each.taps) > 1]
+    dilation = (apart[0], apart[-1]) if apart else 1  # of one tap it is the other direction's
     k, _, r, s = weights.shape
     edge = (padding[0], padding[1], padding[2], padding[3])
-    layer = ConvLayer(draft.fresh(name), c, k, h, w, r, s, 1, edge, dilations.pop(), groups)
+    layer = ConvLayer(draft.fresh(name), c, k, h, w, r, s, 1, edge, dilation, groups)
     return draft.add_conv(layer, source, weights, bias)
 
 

@@ -372,7 +372,16 @@ READ = {
             u * torch.rsqrt((u * u).mean(-1, keepdim=True) + 1e-3),
         ][1]
     ),
+    "strides": _conv3(stride=(2, 1)),
+    "dilations": _conv3(stride=(1, 3), dilation=(1, 2), padding="valid"),
+    "same over two dilations": _conv3(dilation=(2, 1), padding="same"),
+    "rows and columns": nn.Sequential(
+        nn.Conv2d(3, 4, (1, 7), (1, 2), (0, 3)), nn.Conv2d(4, 3, (7, 1), (2, 1), (3, 0))
+    ),
     "transposed": nn.ConvTranspose2d(3, 3, 2, stride=2),
+    "transposed, dilations differ": nn.ConvTranspose2d(3, 2, 3, (2, 3), 1, 1, dilation=(3, 2)),
+    "transposed, a phase apart": nn.ConvTranspose2d(3, 4, (4, 3), (2, 1), dilation=(2, 1)),
+    "transposed, strides 1 and 2": nn.ConvTranspose2d(3, 3, 3, (1, 2), groups=3, dilation=(2, 1)),
     "transposed in phases": nn.ConvTranspose2d(3, 6, (3, 4), (2, 3), 1, (1, 0), groups=3),
     "transposed without taps": nn.ConvTranspose2d(3, 2, (1, 2), 3),
     "maximum of channels": Calls(
@@ -422,8 +431,6 @@ def test_means_the_same(case):
 
 
 REFUSED = {
-    "strides": (_conv3(stride=(2, 1)), "conv2d at conv2d .*stride is 2x1, wanted both equal"),
-    "dilations": (_conv3(dilation=(1, 2)), "dilation is 1x2, wanted both equal"),
     "reflection": (
         _conv3(padding=1, padding_mode="reflect"),
         "pad at .*: mode reflect with value None, wanted constant zeros",
