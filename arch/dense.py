@@ -100,10 +100,7 @@ def psums(tensors: LayerTensors, weights: np.ndarray, bits: int = 32) -> np.ndar
     found = np.zeros((images, layer.groups, grouped.shape[3], layer.P * layer.Q))
     for r in range(layer.R):
         for s in range(layer.S):
-            y, x = r * layer.dilation, s * layer.dilation
-            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
-            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            taps = pixels[:, :, rows, columns]
+            taps = pixels[:, :, *layer.tap(r, s)]
             taps = taps.reshape(images, layer.groups, layer.channels_per_group, -1)
             if layer.channels_per_group == 1:
                 found += grouped[r, s] * taps

@@ -52,7 +52,7 @@ def lines_under(layer: ConvLayer, bounds: np.ndarray) -> Lines:
 
     def place(pixel: np.ndarray, row_tap: int) -> np.ndarray:
         image, at = np.divmod(pixel, layer.P * layer.Q)
-        row = at // layer.Q * layer.stride - layer.padding[0] + row_tap * layer.dilation
+        row = at // layer.Q * layer.strides[0] - layer.padding[0] + row_tap * layer.dilations[0]
         inside: np.ndarray = np.clip(row, 0, layer.H - 1)
         return image * layer.H + inside
 

@@ -13,10 +13,9 @@ CHANNELS = 64  # the same for channels, whose coefficients stand together
 def count_taps(
     share: Share,
     flags: np.ndarray,
-    stride: int,
-    dilation: int,
-    top: int,
-    left: int,
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    edges: tuple[int, int],
     P: int,
     Q: int,
     counts: np.ndarray,
@@ -26,10 +25,12 @@ def count_taps(
     A row is summed once for every column of the kernel, and its sums serve all kernel rows.
 
     flags : uint8 (images, C, H, W), 1 where not zero
-    top, left : rows and columns of padding
+    strides, dilations : (down, across)
+    edges : rows and columns of padding, at the top and at the left
     counts : int64 (C, R, S), in and out
     """
     images, channels, height, width = flags.shape
+    (down, across), (skip, over), (top, left) = strides, dilations, edges
     R, S = counts.shape[1], counts.shape[2]
     for c in turns(share, channels):
         sums = np.zeros(S, np.int64)
@@ -37,15 +38,15 @@ def count_taps(
             for y in range(height):
                 row = flags[image, c, y]
                 for s in range(S):
-                    first, total = s * dilation - left, np.int64(0)
-                    low = max(0, (stride - 1 - first) // stride)
-                    high = min(Q, (width - 1 - first) // stride + 1)
+                    first, total = s * over - left, np.int64(0)
+                    low = max(0, (across - 1 - first) // across)
+                    high = min(Q, (width - 1 - first) // across + 1)
                     for q in range(low, high):
-                        total += row[q * stride + first]
+                        total += row[q * across + first]
                     sums[s] = total
                 for r in range(R):
-                    down = y + top - r * dilation
-                    if down >= 0 and down % stride == 0 and down // stride < P:
+                    start = y + top - r * skip
+                    if start >= 0 and start % down == 0 and start // down < P:
                         for s in range(S):
                             counts[c, r, s] += sums[s]
 

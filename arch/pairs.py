@@ -33,7 +33,7 @@ def tap_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     counts = np.zeros((layer.C, layer.R, layer.S), np.int64)
     flags = np.ascontiguousarray(activations != 0).view(np.uint8)
     edges = layer.padding[0], layer.padding[2]
-    count_taps(flags, layer.stride, layer.dilation, *edges, layer.P, layer.Q, counts)
+    count_taps(flags, layer.strides, layer.dilations, edges, layer.P, layer.Q, counts)
     return counts
 
 
@@ -58,10 +58,7 @@ def tap_sums(layer: ConvLayer, planes: np.ndarray) -> np.ndarray:
     counts = np.empty((layer.C, layer.R, layer.S), np.int64)
     for r in range(layer.R):
         for s in range(layer.S):
-            y, x = r * layer.dilation, s * layer.dilation
-            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
-            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            counts[:, r, s] = planes[:, :, rows, columns].sum(axis=(0, 2, 3))
+            counts[:, r, s] = planes[:, :, *layer.tap(r, s)].sum(axis=(0, 2, 3))
     return counts
 
 

@@ -60,8 +60,8 @@ class Gemm:
         def place(pixel: np.ndarray, column_tap: int) -> np.ndarray:
             image, at = np.divmod(pixel, plane)
             p, q = np.divmod(at, layer.Q)
-            column = q * layer.stride - layer.padding[2] + column_tap * layer.dilation
-            row = p * layer.stride - layer.padding[0]
+            column = q * layer.strides[1] - layer.padding[2] + column_tap * layer.dilations[1]
+            row = p * layer.strides[0] - layer.padding[0]
             flat: np.ndarray = (image * layer.H + row) * layer.W
             return flat + np.clip(column, 0, layer.W - 1)
 
@@ -73,7 +73,7 @@ class Gemm:
             np.minimum(place(begin, 0), place(next_image, 0)),
             np.maximum(place(end, layer.S - 1), place(previous_image, layer.S - 1)) + 1,
             layer.R,
-            layer.dilation * layer.W,
+            layer.dilations[0] * layer.W,
             self.pixels,
         )
 

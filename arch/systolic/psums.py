@@ -19,9 +19,9 @@ def _windows(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     """View of the padded input, float64 (N, P, Q, C, R, S)."""
     top, bottom, left, right = layer.padding
     padded = np.pad(activations.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    reach = (layer.dilation * (layer.R - 1) + 1, layer.dilation * (layer.S - 1) + 1)
-    view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(2, 3))
-    view = view[:, :, :: layer.stride, :: layer.stride, :: layer.dilation, :: layer.dilation]
+    view = np.lib.stride_tricks.sliding_window_view(padded, layer.reach, axis=(2, 3))
+    (down, across), (skip, over) = layer.strides, layer.dilations
+    view = view[:, :, ::down, ::across, ::skip, ::over]
     return view.transpose(0, 2, 3, 1, 4, 5)
 
 

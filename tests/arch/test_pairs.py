@@ -51,7 +51,8 @@ def counted(tensors):
     ):
         first = k // (layer.K // layer.groups) * size
         for c, r, s in itertools.product(range(size), range(layer.R), range(layer.S)):
-            y, x = (p * layer.stride + r * layer.dilation, q * layer.stride + s * layer.dilation)
+            y = p * layer.strides[0] + r * layer.dilations[0]
+            x = q * layer.strides[1] + s * layer.dilations[1]
             found += bool(pixels[n, first + c, y, x]) and bool(weights[k, c, r, s])
     return found
 

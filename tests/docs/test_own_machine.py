@@ -59,6 +59,7 @@ LAYERS = [
     ConvLayer("dense", C=5, K=7, H=6, W=5, R=3, S=3, padding=(1, 1, 1, 1)),
     ConvLayer("grouped", C=6, K=9, H=7, W=7, R=3, S=2, stride=2, padding=(0, 1, 2, 0), groups=3),
     ConvLayer("dilated", C=2, K=3, H=8, W=8, R=3, S=3, dilation=2),
+    ConvLayer("uneven", C=2, K=3, H=8, W=9, R=3, S=2, stride=(1, 2), dilation=(2, 3)),
     ConvLayer("linear", C=9, K=4, H=1, W=1),
 ]
 
@@ -81,9 +82,10 @@ def slow_cycles(tensors, lanes):
         for group in np.split(image, layer.groups):
             for p in range(layer.P):
                 for q in range(layer.Q):
-                    y, x = p * layer.stride, q * layer.stride
-                    far_y, far_x = y + layer.dilation * layer.R, x + layer.dilation * layer.S
-                    window = group[:, y : far_y : layer.dilation, x : far_x : layer.dilation]
+                    y, x = p * layer.strides[0], q * layer.strides[1]
+                    skip, over = layer.dilations
+                    far_y, far_x = y + skip * layer.R, x + over * layer.S
+                    window = group[:, y:far_y:skip, x:far_x:over]
                     total += tiles * max(1, int((window != 0).sum()))
     return total
 

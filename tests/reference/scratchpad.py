@@ -8,8 +8,8 @@ def pixel_tap(layer, m, r, s):
     """(row, column, flat number of the image's first pixel) that output m reads at tap r, s."""
     image, at = divmod(m, layer.P * layer.Q)
     p, q = divmod(at, layer.Q)
-    row = p * layer.stride - layer.padding[0] + r * layer.dilation
-    column = q * layer.stride - layer.padding[2] + s * layer.dilation
+    row = p * layer.strides[0] - layer.padding[0] + r * layer.dilations[0]
+    column = q * layer.strides[1] - layer.padding[2] + s * layer.dilations[1]
     return row, column, image * layer.H * layer.W
 
 
@@ -48,6 +48,6 @@ def strips(layer, images, m_range):
             flats.append(base + row * layer.W + min(max(column, 0), layer.W - 1))
     pixels = set()
     for r in range(layer.R):
-        shift = r * layer.dilation * layer.W
+        shift = r * layer.dilations[0] * layer.W
         pixels.update(range(min(flats) + shift, max(flats) + 1 + shift))
     return {pixel for pixel in pixels if 0 <= pixel < images * layer.H * layer.W}

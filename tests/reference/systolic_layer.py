@@ -20,8 +20,8 @@ def unfold(layer, activations, group):
                 for c in range(group * channels, (group + 1) * channels):
                     for r in range(layer.R):
                         for s in range(layer.S):
-                            h = p * layer.stride - top + r * layer.dilation
-                            w = q * layer.stride - left + s * layer.dilation
+                            h = p * layer.strides[0] - top + r * layer.dilations[0]
+                            w = q * layer.strides[1] - left + s * layer.dilations[1]
                             inside = 0 <= h < layer.H and 0 <= w < layer.W
                             line.append(int(image[c, h, w]) if inside else 0)
                 lines.append(line)

@@ -70,10 +70,7 @@ def window_counts(layer: ConvLayer, activations: np.ndarray) -> np.ndarray:
     found = np.zeros((len(activations), layer.groups, layer.P, layer.Q), np.int64)
     for r in range(layer.R):
         for s in range(layer.S):
-            y, x = r * layer.dilation, s * layer.dilation
-            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
-            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            found += filled[:, :, rows, columns]
+            found += filled[:, :, *layer.tap(r, s)]
     return found
 
 
