@@ -74,7 +74,7 @@ class Layout:
         first, last = self.channels_of(block)
         channel = np.where(first + rest < last, first + rest, -1)
         r, s = np.divmod(tap, layer.S)
-        return channel, r * layer.dilation, s * layer.dilation
+        return channel, r * layer.dilations[0], s * layer.dilations[1]
 
 
 def layout(layer: ConvLayer, spec: BitTacticalSpec) -> Layout:

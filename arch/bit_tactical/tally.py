@@ -125,7 +125,8 @@ def costs(
     for low in range(0, windows, AT_ONCE):
         some = np.arange(low, min(windows, low + AT_ONCE))
         image, p, q = np.unravel_index(some, (images, layer.P, layer.Q))
-        corner = (image * channels * height + p * layer.stride) * width + q * layer.stride
+        corner = image * channels * height + p * layer.strides[0]
+        corner = corner * width + q * layer.strides[1]
         for block in range(found.blocks):
             own = slice(int(starts[block]), int(starts[block + 1]))
             channel, row, column = found.places(block)
@@ -134,7 +135,7 @@ def costs(
             gather(flat, place, corner, under)
             if slots is not None:
                 there = channel >= 0
-                r, s = row[there] // layer.dilation, column[there] // layer.dilation
+                r, s = row[there] // layer.dilations[0], column[there] // layer.dilations[1]
                 sizes = under[there].sum(axis=1, dtype=np.int64)
                 terms += int((sizes * slots[channel[there], r, s]).sum())
             step_costs(

@@ -101,8 +101,5 @@ def _taken(layer: ConvLayer, pixels: np.ndarray) -> np.ndarray:
     windows = np.empty((images, layer.P, layer.Q, layer.R * layer.S, a, b), pixels.dtype)
     for r in range(layer.R):
         for s in range(layer.S):
-            y, x = r * layer.dilation, s * layer.dilation
-            rows = slice(y, y + (layer.P - 1) * layer.stride + 1, layer.stride)
-            columns = slice(x, x + (layer.Q - 1) * layer.stride + 1, layer.stride)
-            windows[:, :, :, r * layer.S + s] = pixels[:, rows, columns]
+            windows[:, :, :, r * layer.S + s] = pixels[:, *layer.tap(r, s)]
     return windows.reshape(-1, *windows.shape[3:])

@@ -111,7 +111,7 @@ def input_lines(layer: ConvLayer, activations: np.ndarray, spec: SpartenSpec) ->
     below = np.zeros((images * layer.H + 1, sizes.size + 1), np.int64)
     below[1:, 1:] = by_line.reshape(-1, sizes.size).cumsum(axis=0).cumsum(axis=1)
     image, p = np.divmod(np.arange(images * layer.P), layer.P)
-    top = p * layer.stride - layer.padding[0]
+    top = p * layer.strides[0] - layer.padding[0]
     low = image * layer.H + np.clip(top, 0, layer.H - 1)
-    bottom = top + layer.dilation * (layer.R - 1)
+    bottom = top + layer.dilations[0] * (layer.R - 1)
     return Lines(below, low, image * layer.H + np.clip(bottom, 0, layer.H - 1) + 1)

@@ -85,8 +85,8 @@ class Reference(Planned):
         """The activation that travels with a weight."""
         n, p, q = window
         _, c, r, s = slot
-        y = p * self.layer.stride - self.layer.padding[0] + r * self.layer.dilation
-        x = q * self.layer.stride - self.layer.padding[2] + s * self.layer.dilation
+        y = p * self.layer.strides[0] - self.layer.padding[0] + r * self.layer.dilations[0]
+        x = q * self.layer.strides[1] - self.layer.padding[2] + s * self.layer.dilations[1]
         inside = 0 <= y < self.layer.H and 0 <= x < self.layer.W
         return int(self.acts[n, c, y, x]) if inside else 0
 
@@ -134,7 +134,7 @@ class Reference(Planned):
         for at in block:
             n, p, _ = self.windows[at]
             for r in range(layer.R):
-                y = p * layer.stride - layer.padding[0] + r * layer.dilation
+                y = p * layer.strides[0] - layer.padding[0] + r * layer.dilations[0]
                 found.append(n * layer.H + min(max(y, 0), layer.H - 1))
         return list(range(min(found), max(found) + 1))
 

@@ -62,8 +62,8 @@ class Layout:
     def value(self, position, group, at):
         image, p, q = position
         c, r, s = at
-        row = p * self.layer.stride - self.layer.padding[0] + r * self.layer.dilation
-        column = q * self.layer.stride - self.layer.padding[2] + s * self.layer.dilation
+        row = p * self.layer.strides[0] - self.layer.padding[0] + r * self.layer.dilations[0]
+        column = q * self.layer.strides[1] - self.layer.padding[2] + s * self.layer.dilations[1]
         if not (0 <= row < self.layer.H and 0 <= column < self.layer.W):
             return 0
         return int(self.x[image, group * self.depth + c, row, column])
@@ -169,7 +169,7 @@ class Layout:
         for row in rows:
             image, p = divmod(row, self.layer.P)
             for r in range(self.layer.R):
-                y = p * self.layer.stride - self.layer.padding[0] + r * self.layer.dilation
+                y = p * self.layer.strides[0] - self.layer.padding[0] + r * self.layer.dilations[0]
                 found.append(image * self.layer.H + min(max(y, 0), self.layer.H - 1))
         return set(range(min(found), max(found) + 1))
 

@@ -31,7 +31,7 @@ def specs(draw, layer=None, **fields):
     sizes = {}
     if layer is not None and draw(st.booleans()):
         pieces = -(-layer.C // chunk)
-        reach = min(layer.H, layer.dilation * (layer.R - 1) + 1)
+        reach = min(layer.H, layer.reach[0])
         pixel = layer.C * word + pieces * (-(-chunk // 8) + pointer)
         chunks = 2 * units * (full + pointer)
         row = layer.Q * 2 * units * (4 + pointer + 1)
