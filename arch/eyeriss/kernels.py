@@ -31,7 +31,10 @@ COUNTS = 17
 
 
 class Shape(NamedTuple):
-    """One group of a layer: C channels, K filters, ``images``; ``columns`` of input it reads."""
+    """One group of a layer: C channels, K filters, ``images``; ``columns`` of input it reads.
+
+    ``stride`` and ``dilation`` are those of rows; ``window`` is a kernel's reach in an input row.
+    """
 
     C: int
     K: int
@@ -45,6 +48,7 @@ class Shape(NamedTuple):
     dilation: int
     top: int
     columns: int
+    window: int
     images: int
     groups: int
 
@@ -150,8 +154,7 @@ def dram_rows(shape: Shape, low: int, high: int) -> tuple[int, int]:
 @helper
 def fits(shape: Shape, array: Array, choice: Choice) -> int:
     """The first limit that a mapping breaks, 0 for none; the order is that of ``LIMITS``."""
-    window = shape.dilation * (shape.S - 1) + 1
-    if choice.q * window > array.ifmap_spad:
+    if choice.q * shape.window > array.ifmap_spad:
         return 1
     if choice.p * choice.q * shape.S > array.filter_spad:
         return 2

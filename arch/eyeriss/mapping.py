@@ -69,10 +69,11 @@ def shape_of(layer: ConvLayer, images: int) -> Shape:
         Q=layer.Q,
         R=layer.R,
         S=layer.S,
-        stride=layer.stride,
-        dilation=layer.dilation,
+        stride=layer.strides[0],
+        dilation=layer.dilations[0],
         top=layer.padding[0],
-        columns=int(taps(layer.Q, layer.S, layer.stride, layer.dilation)),
+        columns=int(taps(layer.Q, layer.S, layer.strides[1], layer.dilations[1])),
+        window=layer.reach[1],
         images=images,
         groups=layer.groups,
     )
@@ -190,7 +191,7 @@ def _check_window(layer: ConvLayer, spec: EyerissSpec) -> None:
             f"{layer.name}: the kernel has R = {layer.R} rows, "
             f"the array's rows = {spec.rows} hold no PE set"
         )
-    reach = layer.dilation * (layer.S - 1) + 1
+    reach = layer.reach[1]
     if reach > spec.ifmap_spad_words:
         raise OperandError(
             f"{layer.name}: an input window is {reach} words wide, "

@@ -241,8 +241,7 @@ def idle_rows(shape: Shape, array: Array, choice: Choice, busy: int, best: Best)
 
     No pass gets longer with more sets, so equal sums are equal passes; psums travel less far.
     """
-    window = shape.dilation * (shape.S - 1) + 1
-    turns = min(array.ifmap_spad // window, array.filter_spad // (choice.p * shape.S))
+    turns = min(array.ifmap_spad // shape.window, array.filter_spad // (choice.p * shape.S))
     r = min(choice.r, shape.C)
     for d in range(2, turns // choice.q + 1):
         if d > r:
@@ -314,10 +313,9 @@ def try_channels(
     shape: Shape, array: Array, maps: Bytes, n: int, e: int, r: int, even: bool, best: Best
 ) -> None:
     """All q, t and p that go with n images, e rows and r stacked sets."""
-    window = shape.dilation * (shape.S - 1) + 1
     sets = stacked_sets(shape, array, e) // r * max(1, array.columns // e)
     most_t = min(shape.K, sets)
-    q = largest(over(shape.C, r), array.ifmap_spad // window, even)
+    q = largest(over(shape.C, r), array.ifmap_spad // shape.window, even)
     while q > 0:
         most_p = min(array.psum_spad, array.filter_spad // (q * shape.S))
         t = most_t if most_p > 0 else 0

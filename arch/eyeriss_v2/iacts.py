@@ -52,7 +52,7 @@ def _reads(mapping: Mapping) -> np.ndarray:
     q = np.arange(layer.Q)
     piece = np.searchsorted(bounds, q, side="right") - 1
     for s in range(layer.S):
-        column = q * layer.stride + s * layer.dilation - layer.padding[2]
+        column = q * layer.strides[1] + s * layer.dilations[1] - layer.padding[2]
         inside = (column >= 0) & (column < layer.W)
         found[column[inside], piece[inside], s] = 1
     return found

@@ -19,7 +19,7 @@ def slowest_pe(
     """Slots of the slowest PE of each pass.
 
     taps : int32 (f1, N, C, padded rows, S), iacts met; words : int32 (G, M pieces, C/G, R, S)
-    tiles : int64 (tiles + 1,), output rows; steps : int64, stride, dilation, P
+    tiles : int64 (tiles + 1,), output rows; steps : int64, stride and dilation of rows, P
     parts : int64, C0, S0, D, g1, m1, e1
     longest : int64 out (tiles, turns over groups, output channels, items), zeros on entry
     """
@@ -70,7 +70,7 @@ def iacts_sent(
     """Iacts that leave the GLB in each pass; one word reaches all PEs that want it at that time.
 
     sent : int64 (G, C pieces, N x H), iacts of an input row that are read at all
-    tiles : int64 (tiles + 1,); steps : int64, stride, dilation, P, top padding, H
+    tiles : int64 (tiles + 1,); steps : int64, stride and dilation of rows, P, top padding, H
     parts : int64, kernel pieces, pieces of a kernel row, D, g1, e1
     words : int64 out (tiles, turns over groups, turns over items)
     """
@@ -151,7 +151,7 @@ def met_by_pes(taps: np.ndarray, tiles: np.ndarray, steps: np.ndarray, met: np.n
     """Iacts that each tap meets in the output rows of one PE.
 
     taps : int32 (f1, N, C, padded rows, S); tiles : int64 (tiles + 1,), output rows
-    steps : int64, stride, dilation, P
+    steps : int64, stride and dilation of rows, P
     met : int32 out (tiles, C, R, S, f1 x e1), zeros on entry
     """
     stride, dilation, P = steps
@@ -211,7 +211,7 @@ def stored_under(bits: np.ndarray, tiles: np.ndarray, steps: np.ndarray, found: 
     """Bits of all input rows under each tile, each row once.
 
     bits : int64 (N x H, G, C pieces); tiles : int64 (tiles + 1,), output rows
-    steps : int64, stride, dilation, P, top padding, H, R
+    steps : int64, stride and dilation of rows, P, top padding, H, R
     found : int64 out (tiles, G, C pieces), zeros on entry
     """
     stride, dilation, P, padding, H, R = steps

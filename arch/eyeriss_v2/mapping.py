@@ -125,7 +125,7 @@ class Mapping:
     @property
     def segment_columns(self) -> int:
         """Columns of the input plane in one segment of C0 x U iacts; no more than are read."""
-        return min(self.layer.stride, self.S0)
+        return min(self.layer.strides[1], self.S0)
 
     @property
     def row_pieces(self) -> np.ndarray:
@@ -146,8 +146,8 @@ class Mapping:
         """Input rows under a tile, of all images, rising; int64."""
         layer, bounds = self.layer, self.tiles
         image, p = np.divmod(np.arange(bounds[tile], bounds[tile + 1]), layer.P)
-        taps = np.arange(layer.R) * layer.dilation - layer.padding[0]
-        row = p[:, None] * layer.stride + taps
+        taps = np.arange(layer.R) * layer.dilations[0] - layer.padding[0]
+        row = p[:, None] * layer.strides[0] + taps
         inside = (row >= 0) & (row < layer.H)
         found: np.ndarray = np.unique((image[:, None] * layer.H + row)[inside])
         return found

@@ -137,7 +137,8 @@ class Planner:
         layer, stored = self.layer, self.worked.stored
         lines = np.stack([stored.sum(axis=1).ravel(), np.ones(stored[:, 0].size)], axis=1)
         lines = np.ascontiguousarray(lines.astype(np.int64)[:, None])
-        steps = [layer.stride, layer.dilation, layer.P, layer.padding[0], layer.H, layer.R]
+        steps = [layer.strides[0], layer.dilations[0], layer.P]
+        steps += [layer.padding[0], layer.H, layer.R]
         found = []
         for rows in tile_sizes(layer.P, self.images, every=self._quick):
             bounds = tile_bounds(self.images, layer.P, rows)
@@ -168,7 +169,7 @@ class Planner:
     @cached_property
     def _taps(self) -> int:
         """Taps of a kernel row that may lie in a PE."""
-        spec, stride = self.spec, self.layer.stride
+        spec, stride = self.spec, self.layer.strides[1]
         # A window of S0 taps touches ceil(S0 / U) segments, and one more while it slides.
         return min(self._window, (spec.iact_spad_segments - 1) * stride)
 
@@ -232,8 +233,8 @@ class Planner:
             Q=layer.Q,
             H=layer.H,
             R=layer.R,
-            stride=layer.stride,
-            dilation=layer.dilation,
+            stride=layer.strides[0],
+            dilation=layer.dilations[0],
             M0=inner.M0,
             C0=inner.C0,
             S0=inner.S0,

@@ -18,7 +18,10 @@ COLUMNS = 14
 
 
 class Sizes(NamedTuple):
-    """The layer, its batch and its tensors with one inner mapping; bits and words."""
+    """The layer, its batch and its tensors with one inner mapping; bits and words.
+
+    ``stride`` and ``dilation`` are those of rows.
+    """
 
     images: int
     groups: int

@@ -47,7 +47,7 @@ class Times:
 
 
 def _steps(mapping: Mapping) -> list[int]:
-    return [mapping.layer.stride, mapping.layer.dilation, mapping.layer.P]
+    return [mapping.layer.strides[0], mapping.layer.dilations[0], mapping.layer.P]
 
 
 def times(plan: Plan, counted: Iacts, spec: EyerissV2Spec) -> Times:
@@ -89,7 +89,7 @@ def _rows_over(mapping: Mapping) -> np.ndarray:
     """How many pairs of output row and kernel row read each input row: int64 (H,)."""
     layer = mapping.layer
     p, r = np.arange(layer.P)[:, None], np.arange(layer.R)
-    row = (p * layer.stride - layer.padding[0] + r * layer.dilation).ravel()
+    row = (p * layer.strides[0] - layer.padding[0] + r * layer.dilations[0]).ravel()
     return np.bincount(row[(row >= 0) & (row < layer.H)], minlength=layer.H)
 
 

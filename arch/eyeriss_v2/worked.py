@@ -94,7 +94,7 @@ class Worked:
         layer, taps = mapping.layer, self._taps(mapping)
         shape = (tiles.size - 1, layer.C, layer.R, layer.S, mapping.f1 * e1)
         met = np.zeros(shape, np.int32)
-        met_by_pes(taps, tiles, np.array([layer.stride, layer.dilation, layer.P]), met)
+        met_by_pes(taps, tiles, np.array([layer.strides[0], layer.dilations[0], layer.P]), met)
         return met.reshape(shape[0], layer.groups, -1, *shape[2:])
 
     def slots_of(self, mapping: Mapping, met: np.ndarray) -> np.ndarray:
@@ -131,7 +131,8 @@ class Worked:
 
         def tiles() -> np.ndarray:
             layer = mapping.layer
-            steps = [layer.stride, layer.dilation, layer.P, layer.padding[0], layer.H, layer.R]
+            steps = [layer.strides[0], layer.dilations[0], layer.P]
+            steps += [layer.padding[0], layer.H, layer.R]
             bits = self._keep("rows", (mapping.C0, mapping.S0), rows)
             found = np.zeros((mapping.tiles.size - 1, *bits.shape[1:]), np.int64)
             stored_under(bits, mapping.tiles, np.array(steps), found)

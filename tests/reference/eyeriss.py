@@ -153,8 +153,9 @@ class Slow:
     def dram_rows(self, rows):
         """First and last + 1 input row in DRAM between the outermost taps."""
         layer = self.layer
-        low = rows[0] * layer.stride - layer.padding[0]
-        high = rows[-1] * layer.stride - layer.padding[0] + layer.dilation * (layer.R - 1) + 1
+        low = rows[0] * layer.strides[0] - layer.padding[0]
+        high = rows[-1] * layer.strides[0] - layer.padding[0]
+        high += layer.dilations[0] * (layer.R - 1) + 1
         low, high = max(low, 0), min(high, layer.H)
         return low, max(low, high)
 
@@ -182,10 +183,9 @@ class Slow:
         """One pass on the array; returns its cycles."""
         layer, spec, choice, trace = self.layer, self.spec, self.choice, self.trace
         more = channels[0] > 0
-        below = {p * layer.stride + r * layer.dilation for p in rows for r in range(layer.R)}
-        beside = {
-            q * layer.stride + s * layer.dilation for q in range(layer.Q) for s in range(layer.S)
-        }
+        (down, across), (skip, over) = layer.strides, layer.dilations
+        below = {p * down + r * skip for p in rows for r in range(layer.R)}
+        beside = {q * across + s * over for q in range(layer.Q) for s in range(layer.S)}
         chain = layer.R * min(choice.r, len(channels))
         sets = min(choice.t, len(filters))
         used = chain * len(rows) * sets
@@ -260,8 +260,8 @@ class Slow:
 
     def value(self, n, c, p, q, r, s):
         layer = self.layer
-        y = p * layer.stride + r * layer.dilation - layer.padding[0]
-        x = q * layer.stride + s * layer.dilation - layer.padding[2]
+        y = p * layer.strides[0] + r * layer.dilations[0] - layer.padding[0]
+        x = q * layer.strides[1] + s * layer.dilations[1] - layer.padding[2]
         inside = 0 <= y < layer.H and 0 <= x < layer.W
         return int(self.tensors.activations[n, c, y, x]) if inside else 0
 

@@ -81,10 +81,10 @@ class Slow:
         }
 
     def column(self, q, s):
-        return q * self.layer.stride + s * self.layer.dilation - self.layer.padding[2]
+        return q * self.layer.strides[1] + s * self.layer.dilations[1] - self.layer.padding[2]
 
     def row(self, p, r):
-        return p * self.layer.stride + r * self.layer.dilation - self.layer.padding[0]
+        return p * self.layer.strides[0] + r * self.layer.dilations[0] - self.layer.padding[0]
 
     def stored(self, n, c, h, w):
         """Whether this iact of the plane is stored (and so moved)."""
@@ -133,7 +133,7 @@ class Slow:
         channels = [g * self.channels + c for c in self.c_pieces[cp]]
         W = self.layer.W
         values = sum(self.stored(n, c, h, w) for c in channels for w in range(W))
-        width = min(self.layer.stride, self.map.S0)
+        width = min(self.layer.strides[1], self.map.S0)
         return values * self.value_bits + (0 if self.dense else 4 * up(W, width))
 
     def input_bits(self, tile, groups, cps):
@@ -156,7 +156,7 @@ class Slow:
                     total += 8 * len(values)
                     continue
                 total += self.value_bits * sum(value != 0 for value in values)
-                width = min(self.layer.stride, self.map.S0)
+                width = min(self.layer.strides[1], self.map.S0)
                 total += 4 * up(self.layer.Q, width) * up(len(ks), self.map.C0)
         return total
 

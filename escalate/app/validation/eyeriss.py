@@ -238,7 +238,7 @@ def _half(layers: Mapping[str, ConvLayer], name: str) -> ConvLayer:
         return layers[RENAMED[name]]
     layer = layers[name.partition("_")[0]]
     fields = {"C": layer.channels_per_group, "K": layer.K // 2, "H": layer.H, "W": layer.W}
-    fields |= {"R": layer.R, "S": layer.S, "stride": layer.stride}
+    fields |= {"R": layer.R, "S": layer.S, "stride": layer.strides[0]}
     return ConvLayer(name, padding=layer.padding, **fields)
 
 

@@ -133,7 +133,7 @@ def _dnnsim(row: Mapping[str, str]) -> Iterator[Check]:
     compute = int(taken.compute.sum())
     quantity = "cycles without halo"
     yield Check("scnn", quantity, case, without, compute, EXACT, DNNSIM)
-    why = STRIDED_HALO if layer.stride > 1 else ""
+    why = STRIDED_HALO if max(layer.strides) > 1 else ""
     total = int(taken.lengths.sum())
     yield Check("scnn", "cycles", case, float(row["cycles"]), total, TENTH, DNNSIM, why)
     dense = override(spec, {"skip_zeros": False})
@@ -188,7 +188,7 @@ def full_size() -> Iterator[Check]:
 def _full_dnnsim(
     row: Mapping[str, str], case: str, entries: str, spec: ScnnSpec, layer: ConvLayer, masks: Masks
 ) -> Iterator[Check]:
-    why = STRIDED_HALO if layer.stride > 1 else ""
+    why = STRIDED_HALO if max(layer.strides) > 1 else ""
     for dense in (False, True):
         published = row[f"dnnsim_{'dense_' * dense}cycles_acc{entries}"]
         if published:

@@ -150,7 +150,7 @@ def test_energy_is_the_least_data_movement():
     def moved(choice):
         strips = [(low, min(low + choice.e, layer.P)) for low in range(0, layer.P, choice.e)]
         loaded = sum(last - first for first, last in (dram_rows(shape, *s) for s in strips))
-        sent = sum(taps(high - low, layer.R, layer.stride, 1) for low, high in strips)
+        sent = sum(taps(high - low, layer.R, layer.strides[0], 1) for low, high in strips)
         return movement(shape, choice, loaded, sent)
 
     least = moved(found)
