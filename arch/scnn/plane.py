@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def plane(feed: Feed, spec: ScnnSpec, grid: Grid) -> Plane:
     layer = feed.layer
     rows, columns = row_tiles(layer, spec, grid.rows), column_tiles(layer, spec, grid.columns)
     values = feed.pixels.take(rows.inputs, axis=1).take(columns.inputs, axis=2)
-    tiles, phases = rows.tiles * columns.tiles, layer.stride**2
+    tiles, phases = rows.tiles * columns.tiles, prod(layer.strides)
     queue = np.empty((layer.C, max(1, values[0].size)), np.int32)
     first = np.zeros((layer.C, tiles * phases + 1), np.int32)
     queue_activations(
@@ -121,7 +122,7 @@ def plane(feed: Feed, spec: ScnnSpec, grid: Grid) -> Plane:
         columns.kind,
         rows.phase,
         columns.phase,
-        layer.stride,
+        layer.strides,
         columns.out.shape[0],
         queue,
         first,

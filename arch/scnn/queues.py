@@ -22,7 +22,7 @@ def queue_activations(
     column_kind: np.ndarray,
     row_phase: np.ndarray,
     column_phase: np.ndarray,
-    stride: int,
+    strides: tuple[int, int],
     column_kinds: int,
     entries: np.ndarray,
     first: np.ndarray,
@@ -32,7 +32,7 @@ def queue_activations(
     values : integers (C, H, W); row_first, column_first : int64 (tiles + 1,), first of each tile
     row_kind, column_kind : int64 (H,), (W,); a pixel is of the kind
         row kind x column kinds + column kind
-    row_phase, column_phase : int64 (H,), (W,), coordinate modulo the stride
+    row_phase, column_phase : int64 (H,), (W,), coordinate modulo the stride of its axis
     entries : int32 out (C, H * W)
     first : int32 out (C, tiles x phases + 1), where each tile's phases begin in ``entries``
     """
@@ -41,14 +41,14 @@ def queue_activations(
         at, queue = 0, 0
         for tile_row in range(rows):
             for tile_column in range(columns):
-                for phase in range(stride * stride):
+                for phase in range(strides[0] * strides[1]):
                     first[c, queue] = at
                     queue += 1
                     for y in range(row_first[tile_row], row_first[tile_row + 1]):
-                        if row_phase[y] != phase // stride:
+                        if row_phase[y] != phase // strides[1]:
                             continue
                         for x in range(column_first[tile_column], column_first[tile_column + 1]):
-                            if column_phase[x] != phase % stride:
+                            if column_phase[x] != phase % strides[1]:
                                 continue
                             if keep_zeros or values[c, y, x] != 0:
                                 entries[c, at] = row_kind[y] * column_kinds + column_kind[x]
@@ -65,14 +65,14 @@ def queue_weights(
     filters_per_layer_group: int,
     row_phase: np.ndarray,
     column_phase: np.ndarray,
-    stride: int,
+    strides: tuple[int, int],
     first: np.ndarray,
     entries: np.ndarray,
 ) -> None:
     """Weights of every group of filters and channel, phase by phase, kernel rows first.
 
     values : integers (C / groups, R, S, K); group_first : int64 (groups of filters + 1,)
-    row_phase, column_phase : int64 (R,), (S,), where the tap begins modulo the stride
+    row_phase, column_phase : int64 (R,), (S,), where the tap begins modulo the stride of its axis
     first : int64 (groups of filters, C, phases + 1); counted into if ``entries`` is empty, from
         1 on, else where each phase begins
     entries : int32 out, (row x S + column) x 8 + the filter's lowest three bits
@@ -84,14 +84,14 @@ def queue_weights(
         own = c // depth * filters_per_layer_group
         low = max(group_first[g], own)
         high = min(group_first[g + 1], own + filters_per_layer_group)
-        for phase in range(stride * stride):
+        for phase in range(strides[0] * strides[1]):
             at = first[g, c, phase]
             count = 0
             for r in range(R):
-                if row_phase[r] != phase // stride:
+                if row_phase[r] != phase // strides[1]:
                     continue
                 for s in range(S):
-                    if column_phase[s] != phase % stride:
+                    if column_phase[s] != phase % strides[1]:
                         continue
                     for k in range(low, high):
                         if keep_zeros or values[c % depth, r, s, k] != 0:

@@ -1,12 +1,12 @@
 """Tiles: a strip of the output plane, cut into one tile for each PE.
 
 Coordinates: a PE multiplies the inputs of its tile and owns outputs; psums that it makes for
-outputs of another are its halo.  With a stride U, activations and weights fall into U x U phases,
-and only equal ones meet.
+outputs of another are its halo.  With strides U down and V across, activations and weights fall
+into U x V phases, and only equal ones meet.
 
 Assumption: ``tiling = "output"`` cuts the outputs of a strip, and the inputs that they need, into
 tiles as even as can be, the i-th of both for the i-th PE.  Under ``padded_input`` and ``input``
-output (p, q) belongs to the PE that holds the input at (p U, q U).
+output (p, q) belongs to the PE that holds the input at (p U, q V).
 
 Rules: specification/scnn.md, SCN-3 and SCN-7.
 """
@@ -33,7 +33,7 @@ class Axis:
     first : (strips + 1,), first tile of each strip
     owned : (tiles + 1,), first output of each tile
     made : (tiles, 2), from and to which output the inputs of each tile reach
-    phase, tap_phase : of each place and tap, modulo the stride
+    phase, tap_phase : of each place and tap, modulo the axis' stride
     kind : of each place: those of a kind meet every tap in the same banks
     out : (kinds, taps), the output, -1 where there is none
     """
@@ -72,7 +72,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a layer: its inputs, taps, outputs, zeros in front and behind."""
+    """One side of a layer: its inputs, taps, outputs, zeros in front and behind, its steps."""
 
     size: int
     taps: int
@@ -99,10 +99,10 @@ class Side:
 
 def sides(layer: ConvLayer) -> tuple[Side, Side]:
     """Rows and columns of a layer."""
-    top, bottom, left, right = layer.padding
+    down, across = zip(layer.strides, layer.dilations, strict=True)
     return (
-        Side(layer.H, layer.R, layer.P, top, bottom, layer.stride, layer.dilation),
-        Side(layer.W, layer.S, layer.Q, left, right, layer.stride, layer.dilation),
+        Side(layer.H, layer.R, layer.P, *layer.padding[:2], *down),
+        Side(layer.W, layer.S, layer.Q, *layer.padding[2:], *across),
     )
 
 

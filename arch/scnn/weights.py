@@ -1,6 +1,7 @@
 """The weights of groups of filters, queued and stored, and which channels each group reads."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -50,10 +51,10 @@ def touched(layer: ConvLayer, grouping: Grouping) -> np.ndarray:
 def weights(feed: Feed, spec: ScnnSpec, on: Plane, grouping: Grouping) -> Weights:
     """Queue the weights of every group of filters; of the plane only its phases matter."""
     layer, keep, bounds = feed.layer, not spec.skip_zeros, grouping.bounds
-    per_group, phases = layer.K // layer.groups, layer.stride**2
+    per_group, phases = layer.K // layer.groups, prod(layer.strides)
     shape = (grouping.size, layer.C)
     first = np.zeros((*shape, phases + 1), np.int64)
-    taps = on.rows.tap_phase, on.columns.tap_phase, layer.stride
+    taps = on.rows.tap_phase, on.columns.tap_phase, layer.strides
     nothing = np.empty(0, np.int32)
     queue_weights(feed.by_tap, keep, bounds, per_group, *taps, first, nothing)
     counts = first[:, :, 1:].copy()

@@ -146,8 +146,8 @@ def multiply(pixels, taps, strip, spec, together, sums, counts):
 
 def run_step(layer, spec, strip, step, image, weights, sums, counts):
     """Cycles of every PE and channel of one step: {pe: [cycles by channel]}."""
-    stride = layer.stride
-    phases = [(v, h) for v in range(stride) for h in range(stride)]
+    (down, across), (skip, over) = layer.strides, layer.dilations
+    phases = [(v, h) for v in range(down) for h in range(across)]
     work = {}
     if layer.is_linear:
         tile = (strip.rows.tiles[0], strip.columns.tiles[0])
@@ -183,14 +183,10 @@ def run_step(layer, spec, strip, step, image, weights, sums, counts):
                 pixels = [
                     a
                     for a in queue
-                    if (a[0] + strip.rows.before) % stride == v
-                    and (a[1] + strip.columns.before) % stride == h
+                    if (a[0] + strip.rows.before) % down == v
+                    and (a[1] + strip.columns.before) % across == h
                 ]
-                taps = [
-                    w
-                    for w in held
-                    if w[0] * layer.dilation % stride == v and w[1] * layer.dilation % stride == h
-                ]
+                taps = [w for w in held if w[0] * skip % down == v and w[1] * over % across == h]
                 taken += multiply(pixels, taps, strip, spec, together, sums, counts)
                 if touched:  # read whether or not a weight is there
                     counts["activation vectors"] += up(len(pixels), together)

@@ -9,9 +9,12 @@ def up(a, b):
     return -(-a // b)
 
 
-def axis(size, taps, outputs, before, after, layer, part, pes, tiling):
-    """Inputs, owned outputs and range of made outputs of every tile along one side."""
-    stride, dilation = layer.stride, layer.dilation
+def axis(size, taps, outputs, edges, steps, part, pes, tiling):
+    """Inputs, owned outputs and range of made outputs of every tile along one side.
+
+    edges : zeros before and after; steps : stride and dilation of this direction
+    """
+    (before, after), (stride, dilation) = edges, steps
 
     def output(y, r):
         reach = y + before - r * dilation
@@ -69,14 +72,13 @@ def even_tile(i, count, inputs, part, output, taps):
 
 
 def make_strip(layer, spec, rows, columns):
-    top, bottom, left, right = layer.padding
     if layer.is_linear:
-        one = axis(1, 1, 1, 0, 0, layer, (0, 1), 1, spec.tiling)
+        one = axis(1, 1, 1, (0, 0), (1, 1), (0, 1), 1, spec.tiling)
         return SimpleNamespace(rows=one, columns=one, area=1)
-    down = axis(layer.H, layer.R, layer.P, top, bottom, layer, rows, spec.pe_rows, spec.tiling)
-    across = axis(
-        layer.W, layer.S, layer.Q, left, right, layer, columns, spec.pe_columns, spec.tiling
-    )
+    v, h = zip(layer.strides, layer.dilations, strict=True)
+    high, wide = layer.padding[:2], layer.padding[2:]
+    down = axis(layer.H, layer.R, layer.P, high, v, rows, spec.pe_rows, spec.tiling)
+    across = axis(layer.W, layer.S, layer.Q, wide, h, columns, spec.pe_columns, spec.tiling)
     area = up(rows[1] - rows[0], spec.pe_rows) * up(columns[1] - columns[0], spec.pe_columns)
     return SimpleNamespace(rows=down, columns=across, area=area)
 
