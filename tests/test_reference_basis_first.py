@@ -90,15 +90,15 @@ def convolution(tensors):
     top, bottom, left, right = layer.padding
     x = np.pad(tensors.activations.astype(np.int64), ((0, 0), (0, 0), (top, bottom), (left, right)))
     out = np.zeros((tensors.images, layer.K, layer.P, layer.Q), np.int64)
-    per_group, U = layer.channels_per_group, layer.stride
+    per_group, (down, across) = layer.channels_per_group, layer.strides
     for k in range(layer.K):
         first = k // (layer.K // layer.groups) * per_group
         for c in range(per_group):
             for r in range(layer.R):
                 for s in range(layer.S):
-                    y0, x0 = r * layer.dilation, s * layer.dilation
-                    rows = slice(y0, y0 + U * (layer.P - 1) + 1, U)
-                    columns = slice(x0, x0 + U * (layer.Q - 1) + 1, U)
+                    y0, x0 = r * layer.dilations[0], s * layer.dilations[1]
+                    rows = slice(y0, y0 + down * (layer.P - 1) + 1, down)
+                    columns = slice(x0, x0 + across * (layer.Q - 1) + 1, across)
                     out[:, k] += dense[k, c, r, s] * x[:, first + c, rows, columns]
     return out
 

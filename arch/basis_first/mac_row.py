@@ -50,18 +50,19 @@ def axis(
 
 def tile_axes(layer: ConvLayer, tile: tuple[int, int, int, int]) -> tuple[Axis, Axis]:
     """Row and column axes of the output tile (p start, p stop, q start, q stop)."""
-    rows = axis(layer.H, tile[:2], layer.R, layer.stride, layer.padding[0], layer.dilation)
-    columns = axis(layer.W, tile[2:], layer.S, layer.stride, layer.padding[2], layer.dilation)
+    (down, across), (skip, over), (top, _, left, _) = layer.strides, layer.dilations, layer.padding
+    rows = axis(layer.H, tile[:2], layer.R, down, top, skip)
+    columns = axis(layer.W, tile[2:], layer.S, across, left, over)
     return rows, columns
 
 
 def geometry(layer: ConvLayer) -> np.ndarray:
     """What the kernels need to find the input of an output.
 
-    int64 (6,): H, W, stride, padding at the top and at the left, dilation.
+    int64 (8,): H, W, strides down and across, padding at the top and at the left, dilations.
     """
-    top, left = layer.padding[0], layer.padding[2]
-    return np.array([layer.H, layer.W, layer.stride, top, left, layer.dilation], np.int64)
+    edges = layer.padding[0], layer.padding[2]
+    return np.array([layer.H, layer.W, *layer.strides, *edges, *layer.dilations], np.int64)
 
 
 @parallel_kernel
@@ -79,18 +80,18 @@ def accumulate_basis(
     shape : as ``geometry`` gives it; first : the first of the output channels
     psums : int32 in and out (P, Q, K)
     """
-    height, width, stride, top, left, dilation = shape
+    height, width, down, across, top, left, skip, over = shape
     bases, r_size, s_size = basis.shape
     columns, count = psums.shape[1], values.shape[2]
     for output in turns(share, psums.shape[0] * columns):
         p, q = output // columns, output % columns
         total = psums[p, q, first : first + count]
         for r in range(r_size):
-            y = p * stride - top + r * dilation
+            y = p * down - top + r * skip
             if y < 0 or y >= height:
                 continue
             for s in range(s_size):
-                x = q * stride - left + s * dilation
+                x = q * across - left + s * over
                 if x < 0 or x >= width:
                     continue
                 for m in range(bases):
@@ -114,17 +115,17 @@ def accumulate_dense(
     pixels : integers (C, H, W); weights : int32 (C/groups, R, S, K)
     psums : int32 in and out (P, Q, K)
     """
-    height, width, stride, top, left, dilation = shape
+    height, width, down, across, top, left, skip, over = shape
     channels, r_size, s_size, K = weights.shape
     columns, per_group = psums.shape[1], K // groups
     for output in turns(share, psums.shape[0] * columns):
         p, q = output // columns, output % columns
         for r in range(r_size):
-            y = p * stride - top + r * dilation
+            y = p * down - top + r * skip
             if y < 0 or y >= height:
                 continue
             for s in range(s_size):
-                x = q * stride - left + s * dilation
+                x = q * across - left + s * over
                 if x < 0 or x >= width:
                     continue
                 for group in range(groups):
@@ -145,25 +146,25 @@ def accumulate_depthwise(
 
     pixels : integers (C, H, W); weights : int32 (K, R, S); psums : int32 in and out (K, P, Q)
     """
-    height, width, stride, top, left, dilation = shape
+    height, width, down, across, top, left, skip, over = shape
     K, r_size, s_size = weights.shape
     per_channel = K // pixels.shape[0]
     rows, columns = psums.shape[1:]
     for k in turns(share, K):
         plane = pixels[k // per_channel]
         for s in range(s_size):
-            # the outputs q whose column x = q * stride + shift exists
-            shift = s * dilation - left
-            low = max(0, (stride - 1 - shift) // stride)
-            high = min(columns, (width - 1 - shift) // stride + 1)
+            # the outputs q whose column x = q * across + shift exists
+            shift = s * over - left
+            low = max(0, (across - 1 - shift) // across)
+            high = min(columns, (width - 1 - shift) // across + 1)
             for r in range(r_size):
                 weight = weights[k, r, s]
                 for p in range(rows):
-                    y = p * stride - top + r * dilation
+                    y = p * down - top + r * skip
                     if 0 <= y < height:
                         total, row = psums[k, p], plane[y]
                         for q in range(low, high):
-                            total[q] += np.int32(row[q * stride + shift]) * weight
+                            total[q] += np.int32(row[q * across + shift]) * weight
 
 
 @parallel_kernel
@@ -175,17 +176,17 @@ def reached(
     active : uint8 (H*W, streams), 1 where a V of that stream is not zero; taps : R, S
     counts : int64 out (P, Q)
     """
-    height, width, stride, top, left, dilation = shape
+    height, width, down, across, top, left, skip, over = shape
     columns, streams = counts.shape[1], active.shape[1]
     for output in turns(share, counts.shape[0] * columns):
         p, q = output // columns, output % columns
         found = np.zeros(streams, np.uint8)
         for r in range(taps[0]):
-            y = p * stride - top + r * dilation
+            y = p * down - top + r * skip
             if y < 0 or y >= height:
                 continue
             for s in range(taps[1]):
-                x = q * stride - left + s * dilation
+                x = q * across - left + s * over
                 if 0 <= x < width:
                     row = active[y * width + x]
                     for stream in range(streams):

@@ -152,8 +152,8 @@ def _line_buffer(tensors: LayerTensors, spec: BasisFirstSpec) -> tuple[int, int]
     parts = [part for tile in tiles for part in tile.passes]
     blocks = max(part.blocks for part in parts)
     slices = max(part.slices for part in parts)
-    reach = (layer.R - 1) * layer.dilation + 1
-    rows = layer.P if len(tiles[0].passes) > 1 else min(-(-reach // layer.stride), layer.P)
+    most = -(-layer.reach[0] // layer.strides[0])
+    rows = layer.P if len(tiles[0].passes) > 1 else min(most, layer.P)
     return blocks * slices * spec.intermediate_fifo, blocks * rows * layer.Q
 
 
@@ -196,18 +196,10 @@ def _convolved(tensors: LayerTensors, basis: np.ndarray) -> np.ndarray:
     step = max(1, CHUNK // (outputs * layer.R * layer.S))
     for at in range(0, layer.C, step):
         taps = [
-            _tap(layer, pixels[at : at + step], r, s)
+            pixels[at : at + step, :, *layer.tap(r, s)]
             for r in range(layer.R)
             for s in range(layer.S)
         ]
         planes = kernels @ np.stack(taps).reshape(len(taps), -1).astype(np.float64)
         counts[at : at + step] = np.count_nonzero(planes.reshape(len(kernels), -1, outputs), 2).T
     return counts
-
-
-def _tap(layer: ConvLayer, pixels: np.ndarray, r: int, s: int) -> np.ndarray:
-    """The pixel that tap (r, s) of every output sees, (channels, N, P, Q)."""
-    top, left = r * layer.dilation, s * layer.dilation
-    rows = slice(top, top + layer.stride * (layer.P - 1) + 1, layer.stride)
-    columns = slice(left, left + layer.stride * (layer.Q - 1) + 1, layer.stride)
-    return pixels[:, :, rows, columns]

@@ -104,8 +104,8 @@ class TilingProblem:
 
     def psum_bytes(self, height: int, width: int) -> int:
         """Psums per block for a tile of that size."""
-        reach = (self.layer.R - 1) * self.layer.dilation + 1
-        rows = height if self.passes > 1 else min(-(-reach // self.layer.stride), height)
+        most = -(-self.layer.reach[0] // self.layer.strides[0])
+        rows = height if self.passes > 1 else min(most, height)
         return self.streams * rows * width * self.spec.psum_bits // 8
 
     def psums_fit(self, height: int, width: int) -> bool:

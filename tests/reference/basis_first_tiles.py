@@ -45,13 +45,15 @@ class Tile:
     def rows_fed(self, y: int) -> list[int]:
         """Output rows of the tile fed by input row y, one per kernel row with a legal tap."""
         layer = self.layer
-        fed = outputs_fed(y, layer.P, layer.R, layer.padding[0], layer.stride, layer.dilation)
+        steps = layer.strides[0], layer.dilations[0]
+        fed = outputs_fed(y, layer.P, layer.R, layer.padding[0], *steps)
         return [p for p in fed if self.p0 <= p < self.p1]
 
     def columns_fed(self, x: int) -> list[int]:
         """Output columns of the tile fed by input column x, one per legal tap."""
         layer = self.layer
-        fed = outputs_fed(x, layer.Q, layer.S, layer.padding[2], layer.stride, layer.dilation)
+        steps = layer.strides[1], layer.dilations[1]
+        fed = outputs_fed(x, layer.Q, layer.S, layer.padding[2], *steps)
         return [q for q in fed if self.q0 <= q < self.q1]
 
     @cached_property
@@ -167,8 +169,8 @@ class Sizes:
     def psums_fit(self, p_t: int, q_t: int) -> bool:
         """Whether a block's psums of one tile fit its psum buffer."""
         layer = self.layer
-        reach = (layer.R - 1) * layer.dilation + 1
-        rows = p_t if self.passes > 1 else min(ceil_div(reach, layer.stride), p_t)
+        reach = (layer.R - 1) * layer.dilations[0] + 1
+        rows = p_t if self.passes > 1 else min(ceil_div(reach, layer.strides[0]), p_t)
         bits = self.streams * rows * q_t * self.machine.psum_bits
         return bits <= 8 * self.machine.psum_buffer_bytes
 

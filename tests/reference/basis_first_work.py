@@ -280,8 +280,9 @@ def psums_of(tensors: LayerTensors, tiles: list[KTile]) -> np.ndarray:
         for piece in (s for one in tile.passes for block in one.blocks for s in block):
             for r in range(layer.R):
                 for s in range(layer.S):
-                    ys = np.arange(layer.P) * layer.stride + r * layer.dilation - layer.padding[0]
-                    xs = np.arange(layer.Q) * layer.stride + s * layer.dilation - layer.padding[2]
+                    (down, across), (skip, over) = layer.strides, layer.dilations
+                    ys = np.arange(layer.P) * down + r * skip - layer.padding[0]
+                    xs = np.arange(layer.Q) * across + s * over - layer.padding[2]
                     p, q = (ys >= 0) & (ys < layer.H), (xs >= 0) & (xs < layer.W)
                     tap = piece.values[:, ys[p]][:, :, xs[q]] * int(piece.kernel[r, s])
                     psums[:, piece.k, np.flatnonzero(p)[:, None], np.flatnonzero(q)] += tap

@@ -85,8 +85,8 @@ class Machine:
     def activation(self, place, g, tap):
         """What a row is fed with for one output."""
         layer, (n, p, q), (c, r, s) = self.layer, place, tap
-        y = p * layer.stride - layer.padding[0] + r * layer.dilation
-        x = q * layer.stride - layer.padding[2] + s * layer.dilation
+        y = p * layer.strides[0] - layer.padding[0] + r * layer.dilations[0]
+        x = q * layer.strides[1] - layer.padding[2] + s * layer.dilations[1]
         inside = 0 <= y < layer.H and 0 <= x < layer.W
         channel = g * (layer.C // layer.groups) + c
         return (self.pixels[n, channel, y, x] if inside else 0) + 128 * self.signed
@@ -104,7 +104,7 @@ class Machine:
         layer, found = self.layer, []
         for n, p, _ in (block[0], block[-1]):
             for r in (0, layer.R - 1):
-                y = p * layer.stride - layer.padding[0] + r * layer.dilation
+                y = p * layer.strides[0] - layer.padding[0] + r * layer.dilations[0]
                 found.append(n * layer.H + min(max(y, 0), layer.H - 1))
         return set(range(found[0], found[3] + 1))
 

@@ -13,8 +13,8 @@ def legal_taps(layer: ConvLayer, p: int, q: int) -> Iterator[tuple[int, int, int
     """(r, s, y, x) of the taps of an output that lie within the input."""
     for r in range(layer.R):
         for s in range(layer.S):
-            y = p * layer.stride + r * layer.dilation - layer.padding[0]
-            x = q * layer.stride + s * layer.dilation - layer.padding[2]
+            y = p * layer.strides[0] + r * layer.dilations[0] - layer.padding[0]
+            x = q * layer.strides[1] + s * layer.dilations[1] - layer.padding[2]
             if 0 <= y < layer.H and 0 <= x < layer.W:
                 yield r, s, y, x
 

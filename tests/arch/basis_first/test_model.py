@@ -14,6 +14,7 @@ from arch.machine import Neighbours
 from arch.threads import using_threads
 from reports.table import reread_notes
 from tests.strategies import cases
+from workloads.convolve import convolve
 from workloads.errors import WorkloadError
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
@@ -40,6 +41,33 @@ def test_interior_pixels_take_three_cycles() -> None:
     assert counters.compute_cycles == 2 + 4 * (2 + 3 + 3 + 2)
     assert counters.drain_cycles == 4
     assert run.result.counters.stage1_pairs == 16 * 16
+
+
+@pytest.mark.parametrize(
+    ("sizes", "per_pixel"),
+    [
+        ({"H": 1, "W": 20, "S": 7}, 3),  # ceil(7 taps / 3 MACs), one row
+        ({"H": 20, "W": 1, "R": 7}, 7),  # seven rows of a tap
+        ({"H": 20, "W": 1, "R": 7, "stride": (2, 1)}, 3.5),  # every other row meets 4, else 3 taps
+        ({"H": 1, "W": 40, "S": 7, "dilation": (1, 2)}, 3),
+    ],
+)
+def test_a_kernel_of_one_row_or_column(sizes, per_pixel) -> None:
+    """Inception's 1x7 and 7x1: as many cycles as each kernel row's taps take; edges take less."""
+    cycles = []
+    for more in (0, 4):  # inner pixels
+        longer = {side: sizes[side] + more for side in ("H", "W") if sizes[side] > 1}
+        layer = ConvLayer("layer", C=16, K=16, **sizes | longer)
+        case = LayerTensors(
+            layer,
+            np.ones((1, 16, layer.H, layer.W), np.uint8),
+            basis=np.ones((2, layer.R, layer.S), np.int8),
+            coefficients=np.ones((16, 16, 2), np.int8),
+        )
+        run = simulate(case, BasisFirstSpec(**NO_DRAM))
+        np.testing.assert_array_equal(run.psums, convolve(case))
+        cycles.append(run.result.counters.compute_cycles)
+    assert cycles[1] - cycles[0] == 4 * per_pixel
 
 
 def test_all_zero_input_takes_one_cycle_per_pixel() -> None:

@@ -67,7 +67,7 @@ def drawn(seed):
         W=side + 1,
         R=int(rng.integers(1, 4)),
         S=int(rng.integers(1, 4)),
-        stride=int(rng.integers(1, 3)),
+        stride=(int(rng.integers(1, 3)), 1 + seed % 2),
         padding=(1, 0, 0, 1),
         groups=groups,
     )
