@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from arch.scnn.kernels import banks_by_tap, block_cycles
-from arch.scnn.plane import Plane, together
+from arch.scnn.kernels import banks_by_tap, block_cycles, filter_cycles
+from arch.scnn.plane import Plane
 from arch.scnn.spec import ScnnSpec
 from arch.scnn.weights import Weights
 
@@ -126,10 +126,14 @@ class Tally:
         if spec.skip_zeros and spec.bank_conflicts == "stall":
             shape = (high - low, groups.stop - groups.start, on.vectors.shape[2])
             cycles = np.empty(shape, np.int64)
-            pixels = on.queue[low:high], on.first[low:high]
             queued = of.entries, np.ascontiguousarray(of.first[groups, low:high])
-            size = together(on.shared, spec)
-            block_cycles(*pixels, *queued, self.banks, size, spec.weight_vector, cycles)
+            if on.shared:
+                active = on.first[low:high, 1] > 0
+                filter_cycles(active, *queued, spec.weight_vector, cycles[:, :, 0])
+            else:
+                pixels = on.queue[low:high], on.first[low:high]
+                size = spec.activation_vector
+                block_cycles(*pixels, *queued, self.banks, size, spec.weight_vector, cycles)
         else:
             taps = of.vectors[low:high, :, groups].astype(np.int64)
             cycles = np.einsum("cpt,cpg->cgt", on.vectors[low:high], taps)

@@ -5,10 +5,12 @@ coordinate (source: DNNsim's SCNN model, described): bits 0 and 1 the filter's l
 row's lowest, bit 3 the column's lowest, bit 4 the exclusive or of the filter's third bit and the
 second bits of row and column.
 
-Pixels of a kind (see ``tiles.Axis``) meet every weight in the same banks, so the products of one
-pixel with a block of weights are counted bank by bank once for each kind.  ``LANES`` blocks, of
-whichever groups of filters, are counted side by side, a byte for each bank and block, so that the
-compiler turns the loops over them into vector instructions.
+Pixels of a kind (see ``tiles.Axis``) meet every weight in the same banks.  The lowest two bits of
+a filter keep a fourth of the banks to it, its third bit only swaps their halves: so the products of
+a block of activations are counted bank by bank once for every tap, and those of a block of weights
+are added up, filter by filter of the same fourth.  ``LANES`` blocks of activations are counted side
+by side, a byte for each bank and block, so that the compiler turns the loops over them into vector
+instructions.
 
 Rules: specification/scnn.md, SCN-1 and SCN-2.
 """
@@ -21,8 +23,9 @@ from arch.threads import Share
 BANKS = 32
 MOST_PRODUCTS = 127  # of a block: a bank's count is kept in a byte
 OUTSIDE = 255  # no bank
-LANES = 32
-AT_ONCE = 4  # activations whose banks are added up in one go
+LANES = 64
+FOURTH = BANKS // 4  # the products of a filter reach only these banks
+ROW = FOURTH * LANES
 
 
 def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
@@ -50,132 +53,173 @@ def banks_by_tap(row_out: np.ndarray, column_out: np.ndarray) -> np.ndarray:
 
 
 @helper
+def _used(weights: np.ndarray, first: np.ndarray, c: int, phase: int, row: np.ndarray) -> int:
+    """Number the taps that the weights of a channel and phase have; how many there are.
+
+    weights, first : as in ``block_cycles``; row : int64 (taps,) out, -1 where there is no weight
+    """
+    row[:] = -1
+    count = 0
+    for g in range(first.shape[0]):
+        for at in range(first[g, c, phase], first[g, c, phase + 1]):
+            tap = weights[at] >> 3
+            if row[tap] < 0:
+                row[tap] = count
+                count += 1
+    return count
+
+
+@helper
+def _places(banks: np.ndarray, row: np.ndarray, places: np.ndarray) -> None:
+    """Where in a table the product of a kind's pixel with each tap used is counted.
+
+    banks : as in ``block_cycles``; row : as in ``_used``
+    places : int64 (kinds, taps used) out; products without a bank count behind the last row
+    """
+    rows = places.shape[1]
+    for tap in range(row.size):
+        if row[tap] < 0:
+            continue
+        for kind in range(places.shape[0]):
+            bank = banks[kind, tap]
+            at = 2 * rows if bank == OUTSIDE else 2 * row[tap]
+            places[kind, row[tap]] = at * ROW + (bank % BANKS >> 2) * LANES
+
+
+@helper
 def _tabulate(
-    weights: np.ndarray,
+    pixels: np.ndarray,
+    c: int,
     begin: int,
     end: int,
     lane: int,
-    banks: np.ndarray,
+    places: np.ndarray,
     table: np.ndarray,
 ) -> None:
-    """Products in each bank, of one pixel of each kind with one block of weights.
+    """Count a block of activations with one weight of every tap, of a filter 0.
 
-    weights : int32, as in ``block_cycles``; the block goes from ``begin`` to ``end``
-    banks : uint8 (taps, kinds met), as in ``block_cycles``
-    table : uint8 (kinds met + 1, BANKS, LANES), to which the products are added
+    pixels : as in ``block_cycles``; the block goes from ``begin`` to ``end``
+    places : as ``_places`` gives them; table : uint8 ((2 x taps used + 1) x ROW,), added to
     """
     for at in range(begin, end):
-        tap, k = weights[at] >> 3, weights[at] & 7
-        own = (k & 3) | (k & 4) << 2
-        for entry in range(banks.shape[1]):
-            bank = banks[tap, entry]
-            if bank != OUTSIDE:
-                table[entry + 1, bank ^ own, lane] += np.uint8(1)
+        kind = pixels[c, at]
+        for tap in range(places.shape[1]):
+            table[places[kind, tap] + lane] += np.uint8(1)
 
 
 @helper
-def _fullest(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, most: np.ndarray) -> None:
-    """The fullest bank of every lane, four tables added up; ``most`` uint8 (LANES,)."""
-    most[:] = 1
-    for bank in range(BANKS):
-        for lane in range(LANES):
-            both = np.uint8(a[bank, lane] + b[bank, lane] + c[bank, lane] + d[bank, lane])
-            most[lane] = max(most[lane], both)
+def _complete(table: np.ndarray, alone: np.ndarray) -> None:
+    """The tables of filters whose third bit is set, and the fullest bank with one weight.
+
+    table : uint8 (2 x taps used + 1, ROW), of each tap first the one for a third bit of 0
+    alone : uint8 (taps used, LANES) out
+    """
+    half = ROW // 2
+    for tap in range(alone.shape[0]):
+        for i in range(half):
+            table[2 * tap + 1, i] = table[2 * tap, half + i]
+            table[2 * tap + 1, half + i] = table[2 * tap, i]
+        for i in range(LANES):
+            most = table[2 * tap, i]
+            for bank in range(1, FOURTH):
+                most = max(most, table[2 * tap, bank * LANES + i])
+            alone[tap, i] = most
 
 
 @helper
-def _vector(table: np.ndarray, together: np.ndarray, sums: np.ndarray, most: np.ndarray) -> None:
-    """The same for the kinds ``together`` of a vector, int64 (at least 4,)."""
-    if together.size == AT_ONCE:
-        a, b, c, d = together[0], together[1], together[2], together[3]
-        _fullest(table[a], table[b], table[c], table[d], most)
-        return
-    sums[:] = 0
-    for at in range(together.size - 3):
-        sums += table[together[at]]
-    b, c, d = together[-3], together[-2], together[-1]
-    _fullest(sums, table[b], table[c], table[d], most)
+def _one(rows: np.ndarray, a: int, most: np.ndarray) -> None:
+    """Raise ``most``, uint8 (LANES,), to a row of the same length."""
+    for i in range(LANES):
+        most[i] = max(most[i], rows[a, i])
 
 
 @helper
-def _tiles(
-    slots: np.ndarray,
+def _two(table: np.ndarray, a: int, b: int, most: np.ndarray) -> None:
+    """Raise ``most`` to the fullest bank of two weights of the same fourth."""
+    for i in range(LANES):
+        found = most[i]
+        for bank in range(FOURTH):
+            at = bank * LANES + i
+            found = max(found, np.uint8(table[a, at] + table[b, at]))
+        most[i] = found
+
+
+@helper
+def _three(table: np.ndarray, a: int, b: int, c: int, most: np.ndarray) -> None:
+    """The same of three weights."""
+    for i in range(LANES):
+        found = most[i]
+        for bank in range(FOURTH):
+            at = bank * LANES + i
+            found = max(found, np.uint8(table[a, at] + table[b, at] + table[c, at]))
+        most[i] = found
+
+
+@helper
+def _many(table: np.ndarray, which: np.ndarray, fourth: int, count: int, most: np.ndarray) -> None:
+    """The same of ``count`` weights, more than one."""
+    sums = np.empty((2, ROW), np.uint8)
+    for i in range(ROW):
+        sums[0, i] = table[which[fourth, 0], i]
+    for at in range(1, count - 1):
+        a = which[fourth, at]
+        for i in range(ROW):
+            sums[0, i] += table[a, i]
+    a = which[fourth, count - 1]
+    for i in range(ROW):
+        sums[1, i] = table[a, i]
+    _two(sums, 0, 1, most)
+
+
+@helper
+def _lanes(
+    weights: np.ndarray,
     first: np.ndarray,
+    c: int,
     phase: int,
-    phases: int,
     per_block: int,
+    row: np.ndarray,
     table: np.ndarray,
-    group: np.ndarray,
+    tile: np.ndarray,
     cycles: np.ndarray,
 ) -> None:
-    """Add the cycles of a channel's pixels with up to ``LANES`` blocks of weights.
+    """Add the cycles of up to ``LANES`` blocks of activations with every group of filters.
 
-    slots : int64, where each pixel's kind lies in ``table``
-    first : int32 (tiles x phases + 1,), the pixels of each tile and phase
-    table : uint8 (kinds + 1, BANKS, LANES), nothing at 0
-    group : int64 (lanes used,), the group of filters of each
-    cycles : int64 (groups of filters, tiles), added to
+    weights, first, cycles : as in ``block_cycles``; per_block : weights of a block
+    row : as in ``_used``; table : as in ``_complete``; tile : int64, of each lane in use
     """
-    together = np.zeros(max(AT_ONCE, per_block), np.int64)
-    alone = np.empty((table.shape[0], LANES), np.uint8)
-    none = table[0]
-    for kind in range(table.shape[0]):
-        _fullest(table[kind], none, none, none, alone[kind])
+    alone = np.empty((table.shape[0] // 2, LANES), np.uint8)
+    _complete(table, alone)
     most = np.empty(LANES, np.uint8)
-    sums = np.empty((BANKS, LANES), np.uint8)
-    total = np.empty(LANES, np.int64)
-    for tile in range(cycles.shape[1]):
-        begin, stop = first[tile * phases + phase], first[tile * phases + phase + 1]
-        if begin == stop:
+    total = np.empty(LANES, np.uint32)
+    which = np.empty((4, per_block), np.int64)  # rows of a block's weights, fourth by fourth
+    count = np.empty(4, np.int64)
+    for g in range(first.shape[0]):
+        low, high = first[g, c, phase], first[g, c, phase + 1]
+        if low == high:
             continue
         total[:] = 0
-        for at in range(begin, stop, per_block):
-            if per_block == 1 or at + 1 == stop:
-                only = alone[slots[at]]
-                for lane in range(LANES):
-                    total[lane] += only[lane]
-                continue
-            for i in range(per_block):
-                together[i] = slots[at + i] if at + i < stop else 0
-            _vector(table, together, sums, most)
-            for lane in range(LANES):
-                total[lane] += most[lane]
-        low = 0
-        while low < group.size:
-            found, at = total[low], low + 1
-            while at < group.size and group[at] == group[low]:
-                found += total[at]
-                at += 1
-            cycles[group[low], tile] += found
-            low = at
-
-
-@helper
-def _slots(
-    pixels: np.ndarray,
-    first: np.ndarray,
-    phase: int,
-    phases: int,
-    slot: np.ndarray,
-    met: np.ndarray,
-    slots: np.ndarray,
-) -> int:
-    """Number the kinds of a phase's pixels from 1; how many there are.
-
-    slot : int64 (kinds,), zeros, filled in; met : int64 out, the kinds in order
-    slots : int64 out, as ``pixels``
-    """
-    count = 0
-    for tile in range((first.size - 1) // phases):
-        queue = tile * phases + phase
-        for at in range(first[queue], first[queue + 1]):
-            which = pixels[at]
-            if slot[which] == 0:
-                met[count] = which
-                count += 1
-                slot[which] = count
-            slots[at] = slot[which]
-    return count
+        for begin in range(low, high, per_block):
+            count[:] = 0
+            for at in range(begin, min(begin + per_block, high)):
+                weight = weights[at]
+                fourth = weight & 3
+                which[fourth, count[fourth]] = 2 * row[weight >> 3] + (weight >> 2 & 1)
+                count[fourth] += 1
+            most[:] = 1
+            for fourth in range(4):
+                if count[fourth] == 1:
+                    _one(alone, which[fourth, 0] >> 1, most)
+                elif count[fourth] == 2:
+                    _two(table, which[fourth, 0], which[fourth, 1], most)
+                elif count[fourth] == 3:
+                    _three(table, which[fourth, 0], which[fourth, 1], which[fourth, 2], most)
+                elif count[fourth] > 3:
+                    _many(table, which, fourth, count[fourth], most)
+            for i in range(LANES):
+                total[i] += most[i]
+        for lane in range(tile.size):
+            cycles[c, g, tile[lane]] += total[lane]
 
 
 @parallel_kernel
@@ -201,43 +245,84 @@ def block_cycles(
     per_block, weights_per_block : I and F, whose product is at most 127
     cycles : int64 out (C, groups of filters, tiles)
     """
-    channels, groups, _ = cycles.shape
+    channels, _, tiles = cycles.shape
     phases = weight_first.shape[2] - 1
-    kinds = banks.shape[0]
+    row = np.empty(banks.shape[1], np.int64)
+    tile_of = np.empty(LANES, np.int64)
     for c in turns(share, channels):
         cycles[c] = 0
-        slots = np.empty(pixels.shape[1], np.int64)
-        met = np.empty(kinds, np.int64)
-        group = np.empty(LANES, np.int64)
         for phase in range(phases):
-            slot = np.zeros(kinds, np.int64)
-            count = _slots(pixels[c], pixel_first[c], phase, phases, slot, met, slots)
+            count = _used(weights, weight_first, c, phase, row)
             if count == 0:
                 continue
-            table = np.zeros((count + 1, BANKS, LANES), np.uint8)  # nothing at 0
-            here = np.ascontiguousarray(banks[met[:count]].T)
+            places = np.empty((banks.shape[0], count), np.int64)
+            _places(banks, row, places)
+            table = np.zeros((2 * count + 1, ROW), np.uint8)
+            flat = table.reshape(-1)
             lane = 0
-            for g in range(groups):
-                high = weight_first[g, c, phase + 1]
-                for begin in range(weight_first[g, c, phase], high, weights_per_block):
-                    end = min(begin + weights_per_block, high)
-                    group[lane] = g
-                    _tabulate(weights, begin, end, lane, here, table)
+            for tile in range(tiles):
+                queue = tile * phases + phase
+                high = pixel_first[c, queue + 1]
+                for begin in range(pixel_first[c, queue], high, per_block):
+                    end = min(begin + per_block, high)
+                    _tabulate(pixels, c, begin, end, lane, places, flat)
+                    tile_of[lane] = tile
                     lane += 1
                     if lane == LANES:
-                        _tiles(
-                            slots,
-                            pixel_first[c],
+                        _lanes(
+                            weights,
+                            weight_first,
+                            c,
                             phase,
-                            phases,
-                            per_block,
+                            weights_per_block,
+                            row,
                             table,
-                            group,
-                            cycles[c],
+                            tile_of,
+                            cycles,
                         )
                         table[:] = 0
                         lane = 0
             if lane:
-                _tiles(
-                    slots, pixel_first[c], phase, phases, per_block, table, group[:lane], cycles[c]
+                _lanes(
+                    weights,
+                    weight_first,
+                    c,
+                    phase,
+                    weights_per_block,
+                    row,
+                    table,
+                    tile_of[:lane],
+                    cycles,
                 )
+
+
+@parallel_kernel
+def filter_cycles(
+    share: Share,
+    active: np.ndarray,
+    weights: np.ndarray,
+    first: np.ndarray,
+    per_block: int,
+    cycles: np.ndarray,
+) -> None:
+    """The same of a fully connected layer, whose blocks of one activation meet only one tap.
+
+    active : bool (C,), whether there is an activation
+    weights : int32, the filter's lowest three bits, which tell its bank
+    first : int64 (groups of filters, C, 2), where each channel begins and ends
+    per_block : F; cycles : int64 out (C, groups of filters)
+    """
+    one, byte = np.uint64(1), np.uint64(255)
+    for c in turns(share, active.size):
+        for g in range(first.shape[0]):
+            total = 0
+            low, high = first[g, c, 0], first[g, c, 1]
+            for begin in range(low, high if active[c] else low, per_block):
+                counts = np.uint64(0)  # a byte for each value of the three bits
+                for at in range(begin, min(begin + per_block, high)):
+                    counts += one << np.uint64(8 * weights[at])
+                most = counts & byte
+                for bits in range(1, 8):
+                    most = max(most, counts >> np.uint64(8 * bits) & byte)
+                total += np.int64(most)
+            cycles[c, g] = total
