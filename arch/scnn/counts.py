@@ -93,10 +93,9 @@ class Tally:
 
     def __init__(self, spec: ScnnSpec, on: Plane, of: Weights) -> None:
         self.spec, self.on, self.of, self.counted = spec, on, of, 0
-        channels, phases, tiles = on.vectors.shape
-        self.taps = of.vectors.reshape(channels * phases, -1)
+        self.taps = of.vectors.reshape(of.grouping.size, -1)
         self.banks = banks_by_tap(on.rows.out, on.columns.out)
-        self.exact = np.zeros((of.grouping.size, tiles), np.int64)
+        self.exact = np.zeros((of.grouping.size, on.vectors.shape[2]), np.int64)
         self.slowest = np.zeros((len(self._steps()), on.strips), np.int64)
         self.blocks = self._blocks(0)
         self.rest = self.blocks + self._starts(0)
@@ -113,7 +112,7 @@ class Tally:
     def _blocks(self, first: int) -> np.ndarray:
         """Blocks from a channel on, int64 (groups, tiles)."""
         low = first * self.on.vectors.shape[1]
-        return (self.taps[low:].T @ self.on.flat[low:]).astype(np.int64)
+        return (self.taps[:, low:] @ self.on.flat[low:]).astype(np.int64)
 
     def _starts(self, first: int) -> np.ndarray:
         """Cycles to begin the channels from one on, int64 (groups, 1)."""
@@ -135,8 +134,8 @@ class Tally:
                 size = spec.activation_vector
                 block_cycles(*pixels, *queued, self.banks, size, spec.weight_vector, cycles)
         else:
-            taps = of.vectors[low:high, :, groups].astype(np.int64)
-            cycles = np.einsum("cpt,cpg->cgt", on.vectors[low:high], taps)
+            taps = of.vectors[groups, low:high].astype(np.int64)
+            cycles = np.einsum("cpt,gcp->cgt", on.vectors[low:high], taps)
         if spec.channel_cycles:
             cycles += spec.channel_cycles * of.reads[groups, low:high].T[:, :, None]
         return cycles

@@ -7,7 +7,7 @@ input channel go kernel row by kernel row, column by column, filter by filter (a
 
 import numpy as np
 
-from arch.jit import parallel_kernel, turns
+from arch.jit import helper, parallel_kernel, turns
 from arch.threads import Share
 
 
@@ -57,49 +57,115 @@ def queue_activations(
 
 
 @parallel_kernel
+def list_weights(
+    share: Share, values: np.ndarray, per: int, first: np.ndarray, filters: np.ndarray
+) -> None:
+    """The filters of all weights, tap by tap.
+
+    values : uint8 (C / groups, taps, K), 1 where there is a weight; per : filters of a layer group
+    first : int64 (C, taps + 1), where each tap begins in ``filters``
+    filters : int32 out (weights,)
+    """
+    depth, taps, _ = values.shape
+    found = np.empty(per + 1, np.int32)
+    for c in turns(share, first.shape[0]):
+        own = c // depth * per
+        for tap in range(taps):
+            count = 0
+            for k in range(own, own + per):
+                found[count] = k
+                count += values[c % depth, tap, k]
+            begin = first[c, tap]
+            for at in range(first[c, tap + 1] - begin):
+                filters[begin + at] = found[at]
+
+
+@helper
+def _first_group(bounds: np.ndarray, filters: int) -> int:
+    """The group that a filter belongs to; ``bounds`` int64 (groups of filters + 1,)."""
+    found: int = np.searchsorted(bounds, filters, side="right") - 1
+    return found
+
+
+@parallel_kernel
+def count_weights(
+    share: Share,
+    filters: np.ndarray,
+    first: np.ndarray,
+    phase: np.ndarray,
+    per: int,
+    depth: int,
+    bounds: np.ndarray,
+    longest: int,
+    counts: np.ndarray,
+    stored: np.ndarray,
+) -> None:
+    """Weights of every group of filters, and their entries in run-of-zeros form.
+
+    filters, first : as in ``list_weights``; phase : int64 (taps,), of each tap
+    per, depth : filters and channels of a layer group
+    bounds : int64 (groups of filters + 1,); longest : the longest run of one entry
+    counts : int64 out (groups of filters, C, phases); stored : int64 out (groups of filters, C)
+    """
+    reached = np.empty(counts.shape[0], np.int64)  # by group: behind its last weight
+    for c in turns(share, first.shape[0]):
+        counts[:, c] = 0
+        stored[:, c] = 0
+        reached[:] = 0
+        own = c // depth * per
+        start = _first_group(bounds, own)
+        for tap in range(phase.size):
+            at, end, g = first[c, tap], first[c, tap + 1], start
+            while at < end:
+                low, high = max(bounds[g], own), min(bounds[g + 1], own + per)
+                place, before = tap * (high - low) - low, reached[g]
+                count, runs = at, 0
+                while at < end and filters[at] < high:
+                    run = place + filters[at] - before
+                    if run > longest:
+                        runs += run // (longest + 1)
+                    before += run + 1
+                    at += 1
+                reached[g] = before
+                counts[g, c, phase[tap]] += at - count
+                stored[g, c] += at - count + runs
+                g += 1
+
+
+@parallel_kernel
 def queue_weights(
     share: Share,
-    values: np.ndarray,
-    keep_zeros: bool,
-    group_first: np.ndarray,
-    filters_per_layer_group: int,
-    row_phase: np.ndarray,
-    column_phase: np.ndarray,
-    strides: tuple[int, int],
+    filters: np.ndarray,
     first: np.ndarray,
+    phase: np.ndarray,
+    per: int,
+    depth: int,
+    bounds: np.ndarray,
+    begins: np.ndarray,
     entries: np.ndarray,
 ) -> None:
     """Weights of every group of filters and channel, phase by phase, kernel rows first.
 
-    values : integers (C / groups, R, S, K); group_first : int64 (groups of filters + 1,)
-    row_phase, column_phase : int64 (R,), (S,), where the tap begins modulo the stride of its axis
-    first : int64 (groups of filters, C, phases + 1); counted into if ``entries`` is empty, from
-        1 on, else where each phase begins
+    filters ... bounds : as in ``count_weights``
+    begins : int64 (groups of filters, C, phases + 1), where each phase begins in ``entries``
     entries : int32 out, (row x S + column) x 8 + the filter's lowest three bits
     """
-    depth, R, S, _ = values.shape
-    channels = first.shape[1]
-    for task in turns(share, first.shape[0] * channels):
-        g, c = task // channels, task % channels
-        own = c // depth * filters_per_layer_group
-        low = max(group_first[g], own)
-        high = min(group_first[g + 1], own + filters_per_layer_group)
-        for phase in range(strides[0] * strides[1]):
-            at = first[g, c, phase]
-            count = 0
-            for r in range(R):
-                if row_phase[r] != phase // strides[1]:
-                    continue
-                for s in range(S):
-                    if column_phase[s] != phase % strides[1]:
-                        continue
-                    for k in range(low, high):
-                        if keep_zeros or values[c % depth, r, s, k] != 0:
-                            if entries.size:
-                                entries[at + count] = (r * S + s) * 8 + (k & 7)
-                            count += 1
-            if entries.size == 0:
-                first[g, c, phase + 1] = count
+    groups, channels, phases = begins.shape
+    places = np.empty((groups, phases), np.int64)
+    for c in turns(share, channels):
+        places[:] = begins[:, c]
+        own = c // depth * per
+        start = _first_group(bounds, own)
+        for tap in range(phase.size):
+            at, end, g = first[c, tap], first[c, tap + 1], start
+            while at < end:
+                high, place = min(bounds[g + 1], own + per), places[g, phase[tap]]
+                while at < end and filters[at] < high:
+                    entries[place] = tap * 8 + (filters[at] & 7)
+                    place += 1
+                    at += 1
+                places[g, phase[tap]] = place
+                g += 1
 
 
 @parallel_kernel
@@ -132,39 +198,3 @@ def store_tiles(
                         total += 1 + run // (longest + 1)
                         run = 0
             entries[c, tile] = total
-
-
-@parallel_kernel
-def store_weights(
-    share: Share,
-    values: np.ndarray,
-    keep_zeros: bool,
-    group_first: np.ndarray,
-    filters_per_layer_group: int,
-    longest: int,
-    entries: np.ndarray,
-) -> None:
-    """Entries that every group of filters and channel takes in run-of-zeros form.
-
-    values : integers (C / groups, R, S, K); group_first : int64 (groups of filters + 1,)
-    entries : int64 out (groups of filters, C)
-    """
-    depth, R, S, _ = values.shape
-    channels = entries.shape[1]
-    for task in turns(share, entries.shape[0] * channels):
-        g, c = task // channels, task % channels
-        own = c // depth * filters_per_layer_group
-        low = max(group_first[g], own)
-        high = min(group_first[g + 1], own + filters_per_layer_group)
-        total, run = 0, 0
-        for r in range(R):
-            for s in range(S):
-                for k in range(low, high):
-                    if keep_zeros:
-                        total += 1
-                    elif values[c % depth, r, s, k] == 0:
-                        run += 1
-                    else:
-                        total += 1 + run // (longest + 1)
-                        run = 0
-        entries[g, c] = total

@@ -18,7 +18,7 @@ from arch.scnn.residency import plane_input, stored_bytes
 from arch.scnn.sequence import Plan, cost, floor, one_by_one
 from arch.scnn.spec import ScnnSpec
 from arch.scnn.timing import times
-from arch.scnn.weights import Weights, weights
+from arch.scnn.weights import Taps, Weights, taps, weights
 from workloads.layer import ConvLayer
 
 NOTHING = Fused()
@@ -31,6 +31,7 @@ class Bench:
 
     feed: Feed
     planes: dict[Grid, Plane] = field(default_factory=dict)
+    taps: list[Taps] = field(default_factory=list)
     queues: dict[bytes, Weights] = field(default_factory=dict)
     tallies: dict[tuple[Grid, bytes], Tally] = field(default_factory=dict)
     parts: "dict[int, Bench]" = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Bench:
         groups = grouping.bounds.tobytes()
         if (grid, groups) not in self.tallies:
             on = self.plane(spec, grid)
-            self.tallies[grid, groups] = Tally(spec, on, self.weights(spec, on, grouping))
+            self.tallies[grid, groups] = Tally(spec, on, self.weights(spec, grouping))
         return self.tallies[grid, groups]
 
     def plane(self, spec: ScnnSpec, grid: Grid) -> Plane:
@@ -49,18 +50,20 @@ class Bench:
             self.planes[grid] = plane(self.feed, spec, grid)
         return self.planes[grid]
 
-    def weights(self, spec: ScnnSpec, on: Plane, grouping: Grouping) -> Weights:
+    def weights(self, spec: ScnnSpec, grouping: Grouping) -> Weights:
         """The weights of groups of filters, the same on every plane."""
+        if not self.taps:
+            self.taps.append(taps(self.feed, spec))
         key = grouping.bounds.tobytes()
         if key not in self.queues:
-            self.queues[key] = weights(self.feed, spec, on, grouping)
+            self.queues[key] = weights(self.taps[0], spec, grouping)
         return self.queues[key]
 
     def fewest(self, spec: ScnnSpec, grid: Grid) -> int:
         """Cycles of blocks that no grouping of a grid undercuts."""
         on, layer = self.plane(spec, grid), self.feed.layer
-        taps = self.weights(spec, on, Grouping(cut(layer.K, layer.K))).vectors
-        cycles = taps.reshape(-1) @ on.flat
+        vectors = self.weights(spec, Grouping(cut(layer.K, layer.K))).vectors
+        cycles = vectors.reshape(-1) @ on.flat
         if on.shared or spec.barrier == "layer":
             return int(cycles.sum()) // spec.pes
         return int(on.by_strip(cycles, most=True).sum())
