@@ -324,5 +324,5 @@ def filter_cycles(
                 most = counts & byte
                 for bits in range(1, 8):
                     most = max(most, counts >> np.uint64(8 * bits) & byte)
-                total += np.int64(most)
+                total += int(most)
             cycles[c, g] = total

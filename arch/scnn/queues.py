@@ -7,7 +7,7 @@ input channel go kernel row by kernel row, column by column, filter by filter (a
 
 import numpy as np
 
-from arch.jit import helper, parallel_kernel, turns
+from arch.jit import parallel_kernel, turns
 from arch.threads import Share
 
 
@@ -80,13 +80,6 @@ def list_weights(
                 filters[begin + at] = found[at]
 
 
-@helper
-def _first_group(bounds: np.ndarray, filters: int) -> int:
-    """The group that a filter belongs to; ``bounds`` int64 (groups of filters + 1,)."""
-    found: int = np.searchsorted(bounds, filters, side="right") - 1
-    return found
-
-
 @parallel_kernel
 def count_weights(
     share: Share,
@@ -113,7 +106,7 @@ def count_weights(
         stored[:, c] = 0
         reached[:] = 0
         own = c // depth * per
-        start = _first_group(bounds, own)
+        start = int(np.searchsorted(bounds, own, side="right")) - 1
         for tap in range(phase.size):
             at, end, g = first[c, tap], first[c, tap + 1], start
             while at < end:
@@ -155,7 +148,7 @@ def queue_weights(
     for c in turns(share, channels):
         places[:] = begins[:, c]
         own = c // depth * per
-        start = _first_group(bounds, own)
+        start = int(np.searchsorted(bounds, own, side="right")) - 1
         for tap in range(phase.size):
             at, end, g = first[c, tap], first[c, tap + 1], start
             while at < end:
