@@ -33,7 +33,7 @@ class Axis:
     first : (strips + 1,), first tile of each strip
     owned : (tiles + 1,), first output of each tile
     made : (tiles, 2), from and to which output the inputs of each tile reach
-    phase, tap_phase : of each place and tap, modulo the axis' stride
+    phase : of each place, modulo the axis' stride
     kind : of each place: those of a kind meet every tap in the same banks
     out : (kinds, taps), the output, -1 where there is none
     """
@@ -44,7 +44,6 @@ class Axis:
     owned: np.ndarray
     made: np.ndarray
     phase: np.ndarray
-    tap_phase: np.ndarray
     kind: np.ndarray
     out: np.ndarray
 
@@ -189,7 +188,6 @@ def axis(side: Side, parts: Sequence[tuple[int, int]], pes: int, tiling: Tiling)
         owned=np.append(np.concatenate(owned), parts[-1][1]),
         made=_made(out, ends),
         phase=(every + side.before) % side.stride,
-        tap_phase=taps * side.dilation % side.stride,
         kind=kind,
         out=np.ascontiguousarray(out[first]),
     )
