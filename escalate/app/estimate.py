@@ -1,6 +1,5 @@
 """estimate: how long simulations will take and how much memory, from the time of a few layers."""
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -70,6 +69,8 @@ def estimate(jobs: Sequence[Job]) -> Estimate:
     ----------
     jobs : what is to be simulated
     """
+    import resource  # Unix only: nothing but estimates needs it
+
     rates: dict[str, tuple[float, float]] = {}
     timed, seconds, images = 0, 0.0, 0
     layers_of = cache(shapes)  # a model is read once, however many jobs it has

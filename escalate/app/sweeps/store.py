@@ -7,13 +7,14 @@ a process dies, however it dies.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import filelock
 
 from arch.simulate import NetworkRun
 from escalate.app.new_file import check_writable, named
@@ -69,15 +70,18 @@ class Store:
     def locked(self, key: str) -> Iterator[bool]:
         """Whether the point is this process's to compute, for as long as the block lasts."""
         path = self.folder / LOCKS / key
-        handle = _lock(path)
-        if handle is None:
+        lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
             yield False
             return
         try:
             yield True
         finally:
-            path.unlink(missing_ok=True)  # under the lock: see ``_lock``
-            os.close(handle)
+            with contextlib.suppress(OSError):  # Windows removes a lock file only after its release
+                path.unlink()
+            lock.release()
 
     def write(self, point: Point, outcome: NetworkRun | str) -> None:
         """Put a point in place: its rows, or why the machine refuses it.
@@ -146,26 +150,6 @@ def check_folder(folder: Path) -> None:
 def point_path(folder: Path, key: str) -> Path:
     """Where a results folder has, or would have, the point of that name."""
     return folder / POINTS / f"{key}{SUFFIX}"
-
-
-def _lock(path: Path) -> int | None:
-    """A handle that holds the lock of a file, or None if another process does.
-
-    Whoever held it before may have removed the file while we waited at its door; the lock of a
-    file that has no name is nobody's, so the one that has the name is tried again.
-    """
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(handle).st_ino == path.stat().st_ino:
-                return handle
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except FileNotFoundError:
-            pass
-        os.close(handle)
 
 
 def about_of(path: Path) -> dict[str, Any] | str:
