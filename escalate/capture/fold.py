@@ -164,6 +164,7 @@ def _pad(draft: "Draft", node: Node, readers: Readers, output: str) -> bool:
     reader = draft.nodes[readers[node.name][0]]
     before, behind, *edges = node.attributes["padding"]
     fits = reader.op == ("max_pool" if node.name in draft.lowest else "conv")
+    fits = fits and "tops" not in reader.attributes
     if not fits or before or behind:
         return False
     inputs = node.inputs

@@ -48,7 +48,7 @@ def read_pool(call: Call, op: str, window: Window, *, counts_padding: bool = Tru
         pad, stride, reach = window.padding[axis], window.stride[axis], window.reach[axis]
         padding += [pad, max(pad, (windows[axis] - 1) * stride + reach - sides[axis] - pad)]
         edge = pad if counts_padding else 0
-        counted.append(_counted(window, axis, windows[axis], (-edge, sides[axis] + edge)))
+        counted.append(counted_in(window, axis, windows[axis], (-edge, sides[axis] + edge)))
     attributes: dict[str, Any] = {
         "kernel": [*window.kernel],
         "stride": [*window.stride],
@@ -63,14 +63,23 @@ def read_pool(call: Call, op: str, window: Window, *, counts_padding: bool = Tru
 
 
 def adaptive_pool(call: Call, op: str) -> Tensor:
-    """A pool whose windows follow from the size of its output, and are of one size."""
+    """A pool whose windows follow from the size of its output.
+
+    Window i of n on a side of s is what torch says: from floor(i s / n) to ceil((i + 1) s / n).
+    """
     source = call.source()
     call.require_planes()
-    _, h, w = call.draft.nodes[source].shape
+    c, h, w = call.draft.nodes[source].shape
     p, q = pair_of(call.arguments["output_size"])
-    if h % p or w % q:
-        call.fail(f"from {h}x{w} to {p}x{q}, wanted windows of one size")
-    return _tiled(call, op, source, (h // p, w // q))
+    if h % p == 0 and w % q == 0:
+        return _tiled(call, op, source, (h // p, w // q))
+    attributes: dict[str, Any] = {"kernel": [], "stride": [1, 1], "padding": [0, 0, 0, 0]}
+    for side, count, starts, sizes in ((h, p, "tops", "rows"), (w, q, "lefts", "columns")):
+        first = [i * side // count for i in range(count)]
+        attributes[starts] = first
+        attributes[sizes] = [-(-(i + 1) * side // count) - first[i] for i in range(count)]
+        attributes["kernel"].append(max(attributes[sizes]))
+    return Tensor(call.draft.add(call.path, op, (source,), (c, p, q), attributes), (c, p, q))
 
 
 def _tiled(call: Call, op: str, source: str, window: tuple[int, int]) -> Tensor:
@@ -108,8 +117,14 @@ def over_axes(call: Call, op: str) -> Tensor:
     return pooled.reshaped(tuple(left))
 
 
-def _counted(window: Window, axis: int, windows: int, inside: tuple[int, int]) -> list[int]:
-    """How many elements of each window lie inside, on one axis."""
+def counted_in(window: Window, axis: int, windows: int, inside: tuple[int, int]) -> list[int]:
+    """How many elements of each window lie inside, on one axis.
+
+    Examples
+    --------
+    >>> counted_in(Window((3, 3), (2, 2), (1, 1)), 0, 3, (0, 5))
+    [2, 3, 2]
+    """
     found = []
     for index in range(windows):
         first = index * window.stride[axis] - window.padding[axis]

@@ -150,7 +150,7 @@ def test_every_operator_has_words(made):
     assert [line[0] for line in listed] == [f"| `{name}`" for name in NAMES]
     assert all(len(line[1]) > 20 for line in listed)
     assert "`kernel` (2), `stride` (2), `padding` (4), `dilation` (2), `rows` (any)" in text
-    assert "`columns` (any) | `rescales`, `bounds` | `avg_pool2d`" in text
+    assert "`lefts` (any) | `rescales`, `bounds` | `avg_pool2d`" in text
     assert "| `formula` | `arrays`, `bounds` |" in text
 
 

@@ -2,10 +2,15 @@
 
 import dataclasses
 
+import numpy as np
+
 from tests.workloads.models import pool
+from workloads.graph import Node
 
 
 def draw(random, name, source, nodes, op="max_pool"):
+    if random.random() < 0.3:
+        return (of_several_sizes(random, name, source, op),)
     kernel = [int(random.integers(1, min(4, side + 1))) for side in source.shape[1:]]
     padding = [int(random.integers(0, kernel[i // 2])) for i in range(4)]
     stride = [int(v) for v in random.integers(1, 3, 2)]
@@ -18,6 +23,20 @@ def draw(random, name, source, nodes, op="max_pool"):
     (c, p, q) = pool(name, op, source.name, source.shape, reach, stride, padding).shape
     attributes = {**node.attributes, "dilation": [2, 2]}
     return (dataclasses.replace(node, shape=(c, p, q), attributes=attributes),)
+
+
+def of_several_sizes(random, name, source, op):
+    """Windows of random places and sizes."""
+    attributes = {"kernel": [], "stride": [1, 1], "padding": [0, 0, 0, 0]}
+    for side, starts, sizes in zip(
+        source.shape[1:], ("tops", "lefts"), ("rows", "columns"), strict=True
+    ):
+        ends = np.sort(random.integers(0, side, (int(random.integers(1, 6)), 2)), axis=1)
+        attributes[starts] = ends[:, 0].tolist()
+        attributes[sizes] = (ends[:, 1] - ends[:, 0] + 1).tolist()
+        attributes["kernel"].append(max(attributes[sizes]))
+    shape = (source.shape[0], len(attributes["tops"]), len(attributes["lefts"]))
+    return Node(name, op, (source.name,), shape, attributes=attributes)
 
 
 def in_torch(parts, x):

@@ -1,12 +1,12 @@
 """avg_pool: the mean of each window, or of the whole plane."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloads.errors import WorkloadError
-from workloads.operator import ANY_NUMBER, Shape, Whole
+from workloads.operator import Shape
 from workloads.pooling import Pooling, dilation_of
 from workloads.requantize import multiply_shift
 from workloads.rescaling import Rescaling
@@ -19,19 +19,10 @@ if TYPE_CHECKING:
 
 
 class AvgPool(Pooling, Rescaling):
-    """``kernel``, ``stride`` and ``dilation`` are [down, across], ``padding`` [top, bottom, left,
-    right].
-
-    A window's sum is divided by the size of the kernel, padded zeros included; or, where they are
+    """A window's sum, divided by the size of the kernel, padded zeros included; or, where they are
     given, by ``rows``[p] * ``columns``[q] for the window in row p and column q: fewer numbers count
     at the edges.  There is a rescale for each divisor, the smallest first.
     """
-
-    attributes: Mapping[str, Whole] = {
-        **Pooling.attributes,
-        "rows": Whole(ANY_NUMBER, 1, default=()),
-        "columns": Whole(ANY_NUMBER, 1, default=()),
-    }
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
         """As many rows and columns as windows fit, and as divisors are given."""
@@ -77,7 +68,8 @@ class AvgPool(Pooling, Rescaling):
 
         values, kernel = operands[0], tuple(node.attributes["kernel"])
         padded, stride = self.padded(node, values, 0.0), tuple(node.attributes["stride"])
-        has_gaps, divisors = dilation_of(node) != (1, 1), _divisors(node)
+        divisors = _divisors(node)
+        has_gaps = dilation_of(node) != (1, 1) or "tops" in node.attributes
         if not has_gaps and divisors.size == 1:
             return functional.avg_pool2d(padded, kernel, stride)
         if has_gaps:

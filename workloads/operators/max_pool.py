@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloads.errors import WorkloadError
+from workloads.operator import Shape
 from workloads.pooling import Pooling, dilation_of
 
 if TYPE_CHECKING:
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 
 class MaxPool(Pooling):
-    """``kernel``, ``stride`` and ``dilation`` are [down, across], ``padding`` [top, bottom, left,
-    right].
+    """The largest number of each window; padding never wins, a window of padding is refused."""
 
-    Padding never wins, and a window of padding alone is refused.
-    """
+    def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
+        """As of any pooling; sizes of single windows need to know where these begin."""
+        alone = [each for each in ("rows", "columns") if each in node.attributes]
+        if alone and "tops" not in node.attributes:
+            raise WorkloadError(f"{node.name}: {alone[0]} without tops and lefts")
+        return super().shape(node, operands)
 
     def integers(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
@@ -45,6 +49,9 @@ class MaxPool(Pooling):
         """The maximum of each window."""
         from torch.nn import functional
 
+        if "tops" in node.attributes:
+            peaks = self.torch_windows(node, operands[0], float("-inf")).amax(dim=4)
+            return peaks.to(operands[0].dtype)
         kernel, stride = node.attributes["kernel"], node.attributes["stride"]
         padded = self.padded(node, operands[0], float("-inf"))
         return functional.max_pool2d(

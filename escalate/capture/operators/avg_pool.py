@@ -1,4 +1,4 @@
-"""avg_pool in exported graphs: pools, adaptive pools to windows of one size, means of planes."""
+"""avg_pool in exported graphs: pools, adaptive pools, means of planes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,7 +9,14 @@ from torch.nn import functional
 from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of
+from escalate.capture.pooling import (
+    Window,
+    adaptive_pool,
+    counted_in,
+    over_axes,
+    read_pool,
+    window_of,
+)
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -22,38 +29,77 @@ def _avg_pool2d(call: Call) -> str:
     return read_pool(call, "avg_pool", window_of(call), counts_padding=counts_padding)
 
 
+@torch.library.custom_op("escalate::mean_pool", mutates_args=())
+def mean_pool(
+    image: torch.Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    rows: list[int],
+    columns: list[int],
+) -> torch.Tensor:
+    """Means that torch has no operator for; their numbers are those of ``workloads``."""
+    from workloads.graph import Node
+    from workloads.operators.avg_pool import OPERATOR
+
+    attributes = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    attributes |= {"rows": rows, "columns": columns}
+    shape = (image.shape[1], len(rows), len(columns))
+    return OPERATOR.floats(Node("n", "avg_pool", ("x",), shape, attributes=attributes), [image])
+
+
+@mean_pool.register_fake
+def _(
+    image: torch.Tensor,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    rows: list[int],
+    columns: list[int],
+) -> torch.Tensor:
+    return image.new_empty((*image.shape[:2], len(rows), len(columns)))
+
+
+def _mean_pool(call: Call) -> str:
+    source = call.source("image")
+    words = ("kernel", "stride", "padding", "dilation", "rows", "columns")
+    return call.add("avg_pool", (source,), {word: [*call.arguments[word]] for word in words})
+
+
 def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
     image, kernel = step.tensor(values), list(step.get("kernel_shape", ()))
     left, right, top, bottom = padding_of(step, image, kernel)
-    if list(step.get("dilations", [1, 1])) != [1, 1]:
-        step.fail(f"dilations is {step.get('dilations', ())}, wanted 1")
-    strides, ceil = step.get("strides", [1, 1]), bool(step.get("ceil_mode", 0))
+    strides, ceil = list(step.get("strides", [1, 1])), bool(step.get("ceil_mode", 0))
+    dilations = list(step.get("dilations", [1, 1]))
     counts = bool(step.get("count_include_pad", 0)) or not any((left, right, top, bottom))
-    if (left, top) == (right, bottom):
+    if (left, top) == (right, bottom) and dilations == [1, 1]:
         return functional.avg_pool2d(image, kernel, strides, (top, left), ceil, counts)
-    if ceil:
-        step.fail("ceil_mode beside padding of two sizes")
-    if counts:
-        padded = functional.pad(image, (left, right, top, bottom))
-        return functional.avg_pool2d(padded, kernel, strides)
-    return _uncounted(step, image, kernel, (left, right, top, bottom))
-
-
-def _uncounted(
-    step: "Step", image: torch.Tensor, kernel: list[int], edges: tuple[int, int, int, int]
-) -> torch.Tensor:
-    """Means that leave padding out: windows that hang over below and right do, too."""
-    kernel, strides, before = list(kernel), list(step.get("strides", [1, 1])), [edges[2], edges[0]]
-    windows = []
-    for axis, behind in enumerate((edges[3], edges[1])):
-        side = image.shape[2 + axis]
-        windows.append((side + before[axis] + behind - kernel[axis]) // strides[axis] + 1)
-        if windows[axis] == 1 and kernel[axis] >= side + before[axis]:
-            kernel[axis], before[axis] = side, 0  # the one window holds all there is
-    pooled = functional.avg_pool2d(image, kernel, strides, before, True, False)
-    if pooled.shape[2] < windows[0] or pooled.shape[3] < windows[1]:
-        step.fail(f"pads {edges} leave windows of padding alone")
-    return pooled[:, :, : windows[0], : windows[1]]
+    window = Window(
+        (kernel[0], kernel[1]),
+        (strides[0], strides[1]),
+        (top, left),
+        (dilations[0], dilations[1]),
+    )
+    padding: list[int] = []
+    counted = []
+    for axis, behind in enumerate((bottom, right)):
+        side, before = image.shape[2 + axis], window.padding[axis]
+        reach, stride = window.reach[axis], strides[axis]
+        room = side + before + behind - reach
+        if room < 0:
+            step.fail(f"the kernel reaches over {reach}, the padded plane has {room + reach}")
+        windows = (-(-room // stride) if ceil else room // stride) + 1
+        if ceil and (windows - 1) * stride >= side + before:
+            windows -= 1  # it would begin behind the plane
+        padding += [before, max(behind, (windows - 1) * stride + reach - side - before)]
+        inside = (-before, side + behind) if counts else (0, side)
+        counted.append(counted_in(window, axis, windows, inside))
+        if 0 in counted[-1]:
+            step.fail(f"pads {(top, left, bottom, right)} leave windows of padding alone")
+    made: torch.Tensor = mean_pool(image, kernel, strides, padding, dilations, *counted)
+    return made
 
 
 def _onnx_reduce_mean(step: "Step", values: Mapping[str, Value]) -> Value:
@@ -66,6 +112,7 @@ def _onnx_reduce_mean(step: "Step", values: Mapping[str, Value]) -> Value:
 ATEN = {
     "avg_pool2d": Aten(_avg_pool2d),
     "adaptive_avg_pool2d": Aten(lambda call: adaptive_pool(call, "avg_pool")),
+    "escalate::mean_pool": Aten(_mean_pool),
     "mean": Aten(lambda call: over_axes(call, "avg_pool")),
 }
 POOL: rules.Rules = {**rules.POOL, "count_include_pad": rules.FLAG}

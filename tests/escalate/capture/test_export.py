@@ -348,6 +348,9 @@ READ = {
     "scalar added": Calls(lambda s, x: x + 1),
     "scaled sum": Calls(lambda s, x: torch.add(x, s.c(x), alpha=2), c=nn.Conv2d(3, 3, 1)),
     "broadcast": Calls(lambda s, x: x + x.mean((2, 3), keepdim=True)),
+    "uneven adaptive mean": nn.AdaptiveAvgPool2d((3, 5)),
+    "uneven adaptive maximum": nn.AdaptiveMaxPool2d((5, 4)),
+    "adaptive to more": nn.Sequential(nn.AdaptiveAvgPool2d((11, None)), nn.AdaptiveMaxPool2d(9)),
     "dilated pool": nn.MaxPool2d(2, dilation=2),
     "mean of inner pixels": nn.AvgPool2d(3, padding=1, count_include_pad=False),
     "overhanging mean": nn.AvgPool2d(3, ceil_mode=True),
@@ -459,7 +462,6 @@ REFUSED = {
         "cat at .*an operand is no tensor computed from the network's input",
     ),
     "divisor": (nn.AvgPool2d(2, divisor_override=3), "divisor_override is not supported"),
-    "uneven adaptive": (nn.AdaptiveAvgPool2d(3), "from 8x8 to 3x3, wanted windows of one size"),
     "mean of all": (Calls(lambda s, x: x.mean()), r"over axes \[0, 1, 2, 3\] of shape"),
     "batch sliced": (
         Calls(lambda s, x: torch.cat([x, x], 1)[:0]),

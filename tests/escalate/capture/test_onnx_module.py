@@ -105,8 +105,8 @@ def test_computed_weights_are_refused(tmp_path):
         ("Flatten", {"axis": 2}, "Flatten at .*: axis is 2, wanted 1"),
         (
             "AveragePool",
-            {"kernel_shape": [2, 2], "dilations": [2, 2]},
-            r"dilations is \[2, 2\], wan",
+            {"kernel_shape": [2, 7], "dilations": [2, 2]},
+            "the kernel reaches over 13, the padded plane has 11",
         ),
         ("AveragePool", {"kernel_shape": [2]}, r"kernel_shape is \[2\], wanted two whole numbers"),
         ("AveragePool", {}, "attribute kernel_shape is missing"),
@@ -126,6 +126,41 @@ def test_computed_weights_are_refused(tmp_path):
 def test_attributes_that_are_not_supported_are_named(tmp_path, kind, attributes, message):
     b = Builder()
     refused(tmp_path, b, b.add(kind, "image", **attributes), message)
+
+
+POOLS = {
+    "dilated": {"kernel_shape": [2, 3], "dilations": [2, 3]},
+    "padded": {"kernel_shape": [3, 2], "dilations": [2, 1], "pads": [1, 0, 2, 1]},
+    "two sizes": {"kernel_shape": [3, 3], "pads": [2, 0, 1, 1], "strides": [2, 1]},
+    "rounded up": {"kernel_shape": [3, 2], "dilations": [1, 3], "strides": [3, 2], "ceil_mode": 1},
+    "padded, up": {"kernel_shape": [2, 3], "strides": [3, 3], "pads": [1, 0, 0, 2], "ceil_mode": 1},
+    "same": {"kernel_shape": [3, 2], "strides": [1, 2], "auto_pad": "SAME_LOWER"},
+}
+
+
+@pytest.mark.parametrize("counts", [0, 1])
+@pytest.mark.parametrize("case", POOLS)
+def test_means_of_dilated_and_uneven_windows_are_those_of_onnx_runtime(tmp_path, case, counts):
+    """Both rules of what counts; the divisor of each window is exact."""
+    b = Builder()
+    x = b.add("AveragePool", b.conv("image", 3, 2, 1), **POOLS[case], count_include_pad=counts)
+    network = assert_same(b.save(tmp_path / "net.onnx", x, opset=19), b)
+    assert network.graph.nodes[-1].op == "avg_pool"
+
+
+@pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
+def test_same_padding_of_a_dilated_pool_is_that_of_the_specification(tmp_path, kind):
+    """ONNX: (outputs - 1) stride + (kernel - 1) dilation + 1 - input; ONNX Runtime forgets the
+    dilation, against its own inference of shapes."""
+    window = {"kernel_shape": [3, 2], "dilations": [2, 3], "strides": [1, 2]}
+    found = []
+    for name, padding in (("same", {"auto_pad": "SAME_UPPER"}), ("pads", {"pads": [2, 1, 2, 2]})):
+        b = Builder()
+        x = b.add(kind, b.conv("image", 3, 2, 1), **window, **padding)
+        path = b.save(tmp_path / f"{name}.onnx", x, opset=19)
+        found.append(capture(OnnxModule(path), torch.zeros(2, *b.shape), "net").graph.nodes[-1])
+    assert found[0].attributes == found[1].attributes
+    assert found[0].shape == (2, 9, 6)
 
 
 @pytest.mark.parametrize("kind", onnx_operators())

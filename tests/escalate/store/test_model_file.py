@@ -270,6 +270,16 @@ BAD_OPERATORS = {
     "only padding": (pooling(13, padding=[0, 2, 1, 0]), "mean: padding is .*less than the kernel"),
     "large kernel": (pooling(13, kernel=[9, 9]), "mean: kernel is .* padded input is smaller"),
     "unknown": (pooling(13, ceil=1), "mean: unknown attribute 'ceil', allowed are kernel, stride"),
+    "no tops": (pooling(12, rows=[1, 2], lefts=[0]), "max: rows without tops and lefts"),
+    "no lefts": (pooling(13, tops=[0], rows=[1]), "mean: padding is .* wanted 0 and 1 beside tops"),
+    "windows": (
+        pooling(13, tops=[0], rows=[1], lefts=[0, 1], columns=[1], padding=[0] * 4),
+        "mean: 2 lefts and 1 columns, wanted one of each for each window",
+    ),
+    "window outside": (
+        pooling(13, tops=[1], rows=[2], lefts=[0], columns=[1], padding=[0] * 4),
+        "mean: a window has 2 rows from 1 on, wanted at most 2 and inside the 2 of the plane",
+    ),
     "no attribute": (set_in(10, attributes={"slope": 0.1}), "relu: unknown .*, allowed are none"),
     "shape": (set_in(12, shape=[7, 3, 5]), r"max: shape is \(7, 3, 5\), wanted \(7, 2, 5\)"),
     "size": (set_in(12, shape=[7, 0, 5]), r"max: shape\.1 is 0: input should be greater than"),
