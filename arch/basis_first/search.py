@@ -104,9 +104,10 @@ class Search(PlanCosts):
     ) -> Timed | None:
         """The best plan that takes ``images`` together and costs less than ``limit``."""
         best: Timed | None = None
-        bounds, busy = self._on_the_bus(images), list[int]()
+        bounds, busy = self._on_the_bus(images), np.empty(0, np.int64)
         if limit == UNLIMITED:  # the slices' work is needed anyway
-            bounds = np.maximum(bounds, self._busy(images))
+            busy = self._busy(images)
+            bounds = np.maximum(bounds, busy)
         queue: list[_Priced] = [
             (each, 0, number, None) for number, each in enumerate(bounds.tolist())
         ]
@@ -126,8 +127,8 @@ class Search(PlanCosts):
                     heapq.heappush(queue, (bound, least.dram_bytes, number, steps))
             elif self._fits(self.choices[number], images):
                 fits.add(number)
-                busy = busy or self._busy(images).tolist()
-                heapq.heappush(queue, (max(cycles, busy[number]), 0, number, None))
+                busy = busy if busy.size else self._busy(images)
+                heapq.heappush(queue, (max(cycles, int(busy[number])), 0, number, None))
         return best
 
     def _fits(self, choice: Choice, images: Iterable[int]) -> bool:
