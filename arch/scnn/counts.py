@@ -16,7 +16,7 @@ from arch.scnn.weights import Weights
 
 CELLS = 1 << 21  # of a table by channel, group of filters and tile that are counted at once
 OWN = 64  # channels of a grouped layer that are counted at once
-STAGES = (4, 1)  # parts of the channels after which a count may end early
+STAGES = 4  # parts of the channels, after each of which a count may end early
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,8 +159,10 @@ class Tally:
         piece = max(1, CELLS // self.exact.size)
         if not self.of.reads.all():  # each group of filters reads its own channels
             piece = max(piece, OWN)
-        for parts in STAGES:
-            end = -(-channels // parts)
+        for stage in range(1, STAGES + 1):
+            end = -(-channels * stage // STAGES)
+            if end <= self.counted:
+                continue
             while self.counted < end:
                 high = min(end, self.counted + piece)
                 self._add(self.counted, high)

@@ -149,11 +149,13 @@ class _Candidate:
 class _Search:
     """The best plan so far, and the plans that may be better."""
 
-    def __init__(self, bench: Bench, spec: ScnnSpec, fused: Fused) -> None:
+    def __init__(
+        self, bench: Bench, spec: ScnnSpec, fused: Fused, limit: tuple[int, int] | None
+    ) -> None:
         self.bench, self.spec, self.fused = bench, spec, fused
         self.left: list[_Candidate] = []
         self.plan: Plan | None = None
-        self.best: Cost | None = None
+        self.best: Cost | None = None if limit is None else (*limit, -1)
 
     def hopeless(self, grid: Grid, number: int) -> bool:
         """Whether no plan of a grid can be the best: they have no fewer blocks than one group."""
@@ -163,33 +165,48 @@ class _Search:
         return (cycles, 0, number) > self.best
 
     def add(self, grid: Grid, groupings: list[Grouping], number: int) -> bool:
-        """Bound all plans of a grid; whether one of them promises more than all that are left."""
+        """Bound all plans of a grid; whether one of them promises more than all that are left.
+
+        What another search has counted is judged at once.
+        """
         before = min((each.least for each in self.left), default=None)
         for at, grouping in enumerate(groupings):
             tally = self.bench.tally(self.spec, grid, grouping)
-            self.left.append(_Candidate(number + at, tally, self.spec, self.fused))
-        return before is None or min(each.least for each in self.left) < before
+            found = _Candidate(number + at, tally, self.spec, self.fused)
+            if tally.done:
+                self._judge(found)
+            else:
+                self.left.append(found)
+        after = min((each.least for each in self.left), default=None)
+        return after is not None and (before is None or after < before)
 
     def count(self) -> None:
         """Count all that are left, the most promising first, until none can be the best."""
         for each in sorted(self.left, key=lambda one: one.least):
-            if self.best is not None and each.least > self.best:
-                break
-            plan = each.count(self.best)
-            if plan is None:
-                continue
-            found = (*cost(plan, self.spec), each.number)
-            if self.best is None or found < self.best:
-                self.plan, self.best = plan, found
+            self._judge(each)
         self.left = []
 
+    def _judge(self, candidate: _Candidate) -> None:
+        """Take a plan if it is better than the best."""
+        if self.best is not None and candidate.least > self.best:
+            return
+        plan = candidate.count(self.best)
+        if plan is None:
+            return
+        found = (*cost(plan, self.spec), candidate.number)
+        if self.best is None or found < self.best:
+            self.plan, self.best = plan, found
 
-def search(bench: Bench, spec: ScnnSpec, fused: Fused) -> Plan | None:
+
+def search(
+    bench: Bench, spec: ScnnSpec, fused: Fused, limit: tuple[int, int] | None = None
+) -> Plan | None:
     """The best plan of one image; None where what stays on chip wants one strip, and none fits.
 
-    Which plans are counted first changes no result, only how many of the others must be.
+    None also where no plan takes less than ``limit``, cycles and bytes.  Which plans are counted
+    first changes no result, only how many of the others must be.
     """
-    found, number = _Search(bench, spec, fused), 0
+    found, number = _Search(bench, spec, fused, limit), 0
     for grid, groupings in plans(bench.feed.layer, spec):
         if grid.strips > 1 and fused != NOTHING:
             break

@@ -6,6 +6,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from arch.blas import one_thread
 from arch.machine import Neighbours
 from arch.pairs import effectual_pairs
 from arch.scnn.counts import Part
@@ -87,20 +88,27 @@ def _held(sizes: Sequence[np.ndarray | None], most: int) -> bool:
     return len(known) == len(sizes) and int(np.sum(known, axis=0).max()) <= most
 
 
-def _all_images(of: Images, spec: ScnnSpec, fused: Fused) -> tuple[list[Plan], Plan] | None:
-    """Each image by its own best plan, and all of them in order; None where no plan is fused."""
+def _all_images(
+    of: Images, spec: ScnnSpec, fused: Fused, limit: tuple[int, int] | None = None
+) -> tuple[list[Plan], Plan] | None:
+    """Each image by its own best plan, and all of them in order; None where no plan is fused.
+
+    None also where a plan of the only image takes no less than ``limit``, cycles and bytes.
+    """
     plans = []
+    alone = fused == Fused()
+    apart = alone and of.benches[0].feed.layer.groups > 1  # may still be better
     for bench in of.benches:
-        plan = search(bench, spec, fused)
+        plan = search(bench, spec, fused, None if len(of.benches) > 1 or apart else limit)
         if plan is None:
             return None
-        alone = fused == Fused()
         plans.append(by_layer_groups(bench, spec, plan) if alone else plan)
     together = fused.input or _held([plan.whole for plan in plans], spec.iaram_bytes)
     seams = [not (together or (one.half and two.half)) for one, two in pairwise(plans)]
     return plans, one_by_one(plans, seams)
 
 
+@one_thread()  # products are small, and BLAS's threads would spin between them
 def work(of: Images, spec: ScnnSpec, around: Neighbours) -> Work:
     """The plan of the fewest cycles, then bytes, of what the neighbours offer.
 
@@ -113,7 +121,7 @@ def work(of: Images, spec: ScnnSpec, around: Neighbours) -> Work:
     outputs = (True, False) if around.handed_on and not around.stored else (False,)
     best: tuple[tuple[int, int], list[Plan], Plan, Fused] | None = None
     for fused in (Fused(*each) for each in product(inputs, outputs)):
-        made = _all_images(of, spec, fused)
+        made = _all_images(of, spec, fused, None if best is None else best[0])
         if made is None:
             continue
         plans, plan = made
@@ -154,6 +162,7 @@ class Found:
     pairs: int
 
 
+@one_thread()
 def counted(
     layer: ConvLayer, spec: ScnnSpec, activations: np.ndarray, weights: np.ndarray
 ) -> Found:

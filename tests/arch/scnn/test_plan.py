@@ -1,16 +1,24 @@
 """Is the plan the best there is?  More memory never costs cycles, nor do images and groups."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arch.machine import Kept
+from arch.outputs import stored_output
+from arch.scnn.feed import Fused
 from arch.scnn.model import MACHINE
 from arch.scnn.plan import family, plans, sizes
+from arch.scnn.search import NOTHING, Bench, search, ways
+from arch.scnn.sequence import cost
 from arch.scnn.spec import PRESETS, ScnnSpec
+from arch.scnn.work import images as images_of
 from arch.spec import override
 from tests.arch.scnn.cases import sparse, specs, tensors
+from workloads.convolve import convolve
 from workloads.layer import ConvLayer
 from workloads.tensors import LayerTensors
 
@@ -54,6 +62,42 @@ automatic = specs(tiling="output", filters_per_group="fit")
 def test_more_of_a_buffer_never_costs_cycles(given_tensors, spec, name, more):
     larger = override(spec, {name: getattr(spec, name) * more // 2 + 1})
     assert cycles(given_tensors, larger) <= cycles(given_tensors, spec)
+
+
+def every_plan(bench, spec, fused):
+    """All plans of an image in order, counted in full, each way to get its input."""
+    for grid, groupings in plans(bench.feed.layer, spec):
+        for grouping in groupings if grid.strips == 1 or fused == NOTHING else ():
+            tally = Bench(bench.feed).tally(spec, grid, grouping)
+            list(tally.stages())
+            yield from ways(tally, spec, fused)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tensors(images=1), specs(filters_per_group="fit", tiling="output"), st.data())
+def test_the_search_finds_what_judging_every_plan_finds(given_tensors, spec, data):
+    """Whatever has been counted before for another search, and whatever the limit."""
+    layer = given_tensors.layer
+    output, _ = stored_output(given_tensors, convolve(given_tensors))
+    of = images_of(layer, given_tensors.activations, given_tensors.weights, output)
+    bench = of.benches[0]
+    for fused in data.draw(
+        st.permutations([Fused(*each) for each in product((True, False), repeat=2)])
+    ):
+        best = min(every_plan(bench, spec, fused), key=lambda plan: cost(plan, spec), default=None)
+        limit = None
+        if best is not None and data.draw(st.booleans()):
+            cycles, moved = cost(best, spec)
+            limit = cycles + data.draw(st.integers(-1, 1)), moved + data.draw(st.integers(-1, 1))
+            best = best if cost(best, spec) < limit else None
+        found = search(bench, spec, fused, limit)
+        assert (found is None) == (best is None)
+        if found is not None:
+            assert cost(found, spec) == cost(best, spec)
+            assert found.strips == best.strips
+            assert found.streamed == best.streamed
+            assert np.array_equal(found.grouping.bounds, best.grouping.bounds)
+            assert np.array_equal(found.part.per_pe, best.part.per_pe)
 
 
 @settings(max_examples=25, deadline=None)
