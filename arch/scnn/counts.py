@@ -178,7 +178,7 @@ class Tally:
             padded.reshape(-1)[:groups] = values[:, 0]
             return padded
         grid = np.zeros((on.strips, groups, spec.pes), np.int64)
-        grid[on.strip[:, None], np.arange(groups), on.pe(spec.pe_columns)[:, None]] = values.T
+        grid[on.strip[:, None], np.arange(groups), on.pe[:, None]] = values.T
         return grid.reshape(-1, spec.pes)
 
     def _filters(self) -> np.ndarray:

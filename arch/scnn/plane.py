@@ -26,6 +26,7 @@ class Plane:
     queue, first : as ``queue_activations`` gives them
     values, vectors : int64 (C, phases, tiles), activations, and vectors of them
     pixels, results : uint8 (C, places, places), and (K, P, Q), masks of what is stored
+    pe : int64 (tiles,), which PE each belongs to
     longest : the longest run of zeros that one entry can tell of, None where zeros are stored
     """
 
@@ -38,6 +39,7 @@ class Plane:
     vectors: np.ndarray
     pixels: np.ndarray
     results: np.ndarray
+    pe: np.ndarray
     longest: int | None
 
     @property
@@ -69,11 +71,6 @@ class Plane:
     def strip(self) -> np.ndarray:
         """Which strip each tile belongs to, int64 (tiles,)."""
         found = self.rows.strip[:, None] * self.columns.strips + self.columns.strip
-        return found.reshape(-1)
-
-    def pe(self, pe_columns: int) -> np.ndarray:
-        """Which PE each tile belongs to, int64 (tiles,)."""
-        found = self.rows.place[:, None] * pe_columns + self.columns.place
         return found.reshape(-1)
 
     def by_strip(self, values: np.ndarray, most: bool = False) -> np.ndarray:
@@ -139,5 +136,6 @@ def plane(feed: Feed, spec: ScnnSpec, grid: Grid) -> Plane:
         vectors=-(-here // together(layer.is_linear, spec)),
         pixels=values,
         results=feed.outputs,
+        pe=(rows.place[:, None] * spec.pe_columns + columns.place).reshape(-1),
         longest=spec.longest_run if spec.skip_zeros else None,
     )

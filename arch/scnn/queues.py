@@ -27,9 +27,10 @@ def queue_activations(
     entries: np.ndarray,
     first: np.ndarray,
 ) -> None:
-    """Kinds of the pixels in every queue, row by row.
+    """Kinds of the pixels in every queue, row by row; written first, and kept if there is a value.
 
-    values : integers (C, H, W); row_first, column_first : int64 (tiles + 1,), first of each tile
+    values : uint8 (C, H, W), 1 where there is a value
+    row_first, column_first : int64 (tiles + 1,), first of each tile
     row_kind, column_kind : int64 (H,), (W,); a pixel is of the kind
         row kind x column kinds + column kind
     row_phase, column_phase : int64 (H,), (W,), coordinate modulo the stride of its axis
@@ -50,9 +51,8 @@ def queue_activations(
                         for x in range(column_first[tile_column], column_first[tile_column + 1]):
                             if column_phase[x] != phase % strides[1]:
                                 continue
-                            if keep_zeros or values[c, y, x] != 0:
-                                entries[c, at] = row_kind[y] * column_kinds + column_kind[x]
-                                at += 1
+                            entries[c, at] = row_kind[y] * column_kinds + column_kind[x]
+                            at += np.int64(keep_zeros or values[c, y, x])
         first[c, queue] = at
 
 
@@ -74,7 +74,7 @@ def list_weights(
             count = 0
             for k in range(own, own + per):
                 found[count] = k
-                count += values[c % depth, tap, k]
+                count += np.int64(values[c % depth, tap, k])
             begin = first[c, tap]
             for at in range(first[c, tap + 1] - begin):
                 filters[begin + at] = found[at]
@@ -173,21 +173,26 @@ def store_tiles(
 ) -> None:
     """Entries that every tile of every channel takes in run-of-zeros form.
 
-    values : integers (C, H, W); row_first, column_first : int64 (tiles + 1,)
+    values : uint8 (C, H, W), 1 where there is a value; row_first, column_first : int64 (tiles + 1,)
     longest : the longest run of zeros that one entry can tell of
     entries : int64 out (C, tiles)
     """
     rows, columns = row_first.size - 1, column_first.size - 1
     for c in turns(share, values.shape[0]):
         for tile in range(rows * columns):
-            total, run = 0, 0
+            if keep_zeros:
+                high = row_first[tile // columns + 1] - row_first[tile // columns]
+                wide = column_first[tile % columns + 1] - column_first[tile % columns]
+                entries[c, tile] = high * wide
+                continue
+            total, run, before = 0, 0, 0  # before: entries that tell of zeros, since the last value
             for y in range(row_first[tile // columns], row_first[tile // columns + 1]):
                 for x in range(column_first[tile % columns], column_first[tile % columns + 1]):
-                    if keep_zeros:
-                        total += 1
-                    elif values[c, y, x] == 0:
-                        run += 1
-                    else:
-                        total += 1 + run // (longest + 1)
+                    value = np.int64(values[c, y, x])
+                    run = (run + 1) * (1 - value)
+                    if run > longest:
+                        before += 1
                         run = 0
+                    total += value * (1 + before)
+                    before *= 1 - value
             entries[c, tile] = total

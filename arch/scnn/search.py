@@ -34,6 +34,7 @@ class Bench:
     taps: list[Taps] = field(default_factory=list)
     queues: dict[bytes, Weights] = field(default_factory=dict)
     tallies: dict[tuple[Grid, bytes], Tally] = field(default_factory=dict)
+    least: dict[tuple[Grid, bool], int] = field(default_factory=dict)
     parts: "dict[int, Bench]" = field(default_factory=dict)
 
     def tally(self, spec: ScnnSpec, grid: Grid, grouping: Grouping) -> Tally:
@@ -61,6 +62,12 @@ class Bench:
 
     def fewest(self, spec: ScnnSpec, grid: Grid) -> int:
         """Cycles of blocks that no grouping of a grid undercuts."""
+        key = grid, spec.barrier == "layer"
+        if key not in self.least:
+            self.least[key] = self._fewest(spec, grid)
+        return self.least[key]
+
+    def _fewest(self, spec: ScnnSpec, grid: Grid) -> int:
         on, layer = self.plane(spec, grid), self.feed.layer
         vectors = self.weights(spec, Grouping(cut(layer.K, layer.K))).vectors
         cycles = vectors.reshape(-1) @ on.flat
