@@ -52,7 +52,7 @@ def queue_activations(
                             if column_phase[x] != phase % strides[1]:
                                 continue
                             entries[c, at] = row_kind[y] * column_kinds + column_kind[x]
-                            at += np.int64(keep_zeros or values[c, y, x])
+                            at += int(np.int64(keep_zeros or values[c, y, x]))
         first[c, queue] = at
 
 
@@ -74,7 +74,7 @@ def list_weights(
             count = 0
             for k in range(own, own + per):
                 found[count] = k
-                count += np.int64(values[c % depth, tap, k])
+                count += int(np.int64(values[c % depth, tap, k]))
             begin = first[c, tap]
             for at in range(first[c, tap + 1] - begin):
                 filters[begin + at] = found[at]
@@ -188,7 +188,7 @@ def store_tiles(
             total, run, before = 0, 0, 0  # before: entries that tell of zeros, since the last value
             for y in range(row_first[tile // columns], row_first[tile // columns + 1]):
                 for x in range(column_first[tile % columns], column_first[tile % columns + 1]):
-                    value = np.int64(values[c, y, x])
+                    value = int(np.int64(values[c, y, x]))
                     run = (run + 1) * (1 - value)
                     if run > longest:
                         before += 1
