@@ -14,7 +14,7 @@ from arch.scnn.counts import Part, Tally
 from arch.scnn.feed import Feed, Fused
 from arch.scnn.plan import Grid, Grouping, is_named, plans
 from arch.scnn.plane import Plane, plane
-from arch.scnn.residency import plane_input, stored_bytes
+from arch.scnn.residency import Input, plane_input, stored_bytes
 from arch.scnn.sequence import Plan, cost, floor, one_by_one
 from arch.scnn.spec import ScnnSpec
 from arch.scnn.timing import times
@@ -34,6 +34,7 @@ class Bench:
     taps: list[Taps] = field(default_factory=list)
     queues: dict[bytes, Weights] = field(default_factory=dict)
     tallies: dict[tuple[Grid, bytes], Tally] = field(default_factory=dict)
+    loads: dict[tuple[Tally, int], tuple[Input, np.ndarray]] = field(default_factory=dict)
     least: dict[tuple[Grid, bool], int] = field(default_factory=dict)
     parts: "dict[int, Bench]" = field(default_factory=dict)
 
@@ -44,6 +45,14 @@ class Bench:
             on = self.plane(spec, grid)
             self.tallies[grid, groups] = Tally(spec, on, self.weights(spec, grouping))
         return self.tallies[grid, groups]
+
+    def stored(self, spec: ScnnSpec, tally: Tally) -> tuple[Input, np.ndarray]:
+        """The input of a plan, and the compressed bytes that each step leaves."""
+        key = tally, spec.entry_bits
+        if key not in self.loads:
+            leaves = _leaves(tally.on, tally.part(), spec)
+            self.loads[key] = plane_input(spec, tally.on, tally.of), leaves
+        return self.loads[key]
 
     def plane(self, spec: ScnnSpec, grid: Grid) -> Plane:
         """The image on a grid."""
@@ -100,12 +109,12 @@ def _stays(on: Plane, of: Weights, spec: ScnnSpec) -> np.ndarray:
     return by_pe
 
 
-def ways(tally: Tally, spec: ScnnSpec, fused: Fused) -> list[Plan]:
+def ways(bench: Bench, tally: Tally, spec: ScnnSpec, fused: Fused) -> list[Plan]:
     """The ways in which strips and groups get their input, with what is counted so far."""
     on, of, part = tally.on, tally.of, tally.part()
-    read = plane_input(spec, on, of)
+    read, leaves = bench.stored(spec, tally)
     weights_read = stored_bytes(part.weight_entries, spec)
-    leaves, half = _leaves(on, part, spec), read.most <= spec.iaram_bytes // 2
+    half = read.most <= spec.iaram_bytes // 2
     found = Plan(
         strips=on.strips,
         grouping=of.grouping,
@@ -134,9 +143,11 @@ def ways(tally: Tally, spec: ScnnSpec, fused: Fused) -> list[Plan]:
 class _Candidate:
     """A plan that is being counted, every way to get its input."""
 
-    def __init__(self, number: int, tally: Tally, spec: ScnnSpec, fused: Fused) -> None:
+    def __init__(
+        self, number: int, bench: Bench, tally: Tally, spec: ScnnSpec, fused: Fused
+    ) -> None:
         self.number, self.tally, self.spec = number, tally, spec
-        self.ways = ways(tally, spec, fused)
+        self.ways = ways(bench, tally, spec, fused)
         self.least = self._least()
 
     def _least(self) -> Cost:
@@ -179,7 +190,7 @@ class _Search:
         before = min((each.least for each in self.left), default=None)
         for at, grouping in enumerate(groupings):
             tally = self.bench.tally(self.spec, grid, grouping)
-            found = _Candidate(number + at, tally, self.spec, self.fused)
+            found = _Candidate(number + at, self.bench, tally, self.spec, self.fused)
             if tally.done:
                 self._judge(found)
             else:

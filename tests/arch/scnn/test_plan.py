@@ -68,9 +68,10 @@ def every_plan(bench, spec, fused):
     """All plans of an image in order, counted in full, each way to get its input."""
     for grid, groupings in plans(bench.feed.layer, spec):
         for grouping in groupings if grid.strips == 1 or fused == NOTHING else ():
-            tally = Bench(bench.feed).tally(spec, grid, grouping)
+            fresh = Bench(bench.feed)
+            tally = fresh.tally(spec, grid, grouping)
             list(tally.stages())
-            yield from ways(tally, spec, fused)
+            yield from ways(fresh, tally, spec, fused)
 
 
 @settings(max_examples=60, deadline=None)
