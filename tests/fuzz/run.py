@@ -62,7 +62,8 @@ def once(case, stocked, verbose=False, spoiled=True):
     try:
         sys.argv = ["escalate", *cases.arguments(case, stocked, folder, spoiled)]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            verdict = _verdict(err)
+            with contextlib.chdir(folder):  # where outputs go that no option names
+                verdict = _verdict(err)
         words = f"{' '.join(sys.argv)}\n{err.getvalue()}"
         if verbose:
             words += out.getvalue()
