@@ -135,7 +135,13 @@ def padding_of(step: "Step", image: torch.Tensor, kernel: list[int]) -> tuple[in
     for axis in (1, 0):
         size, stride = image.shape[2 + axis], strides[axis]
         reach = (kernel[axis] - 1) * dilations[axis] + 1
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        total = (-(-size // stride) - 1) * stride + reach - size
+        if total < -1:
+            step.fail(
+                f"auto_pad = {auto} with stride {stride} and a kernel of {reach} leaves out "
+                f"{-total} of {size} pixels, and runtimes disagree on which; state pads"
+            )
+        total = max(total, 0)
         small, large = total // 2, total - total // 2
         found += [small, large] if auto == "SAME_UPPER" else [large, small]
     return found[0], found[1], found[2], found[3]

@@ -62,6 +62,21 @@ def read_pool(call: Call, op: str, window: Window, *, counts_padding: bool = Tru
     return call.add(op, (source,), attributes)
 
 
+def windows_along(side: int, edges: tuple[int, int], reach: int, stride: int, ceil: bool) -> int:
+    """How many windows of an ONNX pool fit a padded side; none begins behind the plane.
+
+    Examples
+    --------
+    >>> windows_along(9, (0, 0), 1, 3, ceil=True), windows_along(8, (1, 2), 3, 3, ceil=True)
+    (3, 3)
+    """
+    room = side + sum(edges) - reach
+    if not ceil:
+        return room // stride + 1
+    found = -(-room // stride) + 1
+    return found - 1 if (found - 1) * stride >= side + edges[0] else found
+
+
 def adaptive_pool(call: Call, op: str) -> Tensor:
     """A pool whose windows follow from the size of its output.
 

@@ -16,6 +16,7 @@ from escalate.capture.pooling import (
     over_axes,
     read_pool,
     window_of,
+    windows_along,
 )
 
 if TYPE_CHECKING:
@@ -90,9 +91,7 @@ def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
         room = side + before + behind - reach
         if room < 0:
             step.fail(f"the kernel reaches over {reach}, the padded plane has {room + reach}")
-        windows = (-(-room // stride) if ceil else room // stride) + 1
-        if ceil and (windows - 1) * stride >= side + before:
-            windows -= 1  # it would begin behind the plane
+        windows = windows_along(side, (before, behind), reach, stride, ceil)
         padding += [before, max(behind, (windows - 1) * stride + reach - side - before)]
         inside = (-before, side + behind) if counts else (0, side)
         counted.append(counted_in(window, axis, windows, inside))

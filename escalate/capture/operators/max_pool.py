@@ -8,7 +8,7 @@ from torch.nn import functional
 from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
-from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of
+from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of, windows_along
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -29,14 +29,33 @@ def _onnx_reduce_max(step: "Step", values: Mapping[str, Value]) -> Value:
     return step.tensor(values).amax(axes, keepdim=bool(step.get("keepdims", 1)))
 
 
+def _behind(side: int, edges: tuple[int, int], size: int, stride: int, step: int) -> int:
+    """Padding behind a side with which the windows of ``ceil_mode`` are those of no such mode."""
+    reach = (size - 1) * step + 1
+    windows = windows_along(side, edges, reach, stride, ceil=True)
+    return max((windows - 1) * stride + reach - side - edges[0], 0)
+
+
 def _onnx_max_pool(step: "Step", values: Mapping[str, Value]) -> Value:
     image, kernel = step.tensor(values), list(step.get("kernel_shape", ()))
     left, right, top, bottom = padding_of(step, image, kernel)
     strides, ceil = step.get("strides", [1, 1]), bool(step.get("ceil_mode", 0))
     dilations = step.get("dilations", [1, 1])
     if (left, top) != (right, bottom) or 2 * left > kernel[1] or 2 * top > kernel[0]:
+        if ceil:  # as much behind as the last window needs
+            bottom, right = (
+                _behind(side, pads, *window)
+                for side, pads, *window in zip(
+                    image.shape[2:],
+                    ((top, bottom), (left, right)),
+                    kernel,
+                    strides,
+                    dilations,
+                    strict=True,
+                )
+            )
         edges = (left, right, top, bottom)
-        image, (top, left) = functional.pad(image, edges, value=float("-inf")), (0, 0)
+        image, (top, left), ceil = functional.pad(image, edges, value=float("-inf")), (0, 0), False
     return functional.max_pool2d(image, kernel, strides, (top, left), dilations, ceil_mode=ceil)
 
 

@@ -116,6 +116,11 @@ def test_computed_weights_are_refused(tmp_path):
             r"strides is \[0, 1\], wanted two",
         ),
         ("MaxPool", {"kernel_shape": [2, 2], "auto_pad": "X"}, "auto_pad is 'X', wanted NOTSET or"),
+        (
+            "AveragePool",
+            {"kernel_shape": [1, 1], "strides": [4, 1], "auto_pad": "SAME_UPPER"},
+            "stride 4 and a kernel of 1 leaves out .* pixels, and runtimes disagree",
+        ),
         ("Cast", {"to": TensorProto.INT32}, "Cast at .*: to is INT32, which cuts off fractions"),
         ("Cast", {}, "attribute to is missing"),
         ("ReduceMean", {}, "ReduceMean at .*: axes are missing"),
@@ -134,8 +139,17 @@ POOLS = {
     "two sizes": {"kernel_shape": [3, 3], "pads": [2, 0, 1, 1], "strides": [2, 1]},
     "rounded up": {"kernel_shape": [3, 2], "dilations": [1, 3], "strides": [3, 2], "ceil_mode": 1},
     "padded, up": {"kernel_shape": [2, 3], "strides": [3, 3], "pads": [1, 0, 0, 2], "ceil_mode": 1},
+    "behind": {"kernel_shape": [1, 3], "strides": [3, 3], "pads": [0, 1, 0, 2], "ceil_mode": 1},
     "same": {"kernel_shape": [3, 2], "strides": [1, 2], "auto_pad": "SAME_LOWER"},
 }
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_maxima_of_uneven_windows_are_those_of_onnx_runtime(tmp_path, case):
+    b = Builder()
+    assert_same(
+        b.save(tmp_path / "net.onnx", b.add("MaxPool", "image", **POOLS[case]), opset=19), b
+    )
 
 
 @pytest.mark.parametrize("counts", [0, 1])
