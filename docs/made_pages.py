@@ -1,8 +1,8 @@
 """made_pages: a hook of mkdocs that makes some pages when the site is built.
 
-Commands come from the command line itself, assumptions and limits from the README, fields of
-Basis-First from its spec, operators from their files, and validation from the file
-``extra.validation``, which ``make docs`` has ``escalate validate`` write.
+Commands come from the command line itself, the Python API from docstrings, assumptions and limits
+from the README, fields of Basis-First from its spec, operators from their files, and validation
+from the file ``extra.validation``, which ``make docs`` has ``escalate validate`` write.
 """
 
 import inspect
@@ -19,6 +19,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from arch.machine import machine
+from escalate import API
 from escalate.capture import operators as spellings
 from escalate.cli.main import EXIT_CODES, app
 from reports.assumptions import fields
@@ -27,6 +28,8 @@ from workloads.operator import ANY_NUMBER, Whole
 from workloads.operators import NAMES, operator
 
 ROOT = Path(__file__).parent.parent
+STUDY = ("speedup_table", "pareto_front", "best_under", "axis_effect", "seed_spread")
+BASES = ("arch.model.Model", "escalate.compressors.compressor.Compressor")
 LARGE = 1000  # numbers from here on are shown without decimals
 BASIS_FIRST = "Basis-First stands in the [README](../README.md).\n"
 
@@ -38,6 +41,7 @@ def on_files(files: Files, config: Any) -> Files:
         "commands.md": commands(),
         "limits.md": limits(),
         "operators.md": operators(),
+        "python.md": python(),
         "validation.md": validation(numbers),
     }
     for name, text in made.items():
@@ -173,6 +177,21 @@ def commands() -> str:
     ]
     for name, command in _leaves(root):
         parts += [f"\n## escalate {name}\n", _prose(command.help or ""), *_options(command)]
+    return "\n".join(parts)
+
+
+def python() -> str:
+    """The Python API, from its docstrings."""
+    parts = [
+        "# Python\n",
+        "Commands of the same names do the same. A function is loaded when it is first used.\n",
+        *(f"::: escalate.app.{name}.{name}" for name in API),
+        "\n# Questions about results\n",
+        *(f"::: reports.study.{name}" for name in STUDY),
+        "\n# Machines and compressors of your own\n",
+        "[Add a machine](own_machine.md) and [add a compressor](own_compressor.md) show how.\n",
+        *(f"::: {name}" for name in BASES),
+    ]
     return "\n".join(parts)
 
 
