@@ -122,6 +122,11 @@ class LayerResult:
     stored: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def on_host(self) -> bool:
+        """Whether the machine computes nothing here: the row of an operator between layers."""
+        return self.counters.units == 0
+
+    @property
     def reads(self) -> dict[str, float]:
         """Bytes of each tensor read from DRAM, divided by its stored bytes; whole bursts."""
         moved, burst = self.counters.traffic, self.spec.dram_burst_bytes
@@ -138,5 +143,5 @@ class LayerResult:
 
     @property
     def mean_bandwidth_bytes_per_s(self) -> float:
-        """DRAM bytes divided by the latency."""
-        return self.counters.dram_bytes / self.latency_s
+        """DRAM bytes divided by the latency; 0 where no time is counted."""
+        return self.counters.dram_bytes / self.latency_s if self.counters.cycles else 0.0

@@ -6,12 +6,16 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from arch.counters import LayerResult, added
 from arch.energy import AJ_PER_J, Charge, EnergyTable, charges
 from arch.errors import SpecError
 from arch.machine import Kept, LayerRun, Machine, Neighbours, Resources
+from arch.operators import operator_prices, with_operators
 from arch.spec import MachineSpec
 from arch.trace import LayerTrace
+from workloads.between import Between
 from workloads.layer import ConvLayer
 from workloads.network import Handover
 from workloads.tensors import LayerTensors
@@ -77,15 +81,31 @@ class NetworkRun:
 def price_table(machine: Machine, spec: MachineSpec, own: EnergyTable | None = None) -> EnergyTable:
     """Prices of a machine's actions; a user's ``own`` prices replace single ones.
 
-    Own prices of actions that this machine does not have are meant for others.
+    What runs between layers is priced like this on every machine, see ``arch.operators``.  Own
+    prices of actions that this machine does not have are meant for others.
 
     Raises
     ------
     SpecError
         If the tables hold nothing that fits the machine.
     """
-    replaced = own or {}
-    return {action: replaced.get(action, price) for action, price in machine.prices(spec).items()}
+    replaced, table = own or {}, {**operator_prices(spec), **machine.prices(spec)}
+    return {action: replaced.get(action, price) for action, price in table.items()}
+
+
+def measured(activations: np.ndarray) -> dict[str, Any]:
+    """What a row tells of a layer's input: its type, and how many of its numbers are not zero.
+
+    Examples
+    --------
+    >>> measured(np.array([[[[3, 0, -1, 2]]]], np.int8))
+    {'type': 'int8', 'nonzeros': 3, 'values': 4}
+    """
+    return {
+        "type": str(activations.dtype),
+        "nonzeros": int(np.count_nonzero(activations)),
+        "values": activations.size,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,7 +199,9 @@ class Session:
 
     def _simulate(self, tensors: LayerTensors, around: Neighbours, kept: Kept) -> LayerRun:
         run = self.machine.run(tensors, self.spec, around, kept)
-        self.results.append(run.result)
+        about = kept.get("activations", (), lambda: measured(tensors.activations))
+        seen = {**run.result.provenance, "activations": about}
+        self.results.append(replace(run.result, provenance=seen))
         self._last = _Done(tensors, around, kept, run)
         self._planes[tensors.layer.name] = run.output_planes
         return run
@@ -206,13 +228,17 @@ class Session:
         return planes if sum(planes) == tensors.layer.C else None
 
     def finish(
-        self, network: str, preset: str, provenance: Mapping[str, Any] | None = None
+        self,
+        network: str,
+        preset: str,
+        provenance: Mapping[str, Any] | None = None,
+        found: Mapping[str, Between] | None = None,
     ) -> NetworkRun:
-        """Everything simulated so far, as one result."""
+        """Everything simulated so far, as one result; ``found`` is what runs behind each layer."""
         return collect(
             self.machine,
             self.spec,
-            self.results,
+            with_operators(self.results, found or {}),
             network=network,
             preset=preset,
             provenance=provenance,

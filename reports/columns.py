@@ -9,7 +9,12 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "machine": ("", "name of the machine model"),
     "preset": ("", "preset of the machine, with the fields that were changed"),
     "layer": ("", "name of the layer in the network"),
-    "mode": ("", "how the machine ran the layer: decomposed, pointwise, bypass, dense, …"),
+    "mode": (
+        "",
+        "how the machine ran the layer: decomposed, pointwise, bypass, dense, …; `on the host` for "
+        "an operator between layers that no machine computes: it has bytes and operations, and no "
+        "cycles",
+    ),
     "cycles": ("cycles", "time from the first DRAM request to the last byte written"),
     "compute_cycles": ("cycles", "part of `cycles`: the array computes"),
     "drain_cycles": ("cycles", "part of `cycles`: finished outputs leave the array"),
@@ -66,6 +71,22 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
         "unit-cycles",
         "time that all units spend for this cause; all causes add up to `units` × `cycles`",
     ),
+    "operator_lookups": (
+        "lookups",
+        "entries read from tables of 256 for the operators between this layer and the next: "
+        "functions such as SiLU",
+    ),
+    "operator_comparisons": ("comparisons", "the same: maxima of windows, ReLUs of their own"),
+    "operator_additions": ("additions", "the same: of two tensors, of windows, of biases; 32 bits"),
+    "operator_multiplications": ("multiplications", "the same: of two tensors, 8 x 8 bits"),
+    "operator_rescales": (
+        "multiplications",
+        "the same: from one scale to another, 32 x 32 bits as in the requantizer",
+    ),
+    "host_operations": (
+        "operations",
+        "arithmetic operations of an operator that the host computes; they have no price",
+    ),
     "<level>_<tensor>_<read or write>_bytes": (
         "B",
         "traffic by memory level (dram, glb, the machine's buffers) and tensor. The level "
@@ -78,6 +99,15 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
         "the machine's own counts and choices, such as tiles and loop order. For Basis-First also "
         "what its buffers hold: `window_vectors`, the pixel vectors that may wait in a block, and "
         "`fifo_vectors`, the values of V that may wait before a MAC row",
+    ),
+    "activation_type": (
+        "",
+        "type of the layer's input: uint8 behind a ReLU, int8 where it may be negative",
+    ),
+    "activation_density": (
+        "0 to 1",
+        "share of the layer's input that is not zero, measured over all images; padding does not "
+        "count. Functions such as SiLU make almost no zeros. Empty if only a shape was simulated",
     ),
     "origin": ("", "where the tensors come from: captured (a compressed model), file or synthetic"),
     "digest": ("", "SHA-256 of the layer's tensors"),

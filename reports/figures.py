@@ -69,8 +69,9 @@ def _causes(results: Sequence[LayerResult]) -> dict[str, float]:
 
 def causes_frame(run: NetworkRun) -> "pd.DataFrame":
     """Layers x causes, in cycles; a row adds up to the layer's cycles."""
-    rows = [_causes([result]) for result in run.results]
-    return _frame(rows, [result.layer.name for result in run.results])
+    results = [result for result in run.results if not result.on_host]
+    rows = [_causes([result]) for result in results]
+    return _frame(rows, [result.layer.name for result in results])
 
 
 def total_causes_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
@@ -114,7 +115,7 @@ def traffic_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
 def roofline_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
     """One row per layer of every run: dense MACs per DRAM byte, and dense MACs per second.
 
-    A layer that touches no DRAM has no place on this figure and is left out.
+    A layer that touches no DRAM has no place on this figure and is left out, as is the host.
     """
     import pandas as pd
 
@@ -127,7 +128,7 @@ def roofline_frame(runs: Sequence[NetworkRun]) -> "pd.DataFrame":
         }
         for label, run in zip(labels(runs), runs, strict=True)
         for result in run.results
-        if result.counters.dram_bytes
+        if result.counters.dram_bytes and not result.on_host
     ]
     return pd.DataFrame(rows, columns=["run", "layer", "macs_per_byte", "macs_per_s"])
 

@@ -116,9 +116,30 @@ def _ratios(layers: Sequence[Counters], multipliers: int) -> Row:
     }
 
 
+OPERATORS = {
+    ("operators", "lookup"): "operator_lookups",
+    ("operators", "compare"): "operator_comparisons",
+    ("operators", "add"): "operator_additions",
+    ("operators", "multiply"): "operator_multiplications",
+    ("operators", "rescale"): "operator_rescales",
+    ("host", "operation"): "host_operations",
+}
+
+
+def _between(layers: Sequence[Counters]) -> Row:
+    """How often each action of the operators between the layers is done."""
+    events = _added(layer.events for layer in layers)
+    found: Row = {}
+    for (component, action, _), count in events.items():
+        if (component, action) in OPERATORS:
+            found[OPERATORS[component, action]] = count
+    return found
+
+
 def _breakdown(layers: Sequence[Counters], lines: Sequence[Charge]) -> Row:
     """Cycles by cause, traffic by level and tensor, energy by component and by tensor."""
     row: Row = {f"cause_{snake(name)}_cycles": n for name, n in cause_cycles(layers).items()}
+    row |= _between(layers)
     for (level, tensor, way), size in _added(layer.traffic for layer in layers).items():
         row[f"{snake(level)}_{snake(tensor)}_{way}_bytes"] = size
     for component, energy_aj in by_component(lines).items():
@@ -138,6 +159,15 @@ def notes(provenance: Mapping[str, Any]) -> list[str]:
     """
     found = provenance.get("notes", ())
     return [found] if isinstance(found, str) else [str(note) for note in found]
+
+
+def _activations(provenance: Mapping[str, Any]) -> Row:
+    """The type and the density of a layer's input, where there were tensors."""
+    found = provenance.get("activations")
+    if found is None:
+        return {}
+    density = ratio(found["nonzeros"], found["values"])
+    return {"activation_type": str(found["type"]), "activation_density": density}
 
 
 def layer_rows(run: NetworkRun) -> list[Row]:
@@ -160,6 +190,7 @@ def layer_rows(run: NetworkRun) -> list[Row]:
         for name, value in result.extras.items():
             if isinstance(value, int | float | str):
                 row[f"extra_{snake(name)}"] = value
+        row |= _activations(result.provenance)
         row["origin"] = str(result.provenance.get("origin", ""))
         row["digest"] = str(result.provenance.get("digest", ""))
         row["notes"] = "; ".join([*notes(result.provenance), *reread_notes([result])])
@@ -174,7 +205,7 @@ def totals(run: NetworkRun) -> Row:
     row = _headline(layers, run.energy_aj, run.spec.clock_hz)
     row |= _cycle_columns(layers)
     row["images"] = max((result.images for result in run.results), default=0)
-    row["layers"] = len(layers)
+    row["layers"] = sum(not result.on_host for result in run.results)
     row |= _ratios(layers, run.resources.multipliers)
     row |= resources_row(run.resources)
     row |= _breakdown(layers, lines)
@@ -278,7 +309,7 @@ def counted(name: str) -> bool:
     >>> counted("dram_basis_read_bytes"), counted("energy_dram_j"), counted("mode")
     (True, True, False)
     """
-    return name.endswith(("_cycles", "_bytes", "_j"))
+    return name.endswith(("_cycles", "_bytes", "_j")) or name in OPERATORS.values()
 
 
 def _frame(rows: list[Row]) -> "pd.DataFrame":

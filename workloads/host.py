@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class Host(Operator):
     """One NumPy implementation in float64, which every interpreter calls; 8-bit codes in and out.
 
+    Its ``operations`` are the additions, multiplications, divisions, comparisons, roots, powers and
+    exponentials of that, each of which counts as one.
+
     Its stored ``scales`` are the values of one step of each operand and, last, of the output.
     """
 
@@ -24,6 +27,7 @@ class Host(Operator):
     owns_range = True
     keeps_zero = False
     reads_bytes = False
+    on_host = True
 
     def compute(self, node: "Node", operands: Sequence[np.ndarray]) -> np.ndarray:
         """The output in float64, of float64 operands, each (N, C, H, W)."""

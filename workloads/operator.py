@@ -84,6 +84,8 @@ class Operator:
     keeps_zero : an output is 0 wherever everything that it is made of is 0
     adds : it is the sum of its operands, one of which a machine may add to the other as it computes
     runs_early : it only picks or places numbers, and runs right behind its operand
+    moves : it only picks, places or joins numbers as they are read: none crosses DRAM for it
+    on_host : no machine computes it, so that its operands and its output cross DRAM
     """
 
     operands: tuple[int, int] = (1, 1)
@@ -96,6 +98,8 @@ class Operator:
     keeps_zero: bool = True
     adds: bool = False
     runs_early: bool = False
+    moves: bool = False
+    on_host: bool = False
 
     def constants(self, node: "Node") -> int:
         """How many further operands, float numbers of the network, one for each channel, it has."""
@@ -131,6 +135,23 @@ class Operator:
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The output in floats. Weights and biases, if any, follow as further operands."""
         raise NotImplementedError(f"{type(self).__name__} computes no floats")
+
+    # What it costs, see ``workloads.operator_costs``.
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """How often a machine does each of its ``ACTIONS`` for one image; moving is none of them.
+
+        A clamp behind a rescale, or in front of a store, is part of it.
+        """
+        if self.moves:
+            return {}
+        raise NotImplementedError(f"{type(self).__name__} does not say what it costs")
+
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """Arithmetic operations on the host for one image, of an operator ``on_host``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it costs")
 
     # Scales and bounds.
 

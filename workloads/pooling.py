@@ -57,6 +57,14 @@ class Pooling(Operator):
             sizes.append(room // stride[axis] + 1)
         return (operands[0][0], sizes[0], sizes[1])
 
+    def taken(self, node: "Node") -> int:
+        """Numbers of all windows of a channel, padding included."""
+        h, w = node.attributes["kernel"]
+        if "tops" in node.attributes:
+            return sum(node.attributes["rows"]) * sum(node.attributes["columns"])
+        taken: int = h * w * node.shape[1] * node.shape[2]
+        return taken
+
     def windows(self, node: "Node", values: np.ndarray, fill: int) -> np.ndarray:
         """The windows, shape (N, C, P, Q, h, w), in int64; positions outside hold ``fill``."""
         if "tops" in node.attributes:

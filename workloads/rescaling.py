@@ -27,6 +27,11 @@ class Rescaling(Operator):
         """The factor from each operand's scale to the output's."""
         return tuple(scale / target for scale in scales)
 
+    def rescales(self, model: "IntegerModel", node: "Node", counts: Sequence[int]) -> int:
+        """Multiplications where each Rescale is used so often; by 1 is none."""
+        found = zip(counts, model.rescales[node.name], strict=True)
+        return sum(count for count, rescale in found if rescale.multiplier != 1 << rescale.shift)
+
     def rescaled(
         self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
     ) -> list[np.ndarray]:

@@ -98,7 +98,10 @@ def _run_entry(run: NetworkRun) -> dict[str, Any]:
 
 
 def _layer_result(entry: Mapping[str, Any], name: str, spec: MachineSpec) -> LayerResult:
-    layer = {**entry["layer"], "padding": tuple(entry["layer"]["padding"])}
+    layer: dict[str, Any] = {
+        field: tuple(value) if isinstance(value, list) else value
+        for field, value in entry["layer"].items()
+    }
     counters = Counters(
         **entry["counts"],
         causes=entry["causes"],

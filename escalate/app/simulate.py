@@ -23,6 +23,7 @@ from escalate.app.sources import (
 from escalate.app.threads import threads
 from escalate.version import VERSION
 from reports.quality import in_words, quality
+from workloads.operator_costs import between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +177,8 @@ def _finished(
     ]
     notes = [*choice.notes, *about["notes"], *wide]
     provenance = {"version": VERSION, **about, "notes": notes}
-    run = session.finish(fed.network, choice.label, provenance)
+    found = {} if fed.model is None else between(fed.model)
+    run = session.finish(fed.network, choice.label, provenance, found)
     return Simulation(run, session.seconds, logits, fed.labels)
 
 

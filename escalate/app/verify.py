@@ -55,7 +55,7 @@ def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None =
         choice.machine.name,
         len(found.logits),
         found.logits.size,
-        len(found.run.results),
+        sum(not result.on_host for result in found.run.results),
         found.correct,
     )
 

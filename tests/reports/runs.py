@@ -92,7 +92,12 @@ def run(
                 busy, stall, macs=ConvLayer("x", C=8 * (i + 1), K=16, H=6, W=6).macs, dram=960
             ),
             extras={"loop_order": "input_outer", "tiles": 3},
-            provenance={"origin": "captured", "digest": f"{i:064x}", "notes": ["no requantizer"]},
+            provenance={
+                "origin": "captured",
+                "digest": f"{i:064x}",
+                "notes": ["no requantizer"],
+                "activations": {"type": "int8", "nonzeros": 3, "values": 4},
+            },
         )
         for i, (name, busy, stall) in enumerate(sizes)
     )

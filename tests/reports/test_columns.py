@@ -1,16 +1,31 @@
+from dataclasses import replace
 from pathlib import Path
 
+from arch.energy import Price, charges
+from arch.operators import operator_prices, with_operators
+from arch.simulate import NetworkRun
 from reports.columns import COLUMNS, described, markdown
 from reports.quantity import unit_of
 from reports.ratios import compare_rows
 from reports.table import layer_frame, totals_frame
-from tests.reports.runs import run
+from tests.reports.runs import PRICES, run
+from workloads.between import ACTIONS, Between, OnHost
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
+def with_everything_between(given: NetworkRun) -> NetworkRun:
+    """The same network with operators of every kind behind its first layer."""
+    host = OnHost("softmax", "softmax", (1, 2, 2), 18, (4,), 4)
+    found = {"conv1": Between(dict.fromkeys(ACTIONS, 3), [64], [64], [host])}
+    results = tuple(with_operators(given.results, found))
+    prices = {**PRICES, ("dram", "byte"): Price(1, "made up"), **operator_prices(given.spec)}
+    bills = tuple(charges(result.counters, prices) for result in results)
+    return replace(given, results=results, charges=bills)
+
+
 def columns() -> set[str]:
-    runs = [run(machine="a"), run(machine="b")]
+    runs = [with_everything_between(run(machine="a")), run(machine="b")]
     compared = {name for row in compare_rows(runs, "a") for name in row}
     return compared | set(layer_frame(runs)) | set(totals_frame(runs))
 

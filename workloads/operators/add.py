@@ -1,10 +1,12 @@
 """add: the sum of two tensors; one may have one row and column, or one channel."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloads.operator import Shape
 from workloads.rescaling import Pairwise
 
 if TYPE_CHECKING:
@@ -33,6 +35,13 @@ class Add(Pairwise):
         """The sum of the rescaled operands."""
         left, right = self.torch_rescaled(model, node, operands)
         return left + right
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A rescale of each number that is read, and an addition for each that is made."""
+        counts = [math.prod(shape) for shape in operands]
+        return {"rescale": self.rescales(model, node, counts), "add": math.prod(node.shape)}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The sum."""

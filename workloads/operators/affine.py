@@ -1,5 +1,6 @@
 """affine: each channel times a number plus a number, such as a batch norm that folds nowhere."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,13 @@ class Affine(Operator):
         total = torch.einsum("nchw,c->nchw", operands[0], multiplier.to(device))
         total = total + bias.to(device)[:, None, None] + divisor // 2
         return torch.div(total, divisor, rounding_mode="floor")
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A multiplication as wide as a rescale's, and an addition."""
+        size = math.prod(node.shape)
+        return {"rescale": size, "add": size}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The operand times the first constant plus the second."""

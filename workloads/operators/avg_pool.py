@@ -1,6 +1,6 @@
 """avg_pool: the mean of each window, or of the whole plane."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,18 @@ class AvgPool(Pooling, Rescaling):
         for divisor, other in zip(divisors.unique(), each, strict=True):
             found = torch.where(divisors == divisor, other, found)
         return found
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """An addition for each number of a window but the first, and a rescale of the sum."""
+        channels, rows, columns = node.shape
+        every = np.broadcast_to(_divisors(node), (rows, columns))
+        counts = channels * np.unique(every, return_counts=True)[1]
+        return {
+            "add": channels * (self.taken(node) - rows * columns),
+            "rescale": self.rescales(model, node, counts.tolist()),
+        }
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The mean of each window."""

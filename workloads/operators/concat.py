@@ -1,6 +1,7 @@
 """concat: tensors of equal height and width, joined by channel."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ class Concat(Rescaling):
 
     operands = (1, ANY_NUMBER)
     rounds_operands = True
+    moves = True
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
         """The channels add up."""
@@ -42,6 +44,12 @@ class Concat(Rescaling):
         import torch
 
         return torch.cat(self.torch_rescaled(model, node, operands), dim=1)
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A rescale of each number whose scale is another."""
+        return {"rescale": self.rescales(model, node, [math.prod(shape) for shape in operands])}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The operands side by side."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Flatten(Operator):
     """(C, H, W) to (C*H*W, 1, 1), in C order."""
 
+    moves = True
+
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
         """As many channels as the operand has numbers."""
         return (math.prod(operands[0]), 1, 1)

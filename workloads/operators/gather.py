@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Gather(Operator):
     """Output channel i is channel ``channels``[i] of the operand."""
 
+    moves = True
     attributes: Mapping[str, Whole] = {"channels": Whole(ANY_NUMBER, 0)}
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:

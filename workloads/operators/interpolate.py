@@ -36,6 +36,11 @@ class Interpolate(Host):
         found: np.ndarray = down @ operands[0] @ across.T
         return found
 
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """Two products and an addition for each number of the new rows, then of the columns."""
+        channels, rows, columns = node.shape
+        return 3 * channels * rows * (operands[0][2] + columns)
+
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The same in torch."""
         from torch.nn import functional

@@ -1,12 +1,13 @@
 """local_norm: each number over a power of the squares of its neighbour channels (AlexNet's LRN)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloads.host import Host
-from workloads.operator import MOST_REAL, Real, Whole
+from workloads.operator import MOST_REAL, Real, Shape, Whole
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,10 @@ class LocalNorm(Host):
         sums = np.lib.stride_tricks.sliding_window_view(squares, size, axis=1).sum(axis=-1)
         found: np.ndarray = operands[0] / (bias + alpha / size * sums) ** beta
         return found
+
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """A square and a sum of ``size``; a product, an addition, a power and a division."""
+        return math.prod(operands[0]) * (node.attributes["size"] + 4)
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The divided numbers."""

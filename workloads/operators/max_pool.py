@@ -1,6 +1,6 @@
 """max_pool: the largest number of each window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,13 @@ class MaxPool(Pooling):
         if peaks.numel() and bool(peaks.isinf().any()):
             raise _only_padding(node)
         return peaks.long()
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A comparison for each number of a window but the first."""
+        channels, rows, columns = node.shape
+        return {"compare": channels * (self.taken(node) - rows * columns)}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The maximum of each window."""

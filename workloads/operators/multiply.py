@@ -1,10 +1,12 @@
 """multiply: the product of two tensors; one may have one row and column, or one channel."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloads.operator import Shape
 from workloads.rescaling import Pairwise
 
 if TYPE_CHECKING:
@@ -32,6 +34,13 @@ class Multiply(Pairwise):
     ) -> "torch.Tensor":
         """The rescaled products."""
         return self.torch_rescaled(model, node, [operands[0] * operands[1]])[0]
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A product of two 8-bit numbers and its rescale."""
+        size = math.prod(node.shape)
+        return {"multiply": size, "rescale": self.rescales(model, node, [size])}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The products."""

@@ -48,6 +48,12 @@ class Normalize(Host):
         found: np.ndarray = (centred / np.sqrt(variance + epsilon)).reshape(n, c, h, w)
         return found
 
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """Of n numbers: two means, n differences, squares and divisions; a sum and its root."""
+        c, h, w = operands[0]
+        count = c // node.attributes["groups"] * (1 if node.attributes["pixels"] else h * w)
+        return c * h * w // count * (5 * count + 2)
+
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The normalized numbers."""
         from torch.nn import functional

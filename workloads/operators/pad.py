@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Pad(Operator):
     """``padding`` is [channels before, channels behind, top, bottom, left, right], in elements."""
 
+    moves = True
     attributes: Mapping[str, Whole] = {"padding": Whole(6, 0)}
     runs_early = True
 

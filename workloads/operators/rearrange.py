@@ -25,6 +25,7 @@ class Rearrange(Operator):
     ``size`` is the shape (C, H, W) of the output, whose numbers are made in C order.
     """
 
+    moves = True
     attributes: Mapping[str, Whole] = {
         "counts": Whole(ANY_NUMBER, 1, MOST),
         "steps": Whole(ANY_NUMBER, -MOST, MOST),

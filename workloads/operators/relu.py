@@ -1,6 +1,7 @@
 """relu: a ReLU, with or without a maximum, that is not fused into the operator before it."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,12 @@ class Relu(Operator):
     ) -> "torch.Tensor":
         """The operand; the bounds clamp it afterwards."""
         return operands[0]
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A comparison for each number, and another where there is a maximum."""
+        return {"compare": math.prod(node.shape) * (1 if node.maximum is None else 2)}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The operand; the activation function is applied afterwards."""

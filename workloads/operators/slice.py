@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Slice(Operator):
     """``start``, ``stop`` and ``step`` on ``axis`` 1, 2 or 3 of (N, C, H, W)."""
 
+    moves = True
     attributes: Mapping[str, Whole] = {
         "axis": Whole(1, 1),
         "start": Whole(1, 0),

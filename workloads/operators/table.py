@@ -1,5 +1,6 @@
 """table: a function of one number, looked up by its eight bits; SiLU, sigmoid, PReLU, GELU ..."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,12 @@ class Table(Operator):
             for channel, plane in enumerate(index.unbind(1))
         ]
         return torch.stack(planes, dim=1)
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A lookup for each number."""
+        return {"lookup": math.prod(node.shape)}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The formula of each number."""

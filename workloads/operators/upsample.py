@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Upsample(Operator):
     """``factors`` [down, across] say how often each row and each column stands in the output."""
 
+    moves = True
     attributes: Mapping[str, Whole] = {"factors": Whole(2, 1)}
 
     def shape(self, node: "Node", operands: Sequence[Shape]) -> Shape:
