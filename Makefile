@@ -1,13 +1,14 @@
-# make demo | test | bounds | rounding | nightly | check | docs | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
+# make demo | test | bounds | rounding | nightly | coverage | check | docs | wheel | bench | clean.  Needs git, make and Python 3.11 or later.
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 WORKERS := 2
+QUICK := $(addprefix tests/,workloads operators escalate/ternary escalate/store arch/test_memory.py arch/test_pairs.py)
 TRAINING := $(addprefix tests/escalate/,compressors recipe train app/test_compress.py)
 
-.PHONY: help demo test bounds rounding nightly check docs wheel bench clean
+.PHONY: help demo test bounds rounding nightly coverage check docs wheel bench clean
 
 help:
 	@echo "make demo     compress and simulate a network on bundled data, leaves $(DEMO)/report.html"
@@ -15,6 +16,7 @@ help:
 	@echo "make bounds   the machine models' tests, bounds checked, on a processor without extensions"
 	@echo "make rounding the tests that train, as if on another processor"
 	@echo "make nightly  thousands of generated layers against the slow reference, and of spoiled inputs"
+	@echo "make coverage the lines that quick tests run, kernels as plain Python; prints, demands nothing"
 	@echo "make check    format, lint, types, import contracts"
 	@echo "make docs     the pages, in site/; computes every published number again"
 	@echo "make wheel    build the wheel, install it elsewhere and run its demo"
@@ -43,6 +45,10 @@ rounding: $(READY)
 
 nightly: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) -m nightly
+
+coverage: $(READY)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not validation and not nightly" \
+		--cov=arch --cov=workloads --cov=escalate --cov=reports --cov-report=term:skip-covered $(QUICK) || true
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -92,9 +92,11 @@ def kernel(function: F) -> F:
     """Compile a function of plain arrays; no fastmath, no Python objects.
 
     The cache folder is set just while decorating, so that other users of Numba in the same
-    process keep theirs.
+    process keep theirs.  With NUMBA_DISABLE_JIT=1, as coverage wants it, the function stays as it is.
     """
     settings: Any = numba.config  # a module that fills itself at run time
+    if settings.DISABLE_JIT:
+        return function
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename)))
     try:
@@ -115,7 +117,7 @@ def parallel_kernel(function: Callable[Concatenate[Share, P], None]) -> Callable
 
     @wraps(function)
     def shared(*arguments: P.args, **named: P.kwargs) -> None:
-        if not cast(Any, compiled).overloads:
+        if not getattr(compiled, "overloads", True):
             compiled(NO_TURN, *arguments, **named)  # so that not every thread loads it
         share_out(compiled, *arguments, **named)
 
