@@ -75,7 +75,8 @@ def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
     strides, ceil = list(step.get("strides", [1, 1])), bool(step.get("ceil_mode", 0))
     dilations = list(step.get("dilations", [1, 1]))
     counts = bool(step.get("count_include_pad", 0)) or not any((left, right, top, bottom))
-    if (left, top) == (right, bottom) and dilations == [1, 1]:
+    fits = 2 * left <= kernel[1] and 2 * top <= kernel[0]  # as torch wants it
+    if (left, top) == (right, bottom) and dilations == [1, 1] and fits:
         return functional.avg_pool2d(image, kernel, strides, (top, left), ceil, counts)
     window = Window(
         (kernel[0], kernel[1]),

@@ -140,6 +140,7 @@ POOLS = {
     "rounded up": {"kernel_shape": [3, 2], "dilations": [1, 3], "strides": [3, 2], "ceil_mode": 1},
     "padded, up": {"kernel_shape": [2, 3], "strides": [3, 3], "pads": [1, 0, 0, 2], "ceil_mode": 1},
     "behind": {"kernel_shape": [1, 3], "strides": [3, 3], "pads": [0, 1, 0, 2], "ceil_mode": 1},
+    "wide": {"kernel_shape": [3, 3], "pads": [2, 1, 2, 1]},
     "same": {"kernel_shape": [3, 2], "strides": [1, 2], "auto_pad": "SAME_LOWER"},
 }
 
