@@ -1,6 +1,6 @@
 """softmax in exported graphs; at the end it changes no class, so it is left out, and told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from escalate.capture import onnx_rules as rules
@@ -22,24 +22,21 @@ def _softmax(call: Call) -> str:
     return call.add("softmax", (source,), {"axis": axis})
 
 
-def _axis(step: "Step", rank: int) -> int:
-    axis = step.get("axis", 1 if step.opset < COERCED_OPSET else -1) % rank
-    if step.opset < COERCED_OPSET and axis != rank - 1:
+def _axis(step: "Step", shape: Sequence[int]) -> int:
+    axis: int = step.get("axis", 1 if step.opset < COERCED_OPSET else -1) % len(shape)
+    if step.opset < COERCED_OPSET and any(size != 1 for size in shape[axis + 1 :]):
         step.fail(f"acts on all axes from {axis} on, wanted one axis")
     return axis
 
 
 def _onnx_softmax(step: "Step", values: Mapping[str, Value]) -> Value:
     image = step.tensor(values)
-    if image.ndim > 2 and all(size == 1 for size in image.shape[2:]):
-        flat = image.flatten(1)  # (N, C, 1, 1), of which the channels are classes
-        return flat.softmax(1).reshape(image.shape)
-    return image.softmax(_axis(step, image.ndim))
+    return image.softmax(_axis(step, image.shape))
 
 
 def _onnx_log_softmax(step: "Step", values: Mapping[str, Value]) -> Value:
     image = step.tensor(values)
-    return image.log_softmax(_axis(step, image.ndim))
+    return image.log_softmax(_axis(step, image.shape))
 
 
 def _onnx_arg_max(step: "Step", values: Mapping[str, Value]) -> Value:

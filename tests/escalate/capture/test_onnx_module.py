@@ -163,6 +163,15 @@ def test_means_of_dilated_and_uneven_windows_are_those_of_onnx_runtime(tmp_path,
     assert network.graph.nodes[-1].op == "avg_pool"
 
 
+@pytest.mark.parametrize(("opset", "axis"), [(11, 1), (11, 2), (17, 1), (17, 3), (17, -1)])
+def test_a_softmax_of_single_pixels_is_over_the_axis_that_it_names(tmp_path, opset, axis):
+    """Over one number it is 1, and before opset 13 it was over all axes from that on."""
+    b = Builder()
+    means = b.add("GlobalAveragePool", b.conv("image", 3, 4, 3))
+    out = b.add("LeakyRelu", b.add("Softmax", means, axis=axis), alpha=0.1)
+    assert_same(b.save(tmp_path / "net.onnx", out, opset=opset), b)
+
+
 @pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
 def test_same_padding_of_a_dilated_pool_is_that_of_the_specification(tmp_path, kind):
     """ONNX: (outputs - 1) stride + (kernel - 1) dilation + 1 - input; ONNX Runtime forgets the
