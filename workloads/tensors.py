@@ -1,7 +1,7 @@
 """LayerTensors: the integers of one layer, weights and activations, with their origin."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -72,8 +72,12 @@ class LayerTensors:
     two_sided: tuple[int, int] | None = None
     coding: str = "bitmap"
     macs: int | None = None
+    layer_weights: LayerWeights = field(init=False, repr=False)  # only the weights
 
     def __post_init__(self) -> None:
+        self._hold(
+            LayerWeights(self.weights, self.basis, self.coefficients, self.alpha, self.two_sided)
+        )
         layer, name = self.layer, self.layer.name
         images = self.activations.shape[0] if self.activations.ndim == 4 else 1
         if images < 1:
@@ -156,7 +160,7 @@ class LayerTensors:
         cls, layer: ConvLayer, activations: np.ndarray, weights: LayerWeights, **about: Any
     ) -> "LayerTensors":
         """Tensors of weights as a model holds them; ``about`` are the other parameters."""
-        return cls(
+        found = cls(
             layer,
             activations,
             weights.weights,
@@ -166,6 +170,11 @@ class LayerTensors:
             two_sided=weights.two_sided,
             **about,
         )
+        found._hold(weights)  # with what was encoded of them
+        return found
+
+    def _hold(self, weights: LayerWeights) -> None:
+        object.__setattr__(self, "layer_weights", weights)
 
     @property
     def dense_macs(self) -> int:
@@ -203,11 +212,6 @@ class LayerTensors:
         [3, 0, -2]
         """
         return self.layer_weights.scaled_coefficients()
-
-    @property
-    def layer_weights(self) -> LayerWeights:
-        """Only the weights."""
-        return LayerWeights(self.weights, self.basis, self.coefficients, self.alpha, self.two_sided)
 
     def dense_weights(self) -> np.ndarray:
         """The integer weights sum_m T B with T scaled, int32 of shape (K, C/groups, R, S)."""
