@@ -62,8 +62,8 @@ def prefix_adders(chunk: int) -> int:
 
     Examples
     --------
-    >>> prefix_adders(128), prefix_adders(1)
-    (448, 1)
+    >>> prefix_adders(128), prefix_adders(97), prefix_adders(1)
+    (448, 343, 1)
     """
     return max(1, -(-chunk // 2) * ceil(log2(chunk)))
 
@@ -73,7 +73,7 @@ def permute_stages(units: int) -> int:
 
     Examples
     --------
-    >>> permute_stages(32), permute_stages(1)
-    (9, 1)
+    >>> permute_stages(32), permute_stages(17), permute_stages(1)
+    (9, 9, 1)
     """
     return max(1, 2 * ceil(log2(units)) - 1)

@@ -148,6 +148,40 @@ def test_runs_longer_than_the_largest_gap_are_split():
     )
 
 
+def test_runs_take_the_width_of_gap_that_costs_less():
+    """Gaps of 1 take 4 bits; gaps of 100 take 8 instead of seven times 4."""
+    for step, width in ((2, 4), (101, 8)):
+        coefficients = np.zeros((1, 64 * step, 1), np.int8)
+        coefficients[0, ::step, 0] = 1
+        payload = formats.get("run_length").encode(coefficients)
+        assert payload[0] == width
+        assert payload.size == 1 + 1 + 64 * width // 8 + 64 // 8
+
+
+@pytest.mark.parametrize(("used", "exponent"), [(64, 3), (1, 8)])
+def test_blocks_have_the_length_that_costs_least(used, exponent):
+    """Many full blocks of 8 ask for short blocks; one coefficient of 2^16 for the longest."""
+    flat = np.zeros(1 << 16 if used == 1 else 1 << 10, np.int8)
+    for block in range(used):
+        flat[16 * block : 16 * block + (1 if used == 1 else 8)] = 1
+    payload = formats.get("two_level").encode(flat.reshape(1, -1, 1))
+    assert payload[0] == exponent
+    size = 1 << exponent
+    mask = flat.size // size + used * size
+    assert payload.size == 1 + -(-(mask + np.count_nonzero(flat)) // 8)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_words_behind_masks_that_need_none_are_refused(value):
+    coefficients = np.full((8, 8, 2), value, np.int8)
+    form = formats.get("entropy")
+    payload = form.encode(coefficients)
+    head = payload.size - np.count_nonzero(coefficients) // 8
+    word = np.array([0, 0, 0, 1], np.uint8)
+    with pytest.raises(WorkloadError, match="holds more than its masks need"):
+        form.decode(np.concatenate([payload[:head], word, payload[head:]]), coefficients.shape)
+
+
 def test_the_best_format_is_the_smallest():
     for density in (0.0, 0.01, 0.2, 0.9):
         coefficients = sparse(1, (32, 32, 6), density)

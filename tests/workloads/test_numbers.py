@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import WorkloadError
-from workloads.formats import numbers
+from workloads.formats import entropy, numbers
+from workloads.formats.bits import pack_number
 
 
 def pruned(seed, size, density, limit=127):
@@ -138,3 +139,39 @@ def test_lists_that_are_none_are_refused():
     beyond = np.concatenate([head, numbers.encode(np.arange(600) % 5)])
     with pytest.raises(WorkloadError, match=r"payload has places 0\.\.4 in a list of 3 values"):
         numbers.decode(beyond, 0, 600)
+
+
+def listed(values, places):
+    return numbers._listed(np.array(values, np.int64), np.array(places, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (listed([], [0, 0]), "lists 0 values of 2 numbers"),
+        (listed([4, 5, 6], [0, 1]), "lists 3 values of 2 numbers"),
+        (listed([4, 5], [0, 2]), r"places 0\.\.2 in a list of 2 values"),
+        (listed([4, 5], [-1, 1]), r"places -1\.\.1 in a list of 2 values"),
+        (np.array([numbers.SPARSE, 9, 0, 0], np.uint8), "has 2 bytes left for 9 of signs"),
+    ],
+)
+def test_lists_and_signs_that_do_not_fit_are_refused(payload, message):
+    with pytest.raises(WorkloadError, match=message):
+        numbers.decode(payload, 0, 2)
+
+
+def test_a_list_whose_values_are_all_used_is_read():
+    assert numbers.decode(listed([4, 5], [1, 0]), 0, 2)[0].tolist() == [5, 4]
+
+
+@pytest.mark.parametrize("magnitude", [0, 1])
+def test_a_non_zero_of_magnitude_0_is_refused(magnitude):
+    signs = entropy.encode(np.array([[[1], [0]]], np.int8))
+    sizes = np.array([magnitude - numbers.MIDDLE])
+    head = np.array([numbers.SPARSE], np.uint8)
+    payload = np.concatenate([head, pack_number(signs.size), signs, numbers._plain(sizes)])
+    if magnitude:
+        assert numbers.decode(payload, 0, 2)[0].tolist() == [1, 0]
+        return
+    with pytest.raises(WorkloadError, match="has a non-zero of magnitude 0"):
+        numbers.decode(payload, 0, 2)

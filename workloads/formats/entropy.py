@@ -44,13 +44,9 @@ def encode(coefficients: np.ndarray) -> np.ndarray:
     planes = np.ascontiguousarray(coefficients.transpose(2, 0, 1))
     planes = planes.reshape(planes.shape[0], -1)
     masks = planes != 0
-    counts = masks.sum(axis=1)
-    encoder = _queue.RangeEncoder()
-    for mask, count in zip(masks, counts.tolist(), strict=True):
-        if 0 < count < mask.size:
-            encoder.encode(mask.astype(np.int32), _bernoulli(count, mask.size))
-    words = pack_words(encoder.get_compressed())
-    head = [pack_number(count) for count in counts.tolist()]
+    counts = masks.sum(axis=1).tolist()
+    head = [pack_number(count) for count in counts]
+    words = pack_words(_encode_masks(masks, counts))
     return np.concatenate([*head, words, pack_bits(planes[masks] < 0)])
 
 
@@ -93,8 +89,18 @@ def _bernoulli(count: int, size: int) -> object:
     return _model.Bernoulli(count / size, perfect=False)
 
 
+def _encode_masks(masks: np.ndarray, counts: list[int]) -> np.ndarray:
+    encoder = _queue.RangeEncoder()
+    for mask, count in zip(masks, counts, strict=True):
+        if 0 < count < mask.size:
+            encoder.encode(mask.astype(np.int32), _bernoulli(count, mask.size))
+    words: np.ndarray = encoder.get_compressed()
+    return words
+
+
 def _decode_masks(payload: np.ndarray, counts: list[int], size: int) -> np.ndarray:
-    decoder = _queue.RangeDecoder(unpack_words(payload))
+    words = unpack_words(payload)
+    decoder = _queue.RangeDecoder(words)
     masks = np.zeros((len(counts), size), bool)
     for number, count in enumerate(counts):
         if count in (0, size):
@@ -109,7 +115,8 @@ def _decode_masks(payload: np.ndarray, counts: list[int], size: int) -> np.ndarr
                 f"payload has {int(masks[number].sum())} non-zeros in basis kernel {number}, "
                 f"it says {count}"
             )
-    if not decoder.maybe_exhausted():
+    # The decoder looks a word ahead, so it does not know whether the last word is needed.
+    if not decoder.maybe_exhausted() or words.size != _encode_masks(masks, counts).size:
         raise WorkloadError("payload holds more than its masks need")
     return masks
 

@@ -92,3 +92,15 @@ def test_a_fully_connected_layer_in_pieces(back_end):
     given_tensors = LayerTensors(layer, pixels, weights)
     assert MACHINE.run(given_tensors, spec).result.extras["weight_pieces"] == 4
     check(given_tensors, spec)
+
+
+@pytest.mark.parametrize("search", ["T", "L"])
+def test_slots_with_eight_candidates_and_more_come_first(search):
+    """Of 15 places to look in, most hold a weight, so counts of candidates take four bits."""
+    random = np.random.default_rng(0)
+    layer = ConvLayer("one", C=16, K=2, H=4, W=4, R=3, S=3)
+    weights = random.integers(1, 9, layer.weight_shape).astype(np.int8)
+    weights[random.random(weights.shape) < 0.35] = 0
+    pixels = random.integers(0, 9, (1, 16, 4, 4)).astype(np.uint8)
+    fields = {"lookahead": 7, "lookaside": 8, "search": search, "lanes": 16}
+    check(LayerTensors(layer, pixels, weights), BitTacticalSpec(**fields))

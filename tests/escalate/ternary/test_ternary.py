@@ -173,3 +173,19 @@ def test_ternary_form_of_a_decomposed_layer_by_hand():
     ternary = ternary_layer(layer, np.array([1.0]))
     assert ternary.signs.tolist() == [[[1, 1], [1, 0]]]
     np.testing.assert_allclose(ternary.reconstruct(), layer.reconstruct(), rtol=1e-5)
+
+
+def test_refit_minimizes_the_error_that_importance_weighs():
+    """Where one input counts a hundred times, its error falls and that of the others may rise."""
+    weights = np.random.default_rng(3).normal(size=(6, 5, 3, 3)).astype(np.float32)
+    importance = np.ones((6, 5))
+    importance[:, 2] = 100.0
+    rough = ternary_layer(decompose("conv1", weights, 3), np.full(6, 0.7))
+    plain, weighed = refit(rough, weights), refit(rough, weights, importance=importance)
+
+    def error(layer):
+        apart = (weights.astype(np.float64) - layer.reconstruct()) ** 2
+        return float((apart.sum(axis=(2, 3)) * importance).sum())
+
+    assert error(weighed) < 0.99 * error(plain)
+    assert plain.squared_error(weights) < weighed.squared_error(weights)

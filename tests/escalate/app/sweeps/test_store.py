@@ -1,6 +1,7 @@
 """Is every file of the folder what it seems, whatever happened to it?"""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -189,3 +190,31 @@ def test_the_format_is_checked(results):
     path = next((results / "points").iterdir())
     assert isinstance(module.about_of(path), dict)
     assert module.about_of(results / "sweep.toml").startswith("torn or foreign")
+
+
+@pytest.mark.parametrize("lost", ["totals", "provenance", "spec"])
+def test_a_point_without_what_a_point_says_is_foreign(results, lost):
+    import pyarrow.parquet as pq
+
+    path = next((results / "points").iterdir())
+    table = pq.read_table(path)
+    about = json.loads(table.schema.metadata[b"escalate"])
+    del about[lost]
+    pq.write_table(table.replace_schema_metadata({b"escalate": json.dumps(about)}), path)
+    lacks = lost if lost == "spec" else "totals"
+    assert module.about_of(path) == f"foreign: lacks {lacks}"
+
+
+def test_a_count_that_only_some_layers_have_is_0_in_the_others(tmp_path):
+    """The demo network on Basis-First: only decomposed layers read a basis."""
+    path = tmp_path / "s.toml"
+    path.write_text(
+        "networks = 'digits_cnn'\nmachines = 'basis_first'\n"
+        "[synthetic]\ncoefficients = 0.1\nactivations = 0.5\n"
+    )
+    sweep(path, out=tmp_path / "results")
+    frame = load(tmp_path / "results", "layers")
+    basis = frame["dram_basis_read_bytes"]
+    assert (basis == 0).any()
+    assert (basis > 0).any()
+    assert not frame[[name for name in frame if name.endswith("_bytes")]].isna().any().any()
