@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from arch.basis_first.model import MACHINE, simulate
+from arch.basis_first.prepare import prepare
 from arch.basis_first.spec import BasisFirstSpec
 from arch.energy import by_component, by_tensor, charges, total_attojoules
 from arch.errors import OperandError, SpecError
@@ -356,3 +357,20 @@ def test_swapped_buffers_have_the_same_ports() -> None:
     for name, swapped in (("input_glb", False), ("output_glb", True)):
         run = simulate(case, spec, Neighbours(swapped=swapped))
         assert run.result.counters.events[name, "read", "input"] == 16 * 2
+
+
+@pytest.mark.parametrize(
+    ("order", "size", "steps"),
+    [
+        ("coefficient_outer", 288, 4),
+        ("coefficient_outer", 287, 6),
+        ("input_outer", 288, 8),
+        ("input_outer", 287, 16),
+    ],
+)
+def test_input_of_exactly_half_a_buffer_fits(order, size, steps):
+    """A row of 4 pixels is 4 mask bytes and 32 values: 288 B hold four rows in each half."""
+    layer = ConvLayer("one", C=8, K=2, H=8, W=4, R=3, S=3, padding=(1, 1, 1, 1))
+    ones = np.ones((1, 8, 8, 4), np.uint8), np.ones(layer.weight_shape, np.int8)
+    spec = BasisFirstSpec(loop_order=order, input_glb_bytes=size)
+    assert len(prepare(LayerTensors(layer, *ones), spec).steps.steps) == steps
