@@ -154,6 +154,27 @@ def test_layers_that_scalesim_cannot_say_are_refused(escalate, tmp_path):
     assert (code, out, err) == (2, "", "error: mine: dilation = 2, the format has none\n")
 
 
+def test_steps_that_differ_are_shown_and_written(escalate, tmp_path):
+    pixels, weights = np.ones((3, 9, 8), int), np.ones((5, 3, 3, 2), int)
+    steps = {"stride": [2, 1], "dilation": [1, 3]}
+    np.savez(tmp_path / "mine.npz", activations=pixels, weights=weights, **steps)
+    code, out, err = escalate("networks", "show", tmp_path / "mine.npz", "--format", "json")
+    (row,) = json.loads(out)["layers"]
+    assert (code, err) == (0, "")
+    assert (row["stride"], row["dilation"], row["P"], row["Q"]) == ("2,1", "1,3", 4, 5)
+    code, out, err = escalate("networks", "show", tmp_path / "mine.npz", "--format", "timeloop")
+    instance = yaml.safe_load(out)["problem"]["instance"]
+    found = [instance[name] for name in ("Hstride", "Wstride", "Hdilation", "Wdilation")]
+    assert found == [2, 1, 1, 3]
+    code, out, err = escalate("networks", "show", tmp_path / "mine.npz", "--format", "scalesim")
+    assert (code, err) == (2, "error: mine: dilation = (1, 3), the format has none\n")
+    del steps["dilation"]
+    np.savez(tmp_path / "mine.npz", activations=pixels, weights=weights, **steps)
+    code, out, err = escalate("networks", "show", tmp_path / "mine.npz", "--format", "scalesim")
+    assert out.splitlines()[1] == "mine, 9, 8, 3, 2, 3, 5, 2, 1,"
+    assert err.startswith("note: mine: strides that differ: a column 'Stride width'")
+
+
 def test_quiet_keeps_results_and_errors(escalate, monkeypatch):
     show = ("networks", "show", "resnet18", "--format", "scalesim")
     _, loud, notes = escalate(*show)
