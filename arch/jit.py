@@ -92,7 +92,7 @@ def kernel(function: F) -> F:
     """Compile a function of plain arrays; no fastmath, no Python objects.
 
     The cache folder is set just while decorating, so that other users of Numba in the same
-    process keep theirs.  With NUMBA_DISABLE_JIT=1, as coverage wants it, the function stays as it is.
+    process keep theirs.  With NUMBA_DISABLE_JIT=1, as for coverage, the function stays as it is.
     """
     settings: Any = numba.config  # a module that fills itself at run time
     if settings.DISABLE_JIT:

@@ -61,9 +61,9 @@ def once(case, stocked, verbose=False, spoiled=True):
     out, err = io.StringIO(), io.StringIO()
     try:
         sys.argv = ["escalate", *cases.arguments(case, stocked, folder, spoiled)]
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            with contextlib.chdir(folder):  # where outputs go that no option names
-                verdict = _verdict(err)
+        into = contextlib.chdir(folder)  # where outputs go that no option names
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), into:
+            verdict = _verdict(err)
         words = f"{' '.join(sys.argv)}\n{err.getvalue()}"
         if verbose:
             words += out.getvalue()
