@@ -14,7 +14,8 @@ from escalate.app.machines import Choice, baseline_index, choose_all
 from escalate.app.prices import priced
 from escalate.app.results import finite
 from escalate.app.simulate import Request, Simulation
-from escalate.app.sources import Source, SourceError, network_of, resolve
+from escalate.app.sources import Source, SourceError, is_file_to_read, network_of, resolve
+from escalate.capture.reading import Reading, reading_of
 from reports.ratios import baselines, compare_rows, mean_rows, ratios
 from reports.table import labels, totals_frame
 
@@ -50,8 +51,10 @@ class Comparison:
         ]
 
 
-def several(texts: Sequence[str]) -> tuple[Source, ...]:
-    """What the words stand for, one source per network.
+def several(
+    texts: Sequence[str], reading: Reading | None = None, images: str | None = None
+) -> tuple[Source, ...]:
+    """What the words stand for, one source per network; parameters as for ``resolve``.
 
     ``.npz`` files are one source together, a folder without a basis joins the compressed one of the
     same network, and everything else is a network of its own.
@@ -66,7 +69,11 @@ def several(texts: Sequence[str]) -> tuple[Source, ...]:
     networks: dict[str, list[str]] = {}
     for text in texts:
         networks.setdefault(_network_key(text), []).append(text)
-    return tuple(resolve(together) for together in networks.values())
+    files = [text for text in texts if is_file_to_read(text)]
+    return tuple(
+        resolve(together, reading if not files or together[0] in files else None, images)
+        for together in networks.values()
+    )
 
 
 def _network_key(text: str) -> str:
@@ -136,6 +143,8 @@ def compare(
     seed: int | None = None,
     threads: int | None = None,
     energy_table: str | os.PathLike[str] | None = None,
+    input: str | Sequence[int] | None = None,
+    output: str | None = None,
 ) -> "pd.DataFrame":
     """Simulate networks on several machines; one row per network, machine and preset.
 
@@ -144,8 +153,8 @@ def compare(
     source : as for ``escalate.simulate``; several folders, files and names are several networks
     machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone
     baseline : the machine that speedup and energy efficiency refer to; the first by default
-    presets, fields, images, count, synthetic, basis, seed, threads, energy_table : as for
-        ``escalate.simulate``
+    presets, fields, images, count, synthetic, basis, seed, threads, energy_table, input, output :
+        as for ``escalate.simulate``
 
     Raises
     ------
@@ -161,4 +170,5 @@ def compare(
     choices = priced(choose_all(machines, presets, settings_of(fields)), path_of(energy_table))
     base = baseline_index(choices, baseline)
     feed = Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count))
-    return compare_frame(Comparison(several(listed(source)), choices, feed, threads).run(), base)
+    sources = several(listed(source), reading_of(input, output), images)
+    return compare_frame(Comparison(sources, choices, feed, threads).run(), base)

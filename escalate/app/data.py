@@ -25,7 +25,8 @@ from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-FOLDER_SIZE, CIFAR_SIZE, DIGITS_SIZE = (224, 224), (32, 32), (8, 8)
+FOLDER_SIZE = (224, 224)
+OWN_SIZES = {DIGITS: (8, 8), "cifar10": (32, 32)}  # of images that all have one size
 UNITS = (1, 255)
 LEAST_STD = 1e-6  # of a pixel's deviation, black to white being 1
 MOST_SIDE = 1 << 14  # pixels
@@ -90,8 +91,7 @@ class Data:
     @property
     def settings_size(self) -> tuple[int, int]:
         """(H, W) that the network wants."""
-        own = {DIGITS: DIGITS_SIZE, "cifar10": CIFAR_SIZE}.get(kind(self.name), FOLDER_SIZE)
-        return self.size or own
+        return self.size or OWN_SIZES.get(kind(self.name), FOLDER_SIZE)
 
     def settings(self) -> ImageSettings:
         """How the network sees a pixel."""
@@ -149,7 +149,7 @@ class Data:
         """How the network sees pictures, in a line."""
         settings = self.settings()
         mean, std = (", ".join(f"{value:g}" for value in v) for v in (settings.mean, settings.std))
-        own = {DIGITS: DIGITS_SIZE, "cifar10": CIFAR_SIZE}.get(kind(self.name))
+        own = OWN_SIZES.get(kind(self.name))
         whole = own == settings.size and self.resize is None
         fit = "as they are" if whole else told_fit(settings.size, self.resize)
         return f"{fit}; (x - {mean}) / ({std}), black 0, white 1"

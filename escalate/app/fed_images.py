@@ -1,6 +1,7 @@
 """fed_images: the images that a stored model looks at, as it was made to see them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from escalate.app.sources import ModelSource, SourceError
 from escalate.store.model_file import About
 from workloads.execute import quantize_images
 from workloads.integer import IntegerModel
+
+OF_SCORES = ("accuracy", "no accuracy")  # notes on the images that scored a model as it was made
 
 
 def model_inputs(source: ModelSource, model: IntegerModel, feed: Feed) -> tuple[np.ndarray, Images]:
@@ -63,6 +66,15 @@ def data_source(model: IntegerModel | About) -> str | None:
     data = model.provenance.get("data")
     source = data.get("source") if isinstance(data, Mapping) else None
     return str(source) if source else None
+
+
+def told_network(model: IntegerModel | About) -> list[str]:
+    """What a model keeps of how its network was read: what was left out, which output it has."""
+    about = model.provenance
+    notes: Any = about.get("notes", ())
+    told = [str(each) for each in notes] if isinstance(notes, list | tuple) else []
+    found = [note for note in told if not note.startswith(OF_SCORES)]
+    return [*found, f"output {about['output']}"] if about.get("output") else found
 
 
 def told_images(model: IntegerModel, images: Images) -> list[str]:

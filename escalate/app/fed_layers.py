@@ -8,7 +8,7 @@ import numpy as np
 
 from arch.simulate import Shape
 from escalate.app.data import CLASSES
-from escalate.app.fed_images import model_inputs, told_images
+from escalate.app.fed_images import model_inputs, told_images, told_network
 from escalate.app.feed import Feed
 from escalate.app.images import Images
 from escalate.app.machines import Choice
@@ -110,7 +110,12 @@ def _of_model(source: ModelSource, machine: str, feed: Feed) -> Fed:
         "stored_bytes": source.bytes_for(machine),
         "images": images.name,
         "count": len(images.pixels),
-        "notes": [f"fed the {kind} model", *told_form(model, kind), *told_images(model, images)],
+        "notes": [
+            f"fed the {kind} model",
+            *told_form(model, kind),
+            *told_network(model),
+            *told_images(model, images),
+        ],
     }
     execution = Execution(model, inputs)
     return Fed(
@@ -132,7 +137,7 @@ def _synthetic(source: ShapeSource, recipe: Synthetic, *, dense: bool) -> Fed:
         "tensors": INT8 if dense else COMPRESSED,
         "synthetic": recipe.given,
         "network_source": source.network.source,
-        "notes": [f"synthetic tensors: {recipe.told}"],
+        "notes": [f"synthetic tensors: {recipe.told}", *source.notes],
     }
     names = [layer.name for layer in source.layers]
     layers = synthetic_layers(source.network, recipe, dense=dense)
@@ -151,7 +156,7 @@ def _of_shapes(source: ShapeSource, choices: Sequence[Choice], count: int) -> Fe
         "tensors": "none",
         "count": count,
         "network_source": source.network.source,
-        "notes": ["shapes only, no tensors"],
+        "notes": ["shapes only, no tensors", *source.notes],
     }
     names = [layer.name for layer in source.layers]
     return Fed(source.name, names, _asked(Shape(layer, count) for layer in source.layers), about)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalate.app.sources import MANIFEST
+from escalate.capture.reading import Reading
 
 if TYPE_CHECKING:
-    from escalate.app.compress import Progress
     from escalate.app.data import Data
+    from escalate.app.job import Progress
 
 
 def make_model(
@@ -19,6 +20,7 @@ def make_model(
     data: "Data",
     checkpoint: str | Path | None = None,
     device: str = "auto",
+    reading: Reading | None = None,
     progress: "Progress | None" = None,
 ) -> Path:
     """Compress into ``folder``, unless a model is there; a killed retraining goes on.
@@ -26,7 +28,7 @@ def make_model(
     Parameters
     ----------
     folder : where the model lies, or will
-    network, checkpoint, data, device, progress : as for ``escalate.app.compress.compress``
+    network, checkpoint, data, device, reading, progress : as for ``escalate.app.compress.compress``
     options : of the method
 
     Raises
@@ -44,6 +46,8 @@ def make_model(
             out=folder,
             resume=True,
             device=device,
+            input=None if reading is None else reading.input,
+            output=None if reading is None else reading.output,
             progress=progress,
             **options,
         )

@@ -9,6 +9,7 @@ from torch import nn
 
 from escalate.app.demo_network import demo_network
 from escalate.capture.onnx_module import OnnxModule
+from escalate.capture.reading import Reading
 from escalate.errors import CaptureError
 from workloads.read_file import refuse_unread
 
@@ -52,13 +53,14 @@ def is_onnx(text: str) -> bool:
     return text.endswith(".onnx")
 
 
-def build(text: str, seed: int) -> nn.Module:
+def build(text: str, seed: int, reading: Reading | None = None) -> nn.Module:
     """The module, with the weights its maker gives it.
 
     Parameters
     ----------
     text : a built-in name, an ``.onnx`` file, or ``path/to/file.py:factory``; that file is run
     seed : of a built-in network's weights
+    reading : of a file
 
     Raises
     ------
@@ -68,7 +70,7 @@ def build(text: str, seed: int) -> nn.Module:
     if text in BUILT_IN:
         return demo_network(seed)
     if is_onnx(text):
-        return OnnxModule(text)
+        return OnnxModule(text, reading)
     if not is_factory(text):
         raise CaptureError(
             f"{text}: no such network, wanted path/to/file.py:factory, an .onnx file or "

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arch.simulate import NetworkRun
-from escalate.app.compress import Job, prepare
 from escalate.app.data import Data
 from escalate.app.feed import Feed
 from escalate.app.fronts.models import Origin, made
@@ -24,10 +23,12 @@ from escalate.app.fronts.rows import (
 )
 from escalate.app.fronts.stories import Story, differences, facts_of
 from escalate.app.images import DEFAULT
+from escalate.app.job import Job, prepare
 from escalate.app.machines import Choice, choose_all
 from escalate.app.new_file import check_writable
 from escalate.app.simulate import Simulation, try_choices
 from escalate.app.sources import MANIFEST, ModelSource, SourceError
+from escalate.capture.reading import reading_of
 from escalate.compressors.registry import compressor
 from escalate.errors import BudgetError
 from escalate.recipe.compression import byte_budget
@@ -94,6 +95,8 @@ def pareto(
     count: int = 1,
     device: str = "auto",
     watch: Watch | None = None,
+    input: str | Sequence[int] | None = None,
+    output: str | None = None,
     **options: Any,
 ) -> Pareto:
     """Compress a network by each method to each ratio, simulate each result, and mark the front.
@@ -110,10 +113,9 @@ def pareto(
 
     Parameters
     ----------
-    network, checkpoint, data, device : as for ``compress``
+    network, checkpoint, data, device, input, output : as for ``compress``
     ratios : how many times smaller than FP32, each above 1
-    methods : names, see ``escalate.compressors.registry``
-    own : by method, further options for it alone
+    methods, own : names, see ``escalate.compressors.registry``; by method, options for it alone
     out : the folder
     machines : names, ``name:preset``, paths of ``.toml`` files, or ``all`` alone
     count : images that are simulated, the first ones
@@ -124,7 +126,7 @@ def pareto(
     Raises
     ------
     ValueError
-        A subclass of ours, in one line, for anything that cannot be.
+        A subclass of ours, for anything that cannot be.
     """
     recipe = Recipe(options, own or {})
     points = points_of(methods, ratios, recipe)
@@ -135,8 +137,9 @@ def pareto(
     folder = Path(out) / POINTS
     folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder / "point")
-    job = prepare(network, checkpoint, where, seed, device)
-    origin = Origin(network, checkpoint, where, device)
+    reading = reading_of(input, output)
+    job = prepare(network, checkpoint, where, seed, device, reading=reading)
+    origin = Origin(network, checkpoint, where, device, reading)
     contest = _Contest(origin, job, Reference(job, seed), choices, count, folder, watch)
     return contest.run(points)
 

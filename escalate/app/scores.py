@@ -38,11 +38,14 @@ class Scores:
     sqnr_db: float
 
 
-def float_logits(module: "nn.Module", settings: ImageSettings, images: Images) -> np.ndarray:
-    """Logits of the original module, float64 (N, classes)."""
+def float_logits(
+    module: "nn.Module", settings: ImageSettings, images: Images, output: str | None = None
+) -> np.ndarray:
+    """Logits of the original module, float64 (N, classes); ``output`` names them among several."""
     import torch
 
-    from escalate.capture.export import only_tensor, precision
+    from escalate.capture.answer import only_tensor
+    from escalate.capture.export import precision
 
     mean, std = (
         torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
@@ -54,7 +57,7 @@ def float_logits(module: "nn.Module", settings: ImageSettings, images: Images) -
         for start in range(0, len(images.pixels), BATCH):
             pixels = torch.tensor(images.pixels[start : start + BATCH], dtype=torch.float64)
             inputs = ((pixels * settings.pixel_scale - mean) / std).to(precision(module))
-            logits = only_tensor(module(inputs), type(module).__name__)
+            logits = only_tensor(module(inputs), type(module).__name__, output)
             found.append(logits.flatten(1).double().numpy())
     return np.concatenate(found)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from escalate.app.compress import prepare
 from escalate.app.data import Data
 from escalate.app.images import DEFAULT
+from escalate.app.job import prepare
 from escalate.app.recipe import options_of
 from escalate.app.results import NewFolder
+from escalate.capture.reading import reading_of
 from escalate.compressors.compressor import Task, Watch
 from escalate.compressors.escalate.budget import hull
 from escalate.compressors.escalate.compressor import EscalateOptions
@@ -58,13 +59,15 @@ def sensitivity(
     data: "str | Data" = DEFAULT,
     device: str = "auto",
     watch: Watch | None = None,
+    input: str | Sequence[int] | None = None,
+    output: str | None = None,
     **options: Any,
 ) -> Sensitivity:
     """Compress every layer on its own, in many forms, and measure what that does to the answers.
 
     Parameters
     ----------
-    network, checkpoint, data, device : as for ``compress``
+    network, checkpoint, data, device, input, output : as for ``compress``
     watch : called with the layer, layers done, layers in all
     options : of the method escalate: scales, weighting, mixed, keep_int8, storage,
         calibration_images (how many images to measure on)
@@ -78,7 +81,8 @@ def sensitivity(
     if not isinstance(chosen, EscalateOptions):
         raise DecompositionError(f"sensitivity: method {chosen.method} has no curves")
     where = data if isinstance(data, Data) else Data(data)
-    job = prepare(network, checkpoint, where, chosen.seed, device)
+    reading = reading_of(input, output)
+    job = prepare(network, checkpoint, where, chosen.seed, device, reading=reading)
     pixels = job.train.pixels[: chosen.calibration_images]
     image = image_quantizer(job.network, job.settings, job.train.pixels)
     original = float_module(job.network).to(job.device)

@@ -21,6 +21,7 @@ from escalate.app.sources import (
     resolve,
 )
 from escalate.app.threads import threads
+from escalate.capture.reading import reading_of
 from escalate.version import VERSION
 from reports.quality import in_words, quality
 from workloads.operator_costs import between
@@ -210,21 +211,25 @@ def simulate(
     seed: int | None = None,
     threads: int | None = None,
     energy_table: str | os.PathLike[str] | None = None,
+    input: str | Sequence[int] | None = None,
+    output: str | None = None,
 ) -> "pd.DataFrame":
     """Simulate a network on one machine; one row per layer and preset.
 
     Parameters
     ----------
     source : compressed folder (or what ``escalate.compress`` returned), ``.npz`` file or files,
-        topology CSV, or a network's name
+        topology CSV, an ``.onnx`` file, or a network's name
     machine : name, or path of a ``.toml`` file
     presets : names of the machine's presets; its first by default
     fields : fields of the machine to change, ``{"pe_blocks": 16}``
-    images, count : what a compressed model looks at, as ``--images`` and ``--count``
+    images, count : what a compressed model looks at, as ``--images`` and ``--count``; with images
+        an ``.onnx`` file runs in 8 bits
     synthetic : ``coefficients=0.1,activations=0.4``: seeded tensors for a network's shapes
     basis, seed : of synthetic tensors, 6 and 0 by default
     threads : threads of the kernels; results do not depend on it
     energy_table : TOML file of own prices, as ``--energy-table``
+    input, output : of an ``.onnx`` file, as for ``escalate.compress``
 
     Raises
     ------
@@ -239,7 +244,7 @@ def simulate(
     from reports.table import layer_frame
 
     request = Request(
-        resolve(listed(source)),
+        resolve(listed(source), reading_of(input, output), images),
         priced(choose(machine, presets, settings_of(fields)), path_of(energy_table)),
         Feed(images, count, parse_synthetic(synthetic, basis=basis, seed=seed, count=count)),
         threads,

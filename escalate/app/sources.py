@@ -1,8 +1,11 @@
 """sources: what SOURCE stands for: a compressed folder, own tensors, or a network's shapes."""
 
+import atexit
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from arch.machine import machine as known_machine
@@ -14,6 +17,7 @@ from workloads.network import Network, unconnected
 from workloads.read_file import why_unread
 
 if TYPE_CHECKING:
+    from escalate.capture.reading import Reading
     from escalate.store.model_file import About
     from workloads.integer import IntegerModel
     from workloads.tensors import LayerTensors
@@ -115,10 +119,14 @@ class TensorSource:
 
 @dataclass(frozen=True, slots=True)
 class ShapeSource:
-    """A network known by the shapes of its layers, which synthetic tensors may fill."""
+    """A network known by the shapes of its layers, which synthetic tensors may fill.
+
+    ``notes`` tell what of a file is no part of it.
+    """
 
     name: str
     network: Network
+    notes: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[ConvLayer, ...]:
@@ -137,18 +145,34 @@ def understood() -> str:
     )
 
 
-def _onnx_shapes(path: Path) -> ShapeSource:
-    """The layers of an ONNX file; its weights are left out, ``compress`` takes them."""
+def _onnx_shapes(path: Path, reading: "Reading | None") -> ShapeSource:
+    """The layers of an ONNX file; its weights are left out, as there are no images to run."""
     import torch
 
     from escalate.capture.export import capture
-    from escalate.capture.onnx_module import OnnxModule
+    from escalate.capture.onnx_module import OnnxModule, left_open
+    from escalate.train.file_ranges import told_ranges
 
-    module = OnnxModule(path)
+    module = OnnxModule(path, reading)
     if module.shape is None:
-        raise SourceError(f"{path}: leaves the size of its input open, wanted numbers")
-    graph = capture(module, torch.zeros(1, *module.shape), path.stem).graph
-    return ShapeSource(path.stem, unconnected(path.stem, graph.layers, str(path)))
+        raise SourceError(left_open(module))
+    found = capture(module, torch.zeros(1, *module.shape), path.stem)
+    notes = (*found.notes, *told_ranges(found))
+    return ShapeSource(path.stem, unconnected(path.stem, found.graph.layers, str(path)), notes)
+
+
+def _onnx_model(path: Path, reading: "Reading | None", images: str) -> ModelSource:
+    """An ONNX file in 8 bits, calibrated on images unless it brings its ranges.
+
+    The model lies in a folder that goes when the program ends.
+    """
+    from escalate.app.compress import compress
+
+    folder = Path(mkdtemp(prefix="escalate-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    asked = {} if reading is None else {"input": reading.input, "output": reading.output}
+    compress(str(path), data=images, out=folder / path.stem, method=INT8, **asked)
+    return ModelSource(path.stem, folder / path.stem)
 
 
 def _about(folder: Path) -> dict[str, object]:
@@ -229,8 +253,21 @@ def _paired(models: Sequence[ModelSource]) -> ModelSource:
     return replace(model, beside=beside.folder)
 
 
-def resolve(texts: Sequence[str]) -> Source:
+def is_file_to_read(text: str) -> bool:
+    """Whether a word is a network's own file, which may leave something open."""
+    return text.endswith(".onnx")
+
+
+def resolve(
+    texts: Sequence[str], reading: "Reading | None" = None, images: str | None = None
+) -> Source:
     """Find out what the words on the command line stand for.
+
+    Parameters
+    ----------
+    texts : the words
+    reading : of an ONNX file
+    images : with which an ONNX file becomes a model in 8 bits; without them it gives its shapes
 
     Raises
     ------
@@ -251,6 +288,8 @@ def resolve(texts: Sequence[str]) -> Source:
                     "model folder and one without a basis"
                 )
     first = Path(texts[0])
+    if reading is not None and reading.given and not is_file_to_read(texts[0]):
+        raise SourceError(f"{reading.given}: goes with an .onnx file, {texts[0]} is none")
     if texts[0].endswith(".npz"):
         from workloads.own_tensors import read_own_tensors
 
@@ -261,8 +300,10 @@ def resolve(texts: Sequence[str]) -> Source:
 
         name, layers = read_topology(first)
         return ShapeSource(name, unconnected(name, layers, str(first)))
-    if texts[0].endswith(".onnx"):
-        return _onnx_shapes(first)
+    if is_file_to_read(texts[0]):
+        if images is None:
+            return _onnx_shapes(first, reading)
+        return _onnx_model(first, reading, images)
     if first.is_dir():
         return model_source(first)
     if texts[0] in networks.names():

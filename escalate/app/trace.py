@@ -1,7 +1,7 @@
 """trace: one layer of a source on one machine, cycle by cycle, as a file for a trace viewer."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from escalate.app.machines import Choice, choose
 from escalate.app.new_file import check_writable, new_file
 from escalate.app.sources import Source, resolve
 from escalate.app.threads import threads
+from escalate.capture.reading import reading_of
 from escalate.errors import FrontEndError
 from escalate.version import VERSION
 from reports.trace import count_events, write_trace
@@ -209,6 +210,8 @@ def trace(
     seed: int | None = None,
     from_cycle: int = 0,
     to_cycle: int | None = None,
+    input: str | Sequence[int] | None = None,
+    output: str | None = None,
 ) -> Traced:
     """Trace one layer of a network on one machine; open the file with ui.perfetto.dev.
 
@@ -218,7 +221,7 @@ def trace(
     layer : name of the layer
     out : the file, ``.json``, or ``.json.gz`` for a compressed one
     machine : name, ``name:preset``, or path of a ``.toml`` file
-    fields, images, count, synthetic, basis, seed : as for ``simulate``
+    fields, images, count, synthetic, basis, seed, input, output : as for ``simulate``
     from_cycle, to_cycle : only these cycles of the layer
 
     Raises
@@ -236,7 +239,7 @@ def trace(
     (0, True, 9)
     """
     request = Request(
-        resolve(listed(source)),
+        resolve(listed(source), reading_of(input, output), images),
         layer,
         choose(machine, (), settings_of(fields)),
         Path(out),

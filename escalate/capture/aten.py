@@ -9,8 +9,9 @@ import torch
 from torch import fx
 
 from escalate.capture.draft import Draft
+from escalate.capture.movement import Plane
 from escalate.capture.realize import realize
-from escalate.capture.tensor import Tensor
+from escalate.capture.tensor import Tensor, plane
 from escalate.errors import CaptureError
 
 State = Mapping[str, tuple[str, torch.Tensor]]
@@ -47,9 +48,10 @@ class Call:
         operands: tuple[str, ...],
         attributes: Mapping[str, Any] | None = None,
         constants: tuple[np.ndarray, ...] = (),
+        shape: Plane | None = None,
     ) -> str:
-        """Add a node of the graph's operator ``op``, of the exported tensor's shape."""
-        shape = plane_of(self, self.node)
+        """Add a node of the graph's operator ``op``, of the exported tensor's shape by default."""
+        shape = plane_of(self, self.node) if shape is None else shape
         return self.draft.add(self.path, op, operands, shape, attributes, constants)
 
     def operand(self, argument: str = "self") -> Tensor:
@@ -146,12 +148,12 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 
 
 def plane_of(call: Call, node: fx.Node) -> tuple[int, int, int]:
-    """Shape (C, H, W) of one image's part of an exported tensor (N, C), (N, C, 1) or 4-D."""
+    """Shape (C, H, W) of one image's part of an exported tensor (N, C), (N, C, W) or 4-D."""
     shape = shape_of(node)
-    if len(shape) not in (2, 4) and not (len(shape) == 3 and shape[2] == 1):
-        call.fail(f"a tensor of shape {shape}, wanted (N, C, H, W) or (N, C)")
-    _, channels, rows, columns = (*shape, 1, 1)[:4]
-    return channels, rows, columns
+    found = plane(shape[1:]) if shape else None
+    if found is None:
+        call.fail(f"a tensor of shape {shape}, wanted (N, C, H, W), (N, C, W) or (N, C)")
+    return found
 
 
 def pair_of(value: Any) -> tuple[int, int]:

@@ -26,7 +26,8 @@ class Draft:
     ``made`` says which node was made of what, so that it is made once.
     ``steps`` are those of weights that a file holds as integers, float64 (K,), ``codes`` how it
     holds what nodes make; ``module_steps`` are the same by the parameter's name in the module.
-    ``notes`` tell what was left out, ``lowest`` holds the pads of what is below every number.
+    ``notes`` tell what was left out, ``left_out`` says whether that was at the end, ``lowest``
+    holds the pads of what is below every number.
     ``counted`` names the parameters of which ``parameters`` knows.
     ``parameters`` counts what the module stores for these nodes, before any folding,
     ``linear_parameters`` the part of fully connected layers.
@@ -42,6 +43,7 @@ class Draft:
     module_steps: Mapping[str, np.ndarray] = field(default_factory=dict)
     made: dict[Hashable, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: bool = False
     lowest: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
     parameters: int = 0
@@ -156,6 +158,7 @@ class Draft:
             self.linear_parameters,
             {name: tuple(map(_rounded, each)) for name, each in self.constants.items()},
             self.notes,
+            self.left_out,
             {name: _rounded(array) for name, array in self.steps.items()},
             self._owned_codes(),
         )

@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils._pytree import tree_leaves
 
 from escalate.capture import operators
+from escalate.capture.answer import answer_node
 from escalate.capture.aten import Call, Read, State, shape_of
 from escalate.capture.decomposed import restore_norms
 from escalate.capture.draft import Draft
+from escalate.capture.images_first import images_first, take_apart_in_place
 from escalate.capture.network import FloatNetwork
 from escalate.capture.operators.rearrange import MOVES, RESHAPES
 from escalate.capture.realize import realize
@@ -27,7 +28,9 @@ OF_CODES = frozenset(("max_pool2d", DEQUANTIZE, *MOVES, *RESHAPES))  # keep what
 IDENTITIES = frozenset(
     ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "positive", "requires_grad")
 )
-CLASSIFIES = frozenset(("softmax", "_softmax", "log_softmax", "_log_softmax", "argmax"))
+CLASSIFIES = frozenset(
+    ("softmax", "_softmax", "log_softmax", "_log_softmax", "argmax", "topk", "sort", "argsort")
+)
 DROPOUTS = frozenset(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"))
 MODULE_ERRORS = (
     ArithmeticError,
@@ -42,7 +45,9 @@ MODULE_ERRORS = (
 """What a module's own code, run by torch.export, may raise."""
 
 
-def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork:
+def capture(
+    module: nn.Module, example: torch.Tensor, name: str, output: str | None = None
+) -> FloatNetwork:
     """Capture a module in evaluation mode; batch norm is folded into the convolutions.
 
     Supported are the operators that ``escalate/capture/operators`` spells, and those that change
@@ -50,10 +55,11 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
 
     Parameters
     ----------
-    module : nn.Module that takes one tensor and returns one, which may be the only one of a dict
-        or tuple; its training flags are left as found
+    module : nn.Module that takes one tensor and returns one, or several in a dict, tuple or list;
+        its training flags are left as found
     example : floating point, shape (N, C, H, W); only its shape and type matter
     name : of the network
+    output : the name of the tensor that is wanted of several, see ``answer.named``
 
     Returns
     -------
@@ -77,19 +83,20 @@ def capture(module: nn.Module, example: torch.Tensor, name: str) -> FloatNetwork
             "wanted floating point (N, C, H, W)"
         )
     program = _export(module, example, name)
-    _answer(program, name)
+    answer_node(program, name, output)
     _rebind_in_place(program.graph, name)
     _drop_identities(program.graph, name)
     restore_norms(program.graph)
+    take_apart_in_place(program.graph)
     steps = getattr(module, "weight_steps", {})  # of a file that holds integers
-    return _walk(program, _answer(program, name), Draft(name, module_steps=steps))
+    return _walk(program, answer_node(program, name, output), Draft(name, module_steps=steps))
 
 
 def _export(module: nn.Module, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
     training = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), _quiet(), images_first():
             return torch.export.export(module, (example,))
     except CaptureError:
         raise
@@ -127,41 +134,6 @@ def precision(module: nn.Module) -> torch.dtype:
     """
     kinds = (each.dtype for each in module.parameters() if each.is_floating_point())
     return next(kinds, torch.float32)
-
-
-def only_tensor(answer: object, name: str) -> torch.Tensor:
-    """The one tensor that a module answers with, alone or in a dict, tuple or list.
-
-    Raises
-    ------
-    CaptureError
-        If there is none, or several.
-
-    Examples
-    --------
-    >>> only_tensor({"out": torch.ones(2)}, "net")
-    tensor([1., 1.])
-    """
-    found = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
-    if len(found) != 1:
-        raise CaptureError(_several(name, len(found)))
-    return found[0]
-
-
-def _several(name: str, count: int) -> str:
-    return (
-        f"{name}: the module returns {count} tensors, wanted one: "
-        "let a module around it return the one that classifies"
-    )
-
-
-def _answer(program: torch.export.ExportedProgram, name: str) -> fx.Node:
-    """The node of the one tensor that the exported graph returns, however it is wrapped."""
-    results: Any = program.graph.output_node().args[0]
-    found = [each for each in results if isinstance(each, fx.Node)]
-    if len(found) != 1:
-        raise CaptureError(_several(name, len(found)))
-    return found[0]
 
 
 def _operator(node: fx.Node) -> str:
@@ -352,9 +324,12 @@ def _computed(node: fx.Node, constants: Mapping[fx.Node, torch.Tensor], name: st
 def _without_classes(result: fx.Node, draft: Draft) -> fx.Node:
     """The tensor in front of what only turns a classifier's numbers into shares or an index."""
     last = result
-    while _operator(last) in (*CLASSIFIES, *RESHAPES) and isinstance(last.args[0], fx.Node):
-        reader, last = last, last.args[0]
+    while _operator(last) in (*CLASSIFIES, *RESHAPES, "getitem"):
+        reader, last = last, last.all_input_nodes[0]
+        if _operator(reader) == "getitem" and _operator(last) not in CLASSIFIES:
+            break
         if _operator(reader) in CLASSIFIES:
             draft.notes += (f"{_operator(reader)} at the end is left out",)
+            draft.left_out = True
             result = last
     return result

@@ -23,6 +23,7 @@ class FloatNetwork:
         and shift), the numerator of the compression ratio at 4 bytes each
     linear_parameters : those of fully connected layers among them
     constants : per node that has some, its further operands, each float32 of shape (C,)
+    left_out : whether the module's answer is not the network's, as where a softmax was left out
     notes : what of the module is no part of the network, such as a softmax at its end
     steps : per convolution whose weights the file holds as integers, float32 of shape (K,); weights
         are whole numbers of them
@@ -41,6 +42,7 @@ class FloatNetwork:
     linear_parameters: int = 0
     constants: Mapping[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: bool = False
     steps: Mapping[str, np.ndarray] = field(default_factory=dict)
     codes: Mapping[str, Codes] = field(default_factory=dict)
 

@@ -20,12 +20,15 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from escalate.capture import operators
+from escalate.capture.answer import position
 from escalate.capture.codes import Stored, stored
 from escalate.capture.onnx_operator import Onnx, Value
+from escalate.capture.reading import AXES, SPELLED, Reading
 from escalate.errors import CaptureError
 from workloads.number import is_whole, shown
 from workloads.read_file import refuse_unread
 
+Sizes = tuple[int | None, ...]
 LATEST_OPSET = onnx.defs.onnx_opset_version()
 INFERENCE_OPSET = 7  # since which operators without is_test are in inference mode
 DOMAINS = ("", "ai.onnx")
@@ -45,15 +48,17 @@ class OnnxModule(nn.Module):
     Parameters
     ----------
     path : the file; tensors that it keeps in other files lie beside it
+    reading : sizes of its input where it leaves them open, and which output is wanted of several
 
     Raises
     ------
     CaptureError
-        In one line: a missing, torn or foreign file, several inputs or outputs, an operator or an
-        attribute that is not supported (named with its place), or weights that are computed.
+        In one line: a missing, torn or foreign file, several inputs, several outputs of which none
+        is named, sizes that contradict the file's, an operator or an attribute
+        that is not supported (named with its place), or weights that are computed.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, reading: Reading | None = None) -> None:
         super().__init__()
         self.path = Path(path)
         model = _read(self.path)
@@ -61,19 +66,25 @@ class OnnxModule(nn.Module):
         self.opset = _opset(model, self.path)
         constants = {each.name: _array(each, self.path) for each in graph.initializer}
         constants |= {e.values.name: _dense(e, self.path) for e in graph.sparse_initializer}
+        asked = reading or Reading()
+        outputs = [each.name for each in graph.output]
+        self.output = outputs[position(outputs, str(self.path), asked.output)]
+        nodes = _needed(graph, self.output) if len(outputs) > 1 else list(graph.node)
+        read = {name for node in nodes for name in node.input}
         inputs = [each for each in graph.input if each.name not in constants]
-        if len(inputs) != 1 or len(graph.output) != 1:
-            raise CaptureError(
-                f"{self.path}: {len(inputs)} inputs and {len(graph.output)} outputs, "
-                "wanted one of each"
-            )
-        self.input, self.output = inputs[0].name, graph.output[0].name
-        self.shape = _input_shape(inputs[0], self.path)
+        if len(inputs) > 1:
+            inputs = [each for each in inputs if each.name in read]
+        if len(inputs) != 1:
+            raise CaptureError(f"{self.path}: {len(inputs)} inputs, wanted one")
+        self.input = inputs[0].name
+        self.images, self.sizes = _input_sizes(inputs[0], self.path)
+        self.running = 1  # images at once, now
+        self.shape = asked.bound(self.sizes, str(self.path))
         self.constants = constants
         self.stored: dict[str, Stored] = {}
         self.weight_steps: dict[str, np.ndarray] = {}
         self.operators: list[Step] = []  # there before modules are, so that none takes its name
-        for node in graph.node:
+        for node in nodes:
             known = all(name in constants for name in node.input if name)
             if node.domain in DOMAINS and known and (node.input or node.op_type == "Constant"):
                 constants.update(evaluated(node, constants, self))
@@ -92,6 +103,9 @@ class OnnxModule(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Run the file's operators in their order."""
+        if self.images == 1 < len(images) and not torch.compiler.is_exporting():
+            return torch.cat([self(each) for each in images.split(1)])  # it may join axes
+        self.running = len(images)
         values: dict[str, Value] = {**self.constants, self.input: images, "": None}
         for step in self.operators:
             made = step(values)
@@ -144,18 +158,36 @@ def _dense(tensor: onnx.SparseTensorProto, path: Path) -> np.ndarray:
     return found
 
 
-def _input_shape(value: onnx.ValueInfoProto, path: Path) -> tuple[int, int, int] | None:
-    """(C, H, W) of the input; None where the file leaves a size open."""
+def left_open(module: OnnxModule) -> str:
+    """That the file leaves its input's size open, and what to do about it."""
+    open_sizes = ", ".join(
+        letter for letter, size in zip(AXES, module.sizes, strict=True) if size is None
+    )
+    return f"{module.path}: leaves {open_sizes} of its input open, wanted {SPELLED}"
+
+
+def _needed(graph: onnx.GraphProto, output: str) -> list[onnx.NodeProto]:
+    """The operators that an output is computed by."""
+    wanted, found = {output}, []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            found.insert(0, node)
+    return found
+
+
+def _input_sizes(value: onnx.ValueInfoProto, path: Path) -> tuple[int | None, Sizes]:
+    """Images that the file was made for, and channels, rows and columns; None for what is open."""
     dimensions = value.type.tensor_type.shape.dim
     if len(dimensions) != 4:
         raise CaptureError(f"{path}: the input {value.name} has {len(dimensions)} axes, wanted 4")
-    sizes = [each.dim_value for each in dimensions[1:] if each.HasField("dim_value")]
+    images, *sizes = [each.dim_value if each.HasField("dim_value") else 0 for each in dimensions]
     for size in sizes:
         if not is_whole(size, 0, MOST_SIDE):
             raise CaptureError(
                 f"{path}: the input {value.name} has a side of {size}, wanted up to {MOST_SIDE}"
             )
-    return (sizes[0], sizes[1], sizes[2]) if len(sizes) == 3 and all(sizes) else None
+    return images or None, tuple(size or None for size in sizes)
 
 
 def _check_whole(module: OnnxModule) -> None:
@@ -192,7 +224,8 @@ class Step:
         self.steps: np.ndarray | None = None  # of weights that the file holds as integers
         if self.operator.make is not None:
             self.module, name = self.operator.make(self, owner.constants), _fresh(owner, self.place)
-            owner.add_module(name, self.module)
+            if self.module is not None:
+                owner.add_module(name, self.module)
             if self.steps is not None:
                 owner.weight_steps[f"{name}.weight"] = self.steps
 
@@ -271,6 +304,11 @@ class Step:
         ):
             self.fail(f"{self.inputs[position]} is not one number")
         return float(array.item())
+
+    @property
+    def images(self) -> tuple[int, int]:
+        """How many images at once the file was made for, 1 where it leaves that open; and now."""
+        return self.owner[0].images or 1, self.owner[0].running
 
     def stored(self, position: int) -> Stored | None:
         """How the file holds a constant operand, where it holds integers."""

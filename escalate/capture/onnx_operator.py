@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
 
 Value = torch.Tensor | np.ndarray | None
-Act = Callable[["Step", Mapping[str, Value]], Value]
-Make = Callable[["Step", Mapping[str, np.ndarray]], nn.Module]
+Act = Callable[["Step", Mapping[str, Value]], Value | tuple[Value, ...]]
+Make = Callable[["Step", Mapping[str, np.ndarray]], nn.Module | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Onnx:
     operands : least and most operands; how many of the first ones must be there
     attributes : those that are honoured, and what they may be
     required : those that must be there
-    make : the module that holds its weights
+    make : the module that holds its weights; None where they are no tensor of the file
     trained : before opset 7 its default was training, so that it must say that it is not
     """
 

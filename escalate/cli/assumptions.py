@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ HEADINGS = {
 
 def assumptions(
     source: options.Sources,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     machine: options.MachineName = "basis_first",
     settings: options.Settings = None,
     images: options.ImageSource = None,
@@ -56,14 +58,14 @@ def assumptions(
     from escalate.app.assumptions import assumptions as vary
     from escalate.app.assumptions import check_target, write_assumptions
     from escalate.app.machines import choose
-    from escalate.app.sources import resolve
 
     feed = options.feed(images, count, synthetic, basis, seed)
     choice = choose(machine, (), settings or ())[0]
     if out is not None:
         check_target(out)
+    given = reading_options.source(source, input, output, images)
     with terminal.layer_progress() as watch:
-        found = vary(resolve(source), choice, feed, watch, threads_used=threads)
+        found = vary(given, choice, feed, watch, threads_used=threads)
     if out is not None:
         write_assumptions(found, out)
         terminal.say(f"wrote {out}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ Baseline = Annotated[
 
 def compare(
     source: options.Sources,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     machines: options.Machines = "basis_first,systolic",
     baseline: Baseline = None,
     preset: options.Presets = "",
@@ -70,7 +72,6 @@ def compare(
     """Run networks on several machines and put them side by side.
 
     With several networks, geometric means of the ratios are printed below.
-
     Each machine is fed the form of the network made for it: the compressed model, or the plain
     8-bit one that lies beside it. With a second folder of the same network, written by compress
     with another --method, machines without a basis are fed that. The notes below the table say
@@ -91,23 +92,30 @@ def compare(
     from escalate.app.compare import Comparison, baseline_label, several
     from escalate.app.machines import baseline_index, choose_all
     from escalate.app.prices import priced
+    from escalate.capture.reading import reading_of
 
     chosen = choose_all(options.words(machines), options.words(preset), settings or ())
     choices = priced(chosen, energy_table)
     base = baseline_index(choices, baseline)
     feed = options.feed(images, count, synthetic, basis, seed, classes)
-    comparison = Comparison(several(source), choices, feed, threads)
+    sources = several(source, reading_of(input, output), images)
+    comparison = Comparison(sources, choices, feed, threads)
     if dry_run:
-        from escalate.app.estimate import estimate, jobs_of
-
-        jobs = [job for each in comparison.sources for job in jobs_of(each, choices, feed)]
-        terminal.print_estimate(estimate(jobs).told(), shape)
+        _estimate(comparison, shape)
         return
     runs = _run(comparison) if out is None else _published(comparison, base, out, source)
     if shape is Format.table:
         _print(runs, baseline_label(runs, base))
     else:
         _print_data(runs, base, shape)
+
+
+def _estimate(comparison: "Comparison", shape: Format) -> None:
+    from escalate.app.estimate import estimate, jobs_of
+
+    choices, feed = comparison.choices, comparison.feed
+    jobs = [job for each in comparison.sources for job in jobs_of(each, choices, feed)]
+    terminal.print_estimate(estimate(jobs).told(), shape)
 
 
 def _run(comparison: "Comparison") -> "list[NetworkRun]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.option_flags import given_options
 from escalate.cli.options import Format
 
@@ -31,6 +31,8 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with a retraining 
 def compress(
     context: typer.Context,
     network: options.NetworkName,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     checkpoint: options.Checkpoint = None,
     data: options.DataName = options.DIGITS,
     out: Out = Path("compressed"),
@@ -75,7 +77,8 @@ def compress(
         data, crop, mean, std, limit, held_out, resize=resize, units=units, classes=classes
     )
     fields = _fields(context, config, settings)
-    made = _compressed(network, fields, checkpoint, images, out, device=device, resume=resume)
+    more: dict[str, Any] = {"device": device, "resume": resume, "input": input, "output": output}
+    made = _compressed(network, fields, checkpoint, images, out, **more)
     print_compressed(made, shape)
 
 

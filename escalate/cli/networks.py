@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.help_text import Command, Group
 from escalate.cli.options import Format
 
@@ -51,6 +51,8 @@ def networks(
 @app.command("show", cls=Command)
 def show(
     source: options.Sources,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     shape: Annotated[
         LayerFormat,
         typer.Option("--format", help="scalesim: a topology CSV. timeloop: a problem per layer."),
@@ -82,11 +84,10 @@ def show(
       escalate networks show mine.onnx --format timeloop --out problems
     """
     from escalate.app.interchange import documents, scalesim, shown, timeloop, write_folder
-    from escalate.app.sources import resolve
 
     if out is not None and shape is not LayerFormat.timeloop:
         raise typer.BadParameter("goes with --format timeloop", param_hint="--out")
-    found = shown(resolve(source))
+    found = shown(reading_options.source(source, input, output))
     if shape is LayerFormat.scalesim:
         text, notes = scalesim(found)
         typer.echo(text, nl=False)

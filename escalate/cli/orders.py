@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ COLUMNS = ("layer", *HEADINGS)
 
 def orders(
     source: options.Sources,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     machine: Annotated[
         str,
         typer.Option("--machine", metavar="NAME", help="basis_first, or a .toml file of one."),
@@ -53,12 +55,12 @@ def orders(
     from escalate.app.orders import orders as count_orders
     from escalate.app.orders import orders_object
     from escalate.app.results import dumps
-    from escalate.app.sources import resolve
 
     feed = options.feed(images, count, synthetic, basis, seed)
     choice = choose(machine, (), settings or ())[0]
+    given = reading_options.source(source, input, output, images)
     with terminal.layer_progress() as watch:
-        found = count_orders(resolve(source), choice, feed, watch)
+        found = count_orders(given, choice, feed, watch)
     if shape is Format.json:
         typer.echo(dumps(orders_object(found)))
     elif shape is Format.csv:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ Out = Annotated[
 
 def pareto(
     network: options.NetworkName,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     ratios: Ratios = "10,20,40",
     methods: Methods = "escalate",
     checkpoint: options.Checkpoint = None,
@@ -113,12 +115,8 @@ def pareto(
         data, crop, mean, std, limit, held_out, resize=resize, units=units, classes=classes
     )
     given = {"epochs": epochs, "seed": seed}
-    about: dict[str, Any] = {
-        "checkpoint": checkpoint,
-        "data": images,
-        "count": count,
-        "device": device,
-    }
+    about: dict[str, Any] = {"checkpoint": checkpoint, "data": images, "count": count}
+    about |= {"device": device, "input": input, "output": output}
     names: dict[str, Any] = {"methods": options.words(methods), "machines": options.words(machines)}
     sizes = options.numbers(ratios, "--ratios") or ()
     _print(_compared(network, sizes, config, given, out=out, **about, **names), shape, out)

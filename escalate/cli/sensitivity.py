@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ Out = Annotated[
 
 def sensitivity(
     network: options.NetworkName,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     checkpoint: options.Checkpoint = None,
     data: options.DataName = options.DIGITS,
     images: ImageCount = 256,
@@ -81,6 +83,7 @@ def sensitivity(
         "calibration_images": images,
     }
     about: dict[str, Any] = {"checkpoint": checkpoint, "data": where, "device": device}
+    about |= {"input": input, "output": output}
     with terminal.bar() as watch:
         found = measure(network, watch=watch, **about, **how)
     if out is not None:

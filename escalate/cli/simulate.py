@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ HEADINGS = {
 
 def simulate(
     source: options.Sources,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     machine: options.MachineName = "basis_first",
     preset: options.Presets = "",
     settings: options.Settings = None,
@@ -61,6 +63,8 @@ def simulate(
 
       escalate simulate conv1.npz conv2.npz --machine my.toml --out results/mine
 
+      escalate simulate mine.onnx --input 3x224x320 --images my-images --count 10
+
       escalate simulate topology.csv --machine systolic --preset iso,tiny
 
       escalate simulate demo/model --set energy=accelergy_aladdin --energy-table prices.toml
@@ -70,11 +74,10 @@ def simulate(
     from escalate.app.machines import choose
     from escalate.app.prices import priced
     from escalate.app.simulate import Request
-    from escalate.app.sources import resolve
 
     feed = options.feed(images, count, synthetic, basis, seed, classes)
     request = Request(
-        resolve(source),
+        reading_options.source(source, input, output, images),
         priced(choose(machine, options.words(preset), settings or ()), energy_table),
         feed,
         threads,

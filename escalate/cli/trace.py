@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from escalate.cli import options, terminal
+from escalate.cli import options, reading_options, terminal
 from escalate.cli.options import Format
 
 LayerName = Annotated[
@@ -39,6 +39,8 @@ def trace(
     source: options.Sources,
     layer: LayerName,
     out: Out,
+    input: reading_options.Input = None,
+    output: reading_options.Output = None,
     machine: options.MachineName = "basis_first",
     preset: Preset = "",
     settings: options.Settings = None,
@@ -69,12 +71,11 @@ def trace(
       escalate trace resnet18 --synthetic coefficients=0.1,activations=0.45 --layer conv1 --out a.gz
     """
     from escalate.app.machines import choose
-    from escalate.app.sources import resolve
     from escalate.app.trace import Request, Window
 
     feed = options.feed(images, count, synthetic, basis, seed)
     request = Request(
-        resolve(source),
+        reading_options.source(source, input, output, images),
         layer,
         choose(machine, options.words(preset), settings or ()),
         out,

@@ -9,6 +9,7 @@ from escalate.app.data import Data
 from escalate.app.fronts.points import Point
 from escalate.app.make_model import make_model
 from escalate.app.results import ResultsError
+from escalate.capture.reading import Reading
 from escalate.store.model_file import load
 from escalate.train.retrain import EpochReport
 from workloads.integer import IntegerModel
@@ -24,6 +25,7 @@ class Origin:
     checkpoint: str | Path | None
     data: Data
     device: str
+    reading: Reading | None = None
 
 
 def made(
@@ -40,7 +42,7 @@ def made(
     point : Point
     folder : where it lies, or will
     origin : Origin
-    network_sha256 : digest of the trained network, see ``escalate.app.compress.network_sha256``
+    network_sha256 : digest of the trained network, see ``escalate.app.job.network_sha256``
     progress : called after each epoch of retraining
 
     Raises
@@ -59,6 +61,7 @@ def made(
         data=origin.data,
         checkpoint=origin.checkpoint,
         device=origin.device,
+        reading=origin.reading,
         progress=progress,
     )
     model = load(folder)

@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from escalate.app.compress import Job
 from escalate.app.images import Images
-from escalate.app.scores import divergence, float_logits, integer_logits
+from escalate.app.job import Job
+from escalate.app.scores import divergence, integer_logits
 from escalate.compressors.water_filling import water_filling
 from escalate.train.file_ranges import image_quantizer
 from escalate.train.fisher import Asked
@@ -42,7 +42,7 @@ class Reference:
 
     @cached_property
     def _original(self) -> np.ndarray:
-        return float_logits(self._job.module, self._job.settings, self.images)
+        return self._job.float_logits(self.images)
 
     def divergence(self, model: IntegerModel) -> float:
         """Mean Kullback-Leibler divergence of a model's answers from the original's, nats."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from escalate.app.compress import Job
 from escalate.app.fronts.models import Origin
 from escalate.app.fronts.points import SETTLED, Point
+from escalate.app.job import Job
 from escalate.app.machines import Choice
 from escalate.app.recipe import options_of
 from escalate.version import VERSION

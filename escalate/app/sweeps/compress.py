@@ -16,6 +16,7 @@ from escalate.app.images import DEFAULT
 from escalate.app.make_model import make_model
 from escalate.app.sources import MANIFEST
 from escalate.app.sweeps.file import Complaints, Written
+from escalate.capture.reading import reading_of
 from escalate.compressors.registry import FIRST, compressor, compressor_names
 from workloads.read_file import why_unread
 
@@ -36,6 +37,8 @@ class Fixed(BaseModel):
     checkpoint: str | None = None
     data: str = DEFAULT
     device: str = "auto"
+    input: str | None = None
+    output: str | None = None
     size: list[Side] | None = Field(None, min_length=2, max_length=2)
     mean: list[Channel] | None = Field(None, min_length=1)
     std: list[Channel] | None = Field(None, min_length=1)
@@ -184,6 +187,7 @@ def make(each: Compression, folder: Path, watch: Watch | None = None) -> Path:
         data=data,
         checkpoint=each.fixed.get("checkpoint"),
         device=each.fixed.get("device", "auto"),
+        reading=reading_of(each.fixed.get("input"), each.fixed.get("output")),
         progress=None if watch is None else lambda report: watch(each.name, report),
     )
 

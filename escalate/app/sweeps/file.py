@@ -40,6 +40,8 @@ WANTED = {
     "count": f"a whole number 1..{MOST} or a list of them",
     "basis": VALUES,
     "energy_table": "the name of a file",
+    "input": "channels, rows and columns as CxHxW, for ONNX files",
+    "output": "the name of an output, for ONNX files",
     "synthetic": f"a table [synthetic], each key with {VALUES}",
     "set": f"tables [set.MACHINE], each key with {VALUES}",
     "compress": "a table [compress]",
@@ -70,6 +72,8 @@ class SweepFile(BaseModel):
     images: str | Annotated[list[str], SOME] | None = None
     methods: str | list[str] = []
     energy_table: str | None = None
+    input: str | None = None
+    output: str | None = None
     synthetic: dict[str, Values] = {}
     set: dict[str, dict[str, Values]] = {}
     compress: dict[str, Any] = {}

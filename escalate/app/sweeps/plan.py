@@ -20,11 +20,13 @@ from escalate.app.sources import (
     Source,
     TensorSource,
     fed_form,
+    is_file_to_read,
     resolve,
 )
 from escalate.app.sweeps.axes import Axis, Range, Sample, as_axis, combine
 from escalate.app.sweeps.file import SYNTHETIC, Complaints, SweepFile, Written
 from escalate.app.sweeps.points import Point, point, tensors
+from escalate.capture.reading import reading_of
 from workloads.synthetic import DENSITIES, Synthetic, synthetic_layers
 
 Texts = tuple[str, ...]
@@ -87,11 +89,15 @@ class _Planner:
     def _sources(self) -> dict[Texts, Source]:
         """Networks and folders by their words."""
         found: dict[Texts, Source] = {}
+        where = self.written.line("input")
+        sweep = self.sweep
+        reading = self.wrong.attempt(where, lambda: reading_of(sweep.input, sweep.output))
         for key in ("networks", "sources"):
             for n, each in enumerate(names(getattr(self.sweep, key))):
                 words = tuple(names(each))
                 where = self.written.line(key, n)
-                source = self.wrong.attempt(where, partial(resolve, words))
+                own = reading if is_file_to_read(words[0]) else None
+                source = self.wrong.attempt(where, partial(resolve, words, own))
                 if source is not None:
                     found[words] = _absolute(source)
         if not found and not self.wrong.lines and not self.sweep.compress:

@@ -27,7 +27,7 @@ def _sum(call: Call, sign: float, reverse: bool = False) -> Read:
     if isinstance(right, np.ndarray):
         return with_constant(call, left, right * factor, plus)
     scaled = right if factor == 1 else right.behind(affine(factor))
-    return combined(call, "add", left, scaled, lambda x, y: call.add("add", (x, y)))
+    return combined(call, "add", left, scaled, lambda x, y, s: call.add("add", (x, y), shape=s))
 
 
 def _onnx_sum(step: "Step", values: Mapping[str, Value]) -> Value:

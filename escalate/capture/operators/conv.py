@@ -72,19 +72,10 @@ def _conv(call: Call) -> str:
 def _linear(call: Call) -> Read:
     weights, biases = call.parameter("weight"), call.parameter("bias")
     assert weights is not None
-    return _product(call, call.operand("input"), weights, biases, ("weight", "bias"))
+    return linear_product(call, call.operand("input"), weights, biases, ("weight", "bias"))
 
 
-def _matmul(call: Call) -> Read:
-    if call.tensor(call.arguments["other"]) is not None:
-        call.fail("of two tensors computed from the image, wanted a constant matrix")
-    weights = call.parameter("other")
-    if weights is None or weights.ndim != 2:
-        call.fail("wanted a tensor times a constant matrix")
-    return _product(call, call.operand(), weights.T, None, ("other",))
-
-
-def _product(
+def linear_product(
     call: Call,
     tensor: Tensor,
     weights: np.ndarray,
@@ -129,7 +120,8 @@ def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.M
     return convolution_of(step, constants, module, weights)
 
 
-def _onnx_gemm_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
+def gemm_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
+    """A linear layer of a matrix of the file."""
     weights = weights_of(step, constants, 1)
     if weights.ndim != 2:
         step.fail("wanted an image's features times a matrix")
@@ -159,7 +151,6 @@ ATEN = {
     "conv1d": Aten(_conv),
     "conv2d": Aten(_conv),
     "linear": Aten(_linear),
-    "matmul": Aten(_matmul),
 }
 PRODUCT: rules.Rules = {
     "alpha": rules.NUMBER,
@@ -170,6 +161,5 @@ PRODUCT: rules.Rules = {
 }
 ONNX = {
     "Conv": Onnx(_onnx_conv, (2, 3), rules.CONV, make=_onnx_conv_module),
-    "Gemm": Onnx(through, (2, 3), PRODUCT, make=_onnx_gemm_module),
-    "MatMul": Onnx(through, (2, 2), make=_onnx_gemm_module),
+    "Gemm": Onnx(through, (2, 3), PRODUCT, make=gemm_module),
 }

@@ -25,7 +25,7 @@ def _product(call: Call) -> Read:
     gates = [_is_spread(each) for each in (left, right)]
     if gates[0] != gates[1]:
         left, right = (_unspread(left), right) if gates[0] else (left, _unspread(right))
-    return combined(call, "mul", left, right, lambda x, y: call.add("multiply", (x, y)))
+    return combined(call, "mul", left, right, lambda x, y, s: call.add("multiply", (x, y), shape=s))
 
 
 def _is_spread(tensor: Tensor) -> bool:
@@ -58,7 +58,7 @@ def _quotient(call: Call) -> Read:
         "div",
         left,
         right,
-        lambda x, y: call.fail("of two tensors, wanted a constant divisor"),
+        lambda x, y, s: call.fail("of two tensors, wanted a constant divisor"),
     )
 
 

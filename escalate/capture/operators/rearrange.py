@@ -93,8 +93,9 @@ def _onnx_reshape(step: "Step", values: Mapping[str, Value]) -> Value:
         if 0 in sizes[image.ndim :]:
             step.fail(f"sizes {sizes} keep an axis that the operand has not")
         sizes = [image.shape[i] if size == 0 else size for i, size in enumerate(sizes)]
-    if sizes[0] == 1 and image.shape[0] != 1:
-        sizes[0] = image.shape[0]  # a file exported for one image
+    made_for, running = step.images
+    if sizes[0] == made_for != running:
+        sizes[0] = running  # a file exported for so many images takes others
     return image.reshape(sizes)
 
 
@@ -164,8 +165,9 @@ def _onnx_gather(step: "Step", values: Mapping[str, Value]) -> Value:
     image, index, axis = step.tensor(values), step.constant(values, 1), step.get("axis", 0)
     if index.ndim > 1:
         step.fail(f"indices have {index.ndim} axes, wanted at most one")
-    picked = image.index_select(axis, torch.from_numpy(index.reshape(-1) % image.shape[axis]))
-    return picked if index.ndim else picked.squeeze(axis)
+    if not index.ndim:
+        return image.select(axis, int(index))
+    return image.index_select(axis, torch.from_numpy(index % image.shape[axis]))
 
 
 def _onnx_depth_to_space(step: "Step", values: Mapping[str, Value]) -> Value:

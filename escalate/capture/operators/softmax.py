@@ -43,6 +43,12 @@ def _onnx_arg_max(step: "Step", values: Mapping[str, Value]) -> Value:
     return step.tensor(values).argmax(step.get("axis", 0), keepdim=bool(step.get("keepdims", 1)))
 
 
+def _onnx_top_k(step: "Step", values: Mapping[str, Value]) -> tuple[Value, ...]:
+    count = step.get("k", None) or (step.integers(values, 1) or [1])[0]
+    image, largest = step.tensor(values), bool(step.get("largest", 1))
+    return tuple(image.topk(count, step.get("axis", -1), largest, bool(step.get("sorted", 1))))
+
+
 ATEN = {"softmax": Aten(_softmax), "_softmax": Aten(_softmax)}
 AXIS: rules.Rules = {"axis": rules.AXIS}
 ONNX = {
@@ -53,4 +59,9 @@ ONNX = {
     ),
     "LogSoftmax": Onnx(_onnx_log_softmax, (1, 1), AXIS),
     "Softmax": Onnx(_onnx_softmax, (1, 1), AXIS),
+    "TopK": Onnx(
+        _onnx_top_k,
+        (1, 2),
+        {**AXIS, "k": rules.GROUPS, "largest": rules.FLAG, "sorted": rules.FLAG},
+    ),
 }

@@ -123,7 +123,7 @@ def _extreme(call: Call, name: str) -> Read:
     assert not isinstance(left, np.ndarray)
     if not isinstance(right, np.ndarray):
         return combined(
-            call, name, left, right, lambda x, y: call.fail("of two tensors, wanted a constant")
+            call, name, left, right, lambda x, y, s: call.fail("of two tensors, wanted a constant")
         )
     stage = [name, X, ["channel", 0]]
     return with_constant(call, left, right, lambda values: a_map(stage, values))

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from escalate.app.compress import Data, compress, network_sha256
+from escalate.app.compress import Data, compress
+from escalate.app.job import network_sha256
 from escalate.capture.export import capture
 from escalate.errors import CaptureError
 from escalate.train.modules import float_module

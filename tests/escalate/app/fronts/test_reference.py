@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from escalate.app.compress import prepare
 from escalate.app.data import Data
 from escalate.app.demo import one_thread
 from escalate.app.fronts.reference import IMAGES, LEAST, Reference
+from escalate.app.job import prepare
 from escalate.app.recipe import options_of
 from escalate.app.scores import divergence
 from escalate.train.fisher import Asked, fisher
