@@ -122,6 +122,7 @@ def _compressed(
     forms = Counter(each.form for each in footprint(model))
     size = model_file.bytes_on_disk(folder)
     notes = _notes(job, chosen, model.provenance, forms, size)
+    layers: Any = model.provenance.get(model_file.LAYER_SQNR, {})
     parameters = job.network.original_parameters
     return Compressed(
         target,
@@ -138,6 +139,7 @@ def _compressed(
         chosen.method,
         f"{job.data.name}, {job.data.told()}",
         forms,
+        layers,
     )
 
 

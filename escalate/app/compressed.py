@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from escalate.app.scores import Scores
+from escalate.app.scores import Scores, loses_most, told_loss
 from escalate.compressors.registry import compressor
 from escalate.store.footprint import compression_ratio
 
@@ -28,6 +28,7 @@ class Compressed:
     method : what made it, by name
     sight : which images, and how the network sees them
     forms : how many layers have each form, see ``escalate.store.footprint.LayerFootprint``
+    layer_sqnr : what each layer loses on its own, dB, see ``escalate.train.sqnr.layer_sqnr``
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Compressed:
     method: str = "escalate"
     sight: str = ""
     forms: Mapping[str, int] = field(default_factory=dict)
+    layer_sqnr: Mapping[str, float] = field(default_factory=dict)
 
     def __fspath__(self) -> str:
         return os.fspath(self.folder)
@@ -59,6 +61,20 @@ class Compressed:
     def layers_told(self) -> str:
         """How many layers have which form, in words; empty for methods without a basis."""
         return told_forms(self.forms) if compressor(self.method).basis else ""
+
+    @property
+    def loss(self) -> str:
+        """How far the model's answers are from the original's, and which layer loses most."""
+        most = loses_most(self.layer_sqnr)
+        if most is None:
+            return ""
+        return told_loss(
+            {
+                "sqnr_db": self.compressed.sqnr_db,
+                "loses_most": most,
+                "layer_sqnr_db": self.layer_sqnr[most],
+            }
+        )
 
     @property
     def images(self) -> int:

@@ -12,7 +12,7 @@ from escalate.app.fed_images import model_inputs, told_images, told_network
 from escalate.app.feed import Feed
 from escalate.app.images import Images
 from escalate.app.machines import Choice
-from escalate.app.scores import stored_quality
+from escalate.app.scores import stored_loss, stored_quality, told_loss
 from escalate.app.sources import (
     COMPRESSED,
     INT8,
@@ -114,6 +114,7 @@ def _of_model(source: ModelSource, machine: str, feed: Feed) -> Fed:
             f"fed the {kind} model",
             *told_form(model, kind),
             *told_network(model),
+            *filter(None, [told_loss(stored_loss(model.provenance, kind))]),
             *told_images(model, images),
         ],
     }

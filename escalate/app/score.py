@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from escalate.app.fed_images import fed_images
-from escalate.app.scores import BATCH, interval
+from escalate.app.scores import BATCH, interval, stored_loss
 from escalate.app.sources import COMPRESSED, INT8, MANIFEST, ModelSource, kind_of, model_source
 from escalate.integers import integer
 from escalate.store.model_file import bytes_on_disk, load
@@ -32,7 +32,9 @@ def score(
     Returns
     -------
     rows : ``form``, ``stored_bytes``, ``images``, ``correct``, ``accuracy`` (0..1) and the ends of
-        its 95 % interval, ``accuracy_low`` and ``accuracy_high``
+        its 95 % interval, ``accuracy_low`` and ``accuracy_high``; ``sqnr_db`` of the answers
+        against the original's when the model was made, ``loses_most`` the layer that loses most on
+        its own, and its ``layer_sqnr_db``
 
     Raises
     ------
@@ -69,4 +71,5 @@ def _row(
         "accuracy": correct / len(labels),
         "accuracy_low": low,
         "accuracy_high": high,
+        **stored_loss(model.provenance, form),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from escalate.app.images import Images
+from escalate.store.model_file import LAYER_SQNR
 from escalate.train.images import ImageSettings
 from workloads.integer import IntegerModel
 
@@ -132,6 +133,57 @@ def stored_quality(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
             low, high = interval(share, images)
             found |= {name: share, f"{name}_low": low, f"{name}_high": high}
     return found
+
+
+def stored_loss(about: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """What a model keeps of what its integers lose: the signal-to-noise ratio of its answers
+    against the original's, and the layer that loses most on its own, each where it is known.
+
+    Parameters
+    ----------
+    about, kind : as for ``stored_quality``
+
+    Examples
+    --------
+    >>> told = {"accuracy": {"sqnr_db_int8": 40.6}, "layer_sqnr_db": {"a": 45.0, "b": 33.1}}
+    >>> stored_loss(told, "int8")
+    {'sqnr_db': 40.6, 'loses_most': 'b', 'layer_sqnr_db': 33.1}
+    """
+    told: Any = about.get("accuracy")
+    form = PLAIN if kind == PLAIN else "compressed"
+    whole = told.get(f"sqnr_db_{form}") if isinstance(told, Mapping) else None
+    found = {"sqnr_db": whole} if type(whole) in (int, float) else {}
+    layers: Any = about.get(LAYER_SQNR)
+    if isinstance(layers, Mapping) and layers:
+        numbers = {str(n): v for n, v in layers.items() if type(v) in (int, float)}
+        most = loses_most(numbers)
+        found |= {} if most is None else {"loses_most": most, "layer_sqnr_db": numbers[most]}
+    return found
+
+
+def loses_most(ratios: Mapping[str, float]) -> str | None:
+    """The layer with the lowest ratio, the first of equals; None where none is known.
+
+    Examples
+    --------
+    >>> loses_most({"a": 40.0, "b": 31.5, "c": 31.5})
+    'b'
+    """
+    return min(ratios, key=lambda name: ratios[name]) if ratios else None
+
+
+def told_loss(found: Mapping[str, Any]) -> str:
+    """The same in words; empty where nothing is known.
+
+    Examples
+    --------
+    >>> told_loss({"sqnr_db": 40.62, "loses_most": "b", "layer_sqnr_db": 33.1})
+    'SQNR 40.6 dB against the floats; b loses most, 33.1 dB on its own'
+    """
+    told = [f"SQNR {found['sqnr_db']:.1f} dB against the floats"] if "sqnr_db" in found else []
+    if "loses_most" in found:
+        told.append(f"{found['loses_most']} loses most, {found['layer_sqnr_db']:.1f} dB on its own")
+    return "; ".join(told)
 
 
 def interval(share: float, count: int) -> tuple[float, float]:

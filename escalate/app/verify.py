@@ -10,6 +10,7 @@ from escalate.app.fed_layers import fed_layers
 from escalate.app.feed import Feed
 from escalate.app.fleet import Watch
 from escalate.app.machines import Choice
+from escalate.app.scores import stored_loss, told_loss
 from escalate.app.simulate import Simulation, run_fed
 from escalate.app.sources import ModelSource, model_source
 from escalate.integers import integer
@@ -19,7 +20,8 @@ from escalate.integers import integer
 class Proof:
     """What was compared and found equal, number by number.
 
-    ``correct`` is None where there are no labels.
+    ``correct`` is None where there are no labels; ``loss`` tells how far the integers are from the
+    floats, empty where the model does not say.
     """
 
     network: str
@@ -28,6 +30,7 @@ class Proof:
     logits: int
     layers: int
     correct: int | None
+    loss: str = ""
 
 
 def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None = None) -> Proof:
@@ -57,6 +60,7 @@ def verify(folder: str | Path, choice: Choice, feed: Feed, watch: Watch | None =
         found.logits.size,
         sum(not result.on_host for result in found.run.results),
         found.correct,
+        told_loss(stored_loss(found.run.provenance["model"], found.run.provenance["tensors"])),
     )
 
 

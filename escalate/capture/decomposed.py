@@ -1,8 +1,10 @@
-"""decomposed: norms that an exporter, or a module, spells as means, squares and a root."""
+"""decomposed: norms that an exporter, or a module, spells as means, squares, roots and powers."""
 
 from typing import Any
 
 from torch import fx
+
+SHAPES = ("reshape", "squeeze", "unsqueeze", "view", "_unsafe_view")
 
 
 def normalized(values: Any, axes: list[int], epsilon: Any) -> Any:
@@ -10,12 +12,67 @@ def normalized(values: Any, axes: list[int], epsilon: Any) -> Any:
     raise NotImplementedError
 
 
+def local_normed(values: Any, around: tuple[int, int], alpha: Any, beta: Any, bias: Any) -> Any:
+    """What stands for a norm over neighbour channels, so many before and behind; never run."""
+    raise NotImplementedError
+
+
 def restore_norms(graph: fx.Graph) -> None:
-    """Replace (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) by one operator."""
+    """Replace them by one operator each.
+
+    (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon), and AlexNet's x / (k + alpha
+    mean(x^2))^beta over neighbour channels.
+    """
     for node in graph.nodes:
-        found = _norm(node)
+        found, local = _norm(node), _local_norm(node)
         if found is not None:
             node.target, node.args, node.kwargs = normalized, found, {}
+        elif local is not None:
+            node.target, node.args, node.kwargs = local_normed, local, {}
+
+
+def _local_norm(node: fx.Node) -> tuple[Any, ...] | None:
+    """The tensor, the channels around each, alpha, beta and bias of a norm that ends in a node."""
+    values, power = _operands(node)
+    if _name(node) != "div" or _name(power) != "pow":
+        return None
+    total, beta = _operands(power)
+    for scaled, bias in _either(total, "add"):
+        for mean, alpha in _either(scaled, "mul"):
+            pool = _unshaped(mean)
+            pad = _unshaped(pool.args[0]) if _name(pool) == "avg_pool3d" else None
+            if _name(pad) not in ("pad", "constant_pad_nd") or not _is_along_channels(pool, pad):
+                continue
+            square = _unshaped(pad.args[0])
+            before, behind = pad.args[1][4:6]
+            same = _name(square) == "mul" and _operands(square) == (values, values)
+            same |= _name(square) == "pow" and _operands(square) == (values, 2)
+            if same and pool.args[1][0] == before + behind + 1:
+                return values, (before, behind), alpha, beta, bias
+    return None
+
+
+def _is_along_channels(pool: fx.Node, pad: fx.Node) -> bool:
+    """Whether a mean is over channels, one by one, which alone are padded."""
+    kernel, *others = pool.args[1:]
+    strides = others[0] if others else kernel
+    edges = pad.args[1]
+    along = list(kernel[1:]) == [1, 1] and list(strides) == [1, 1, 1] and len(others) < 2
+    zeros = len(pad.args) < 4 or pad.args[3] in (None, 0)
+    return along and zeros and len(edges) >= 6 and not any((*edges[:4], *edges[6:]))
+
+
+def _either(node: Any, name: str) -> list[tuple[Any, Any]]:
+    """The operands of an operator in both orders; none where it is another."""
+    left, right = _operands(node) if _name(node) == name else (None, None)
+    return [] if left is None else [(left, right), (right, left)]
+
+
+def _unshaped(node: Any) -> Any:
+    """The node whose numbers only stand on other axes."""
+    while _name(node) in SHAPES:
+        node = node.args[0]
+    return node
 
 
 def _norm(node: fx.Node) -> tuple[fx.Node, list[int], Any] | None:
@@ -47,8 +104,9 @@ def _name(node: Any) -> str:
     return schema.name.removeprefix("aten::") if schema is not None else ""
 
 
-def _operands(node: fx.Node) -> tuple[Any, Any]:
-    return (node.args[0], node.args[1]) if len(node.args) > 1 else (None, None)
+def _operands(node: Any) -> tuple[Any, Any]:
+    arguments = getattr(node, "args", ())
+    return (arguments[0], arguments[1]) if len(arguments) > 1 else (None, None)
 
 
 def _is_mean(node: Any, axes: list[int]) -> bool:

@@ -65,6 +65,12 @@ POSITION = Rule("an integer", lambda v: _whole(v, -(2**63), 2**63))
 POSITIONS = Rule("integers", lambda v: isinstance(v, list | tuple) and all(map(POSITION.takes, v)))
 GROUPS = Rule(f"a whole number 1 to {MOST_SIDE}", lambda v: _whole(v, 1))
 TWO = Rule(f"two whole numbers 1 to {MOST_SIDE}", lambda v: _wholes(v, 1, 2))
+TWO_OR_THREE = Rule(
+    f"two whole numbers 1 to {MOST_SIDE}, or three", lambda v: _wholes(v, 1, 2) or _wholes(v, 1, 3)
+)
+FOUR_OR_SIX = Rule(
+    f"four whole numbers 0 to {MOST_SIDE}, or six", lambda v: _wholes(v, 0, 4) or _wholes(v, 0, 6)
+)
 PAIR = Rule(f"two whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 2))
 FOUR = Rule(f"four whole numbers 0 to {MOST_SIDE}", lambda v: _wholes(v, 0, 4))
 EDGES = Rule("integers", lambda v: _wholes(v, -MOST_SIDE))

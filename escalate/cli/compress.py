@@ -131,6 +131,7 @@ def print_compressed(made: "Compressed", shape: Format = Format.table) -> None:
         "forms": rows,
         "convolution_ratio": made.convolution_ratio,
         "layers": dict(made.forms),
+        "layer_sqnr_db": dict(made.layer_sqnr),
         "seen": made.sight,
         "notes": list(made.notes),
     }
@@ -141,7 +142,8 @@ def print_compressed(made: "Compressed", shape: Format = Format.table) -> None:
         f"{made.network}: {made.images} images, 95 % intervals {_intervals(made)}\n"
         f"convolutions alone {made.convolution_ratio:.1f}x; written to {made.folder}"
     )
-    for told in filter(None, (made.layers_told, made.sight and f"images: {made.sight}")):
+    seen = made.sight and f"images: {made.sight}"
+    for told in filter(None, (made.layers_told, made.loss, seen)):
         typer.echo(told)
     terminal.print_notes(made.notes)
 

@@ -44,6 +44,7 @@ def score(
       escalate score my-model --images cifar10:cifar-10-batches-py
     """
     from escalate.app.score import score as classify
+    from escalate.app.scores import told_loss
 
     rows = classify(folder, images, count, classes)
     if shape is Format.json:
@@ -56,3 +57,6 @@ def score(
         typer.echo(pd.DataFrame(rows).to_csv(index=False), nl=False)
     else:
         terminal.print_table(rows, COLUMNS, HEADINGS)
+        for row in rows:
+            if told := told_loss(row):
+                typer.echo(f"{row['form']}: {told}")

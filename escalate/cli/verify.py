@@ -51,3 +51,5 @@ def verify(
         f"through {found.layers} layers\n"
         f"equal to those of the integer network in torch, bit for bit{right}"
     )
+    if found.loss:
+        typer.echo(found.loss)

@@ -27,6 +27,7 @@ from escalate.train.file_ranges import image_quantizer
 from escalate.train.images import ImageSettings, check_images
 from escalate.train.modules import GraphModule, float_module
 from escalate.train.retrain import Lesson, Progress, retrain
+from escalate.train.sqnr import layer_sqnr
 from escalate.version import VERSION
 from workloads.integer import IntegerModel
 
@@ -84,6 +85,7 @@ def compress(
     measure = None if size is None else lambda _: size(finished())
     how = {"teacher": task.original, "checkpoint": checkpoint, "progress": progress}
     _train(module, options, lesson, fit=fit, measure=measure, **how)
+    about[model_file.LAYER_SQNR] = layer_sqnr(task.original, module, task.image, task.pixels)
     return finished()
 
 

@@ -48,6 +48,7 @@ TENSORS, MANIFEST, PROVENANCE = "model.safetensors", "manifest.json.gz", "proven
 LARGEST_MANIFEST = 1 << 26  # bytes of its JSON
 NEXT = ".next"
 STREAM = "layers"
+LAYER_SQNR = "layer_sqnr_db"  # where provenance keeps what each layer loses on its own
 
 
 def save(model: IntegerModel, folder: str | Path) -> None:

@@ -9,9 +9,13 @@ def draw(random, name, source, nodes):
 
 
 def in_torch(parts, x):
+    from torch.nn import functional
+
     from escalate.capture.operators.local_norm import local_norm
 
-    return local_norm(parts.conv(x), 3, 0.1, 0.75, 2.0)
+    x = functional.local_response_norm(parts.conv(x), 3, 0.1, 0.75, 2.0)
+    x = functional.local_response_norm(x, 2, 0.5, 0.5, 1.0)  # even: more before than behind
+    return local_norm(x, 3, 0.1, 0.75, 2.0)
 
 
 def in_onnx(b):

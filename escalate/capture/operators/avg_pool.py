@@ -69,8 +69,19 @@ def _mean_pool(call: Call) -> str:
     return call.add("avg_pool", (source,), {word: [*call.arguments[word]] for word in words})
 
 
+def _mean_of_volume(step: "Step", image: torch.Tensor, kernel: list[int]) -> torch.Tensor:
+    """A mean over a third axis, as exporters spell a norm over neighbour channels."""
+    if any(step.get("pads", ())) or step.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        step.fail("pads three axes, wanted no padding")
+    if step.get("ceil_mode", 0) or set(step.get("dilations", (1,))) != {1}:
+        step.fail("ceil_mode or dilations on three axes, wanted neither")
+    return functional.avg_pool3d(image, kernel, list(step.get("strides", (1, 1, 1))))
+
+
 def _onnx_average_pool(step: "Step", values: Mapping[str, Value]) -> Value:
     image, kernel = step.tensor(values), list(step.get("kernel_shape", ()))
+    if len(kernel) == 3:
+        return _mean_of_volume(step, image, kernel)
     left, right, top, bottom = padding_of(step, image, kernel)
     strides, ceil = list(step.get("strides", [1, 1])), bool(step.get("ceil_mode", 0))
     dilations = list(step.get("dilations", [1, 1]))
@@ -115,7 +126,12 @@ ATEN = {
     "escalate::mean_pool": Aten(_mean_pool),
     "mean": Aten(lambda call: over_axes(call, "avg_pool")),
 }
-POOL: rules.Rules = {**rules.POOL, "count_include_pad": rules.FLAG}
+POOL: rules.Rules = {
+    **rules.POOL,
+    **dict.fromkeys(("kernel_shape", "strides", "dilations"), rules.TWO_OR_THREE),
+    "pads": rules.FOUR_OR_SIX,
+    "count_include_pad": rules.FLAG,
+}
 ONNX = {
     "AveragePool": Onnx(_onnx_average_pool, (1, 1), POOL, ("kernel_shape",)),
     "GlobalAveragePool": Onnx(lambda step, v: step.tensor(v).mean((2, 3), keepdim=True)),

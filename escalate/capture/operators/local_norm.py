@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from escalate.capture import onnx_rules as rules
-from escalate.capture.aten import Aten, Call
+from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.onnx_operator import Onnx, Value
+from escalate.capture.tensor import Tensor
 
 if TYPE_CHECKING:
     from escalate.capture.onnx_module import Step
@@ -41,6 +42,28 @@ def _read(call: Call) -> str:
     )
 
 
+def _restored(call: Call) -> Read:
+    """A norm that was spelled out; torch has the longer side before a channel."""
+    values, (before, behind), *rest = call.node.args
+    tensor = call.tensor(values)
+    numbers = [call.constant(each) for each in rest]
+    if tensor is None or len(tensor.shape) != 3 or any(n is None or n.size != 1 for n in numbers):
+        call.fail("a norm over channels, wanted one of (N, C, H, W) with three numbers")
+    alpha, beta, bias = (float(each.reshape(())) for each in numbers if each is not None)
+    size, turned = before + behind + 1, before > behind
+    attributes = {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
+    if turned:
+        tensor = _upside_down(tensor)
+    shape = (tensor.shape[0], tensor.shape[1], tensor.shape[2])
+    name = call.draft.add(call.path, "local_norm", (call.made(tensor),), shape, attributes)
+    return _upside_down(Tensor(name, shape)) if turned else Tensor(name, shape)
+
+
+def _upside_down(tensor: Tensor) -> Tensor:
+    """The last channel first."""
+    return tensor.seen(tensor.at[::-1])
+
+
 def _onnx(step: "Step", values: Mapping[str, Value]) -> Value:
     alpha, beta = step.get("alpha", 1e-4), step.get("beta", 0.75)
     made: torch.Tensor = local_norm(
@@ -49,7 +72,7 @@ def _onnx(step: "Step", values: Mapping[str, Value]) -> Value:
     return made
 
 
-ATEN = {"escalate::local_norm": Aten(_read)}
+ATEN = {"escalate::local_norm": Aten(_read), "local_normed": Aten(_restored)}
 LRN: rules.Rules = {
     "size": rules.GROUPS,
     **dict.fromkeys(("alpha", "beta", "bias"), rules.NUMBER),

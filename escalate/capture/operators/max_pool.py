@@ -8,6 +8,7 @@ from torch.nn import functional
 from escalate.capture import onnx_rules as rules
 from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.onnx_operator import Onnx, Value, axes_of, padding_of
+from escalate.capture.operators.table import extreme
 from escalate.capture.pooling import adaptive_pool, over_axes, read_pool, window_of, windows_along
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def _maximum(call: Call) -> Read:
     """Over axes, or of two tensors; of the places of the maxima nothing is read."""
     if "other" in call.arguments:
-        call.fail("of two tensors, wanted torch.maximum")
+        return extreme(call, "maximum")
     found = over_axes(call, "max_pool")
     return [found] if call.arguments.get("dim") is not None else found
 

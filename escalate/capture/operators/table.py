@@ -116,17 +116,22 @@ def _pow(call: Call) -> Read:
     return call.operand().behind(Map(["mul", X, X] if power == 2 else ["pow", X, power]))
 
 
-def _extreme(call: Call, name: str) -> Read:
+def extreme(call: Call, name: str) -> Read:
+    """The larger or smaller of two numbers; beside a constant it is a function of one."""
     left, right = operands(call)
     if isinstance(left, np.ndarray):
         left, right = right, left
     assert not isinstance(left, np.ndarray)
     if not isinstance(right, np.ndarray):
-        return combined(
-            call, name, left, right, lambda x, y, s: call.fail("of two tensors, wanted a constant")
-        )
+        return combined(call, name, left, right, lambda x, y, s: call.add(name, (x, y), shape=s))
     stage = [name, X, ["channel", 0]]
     return with_constant(call, left, right, lambda values: a_map(stage, values))
+
+
+def _min(call: Call) -> Read:
+    if "other" not in call.arguments:
+        call.fail("over an axis, wanted one of two tensors")
+    return extreme(call, "minimum")
 
 
 ATEN = {
@@ -135,8 +140,9 @@ ATEN = {
     "elu": _made(_elu_of),
     "gelu": _made(lambda call: _gelu(call.arguments["approximate"])),
     "leaky_relu": _made(lambda call: _leaky(float(call.arguments["negative_slope"]))),
-    "maximum": Aten(lambda call: _extreme(call, "maximum")),
-    "minimum": Aten(lambda call: _extreme(call, "minimum")),
+    "maximum": Aten(lambda call: extreme(call, "maximum")),
+    "min": Aten(_min),
+    "minimum": Aten(lambda call: extreme(call, "minimum")),
     "pow": Aten(_pow),
     "prelu": Aten(_prelu),
     "softplus": _made(_softplus_of),
