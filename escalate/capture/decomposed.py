@@ -1,9 +1,11 @@
 """decomposed: norms that an exporter, or a module, spells as means, squares, roots and powers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx
 
+Find = Callable[[fx.Node], tuple[Any, ...] | None]
 SHAPES = ("reshape", "squeeze", "unsqueeze", "view", "_unsafe_view")
 
 
@@ -17,18 +19,52 @@ def local_normed(values: Any, around: tuple[int, int], alpha: Any, beta: Any, bi
     raise NotImplementedError
 
 
+def responses(values: Any, axes: list[int], epsilon: Any) -> Any:
+    """What stands for the gates of a global response norm; never run."""
+    raise NotImplementedError
+
+
 def restore_norms(graph: fx.Graph) -> None:
     """Replace them by one operator each.
 
     (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon), and AlexNet's x / (k + alpha
-    mean(x^2))^beta over neighbour channels.
+    mean(x^2))^beta over neighbour channels, and ConvNeXt V2's |x| / (mean(|x|) + epsilon) over
+    planes.
     """
+    kinds: tuple[tuple[Any, Find], ...] = (
+        (normalized, _norm),
+        (local_normed, _local_norm),
+        (responses, _responses),
+    )
     for node in graph.nodes:
-        found, local = _norm(node), _local_norm(node)
-        if found is not None:
-            node.target, node.args, node.kwargs = normalized, found, {}
-        elif local is not None:
-            node.target, node.args, node.kwargs = local_normed, local, {}
+        for target, find in kinds:
+            found = find(node)
+            if found is not None:
+                node.target, node.args, node.kwargs = target, found, {}
+                break
+
+
+def _responses(node: fx.Node) -> tuple[Any, ...] | None:
+    """The tensor, the axes of its planes and the epsilon of gates that end in a node."""
+    sizes, total = _operands(node)
+    if _name(node) != "div" or _name(sizes) != "linalg_vector_norm":
+        return None
+    values, order, axes, keeps = (*sizes.args, *(None,) * 4)[:4]
+    rank = len(values.meta["val"].shape)
+    planes = sorted(axis % rank for axis in axes or ())
+    if rank != 4 or order != 2 or len(planes) != 2 or 0 in planes or not keeps:
+        return None
+    (channels,) = {1, 2, 3}.difference(planes)
+    for mean, epsilon in _either(total, "add"):
+        over = mean.args[1] if _name(mean) == "mean" and len(mean.args) > 2 else []
+        if (
+            over
+            and mean.args[0] is sizes
+            and mean.args[2]
+            and [a % rank for a in over] == [channels]
+        ):
+            return values, planes, epsilon
+    return None
 
 
 def _local_norm(node: fx.Node) -> tuple[Any, ...] | None:
