@@ -170,8 +170,9 @@ def _onnx_model(path: Path, reading: "Reading | None", images: str) -> ModelSour
 
     folder = Path(mkdtemp(prefix="escalate-"))
     atexit.register(rmtree, folder, ignore_errors=True)
-    asked = {} if reading is None else {"input": reading.input, "output": reading.output}
-    compress(str(path), data=images, out=folder / path.stem, method=INT8, **asked)
+    size, output = (None, None) if reading is None else (reading.input, reading.output)
+    out, method = folder / path.stem, INT8
+    compress(str(path), data=images, out=out, input=size, output=output, method=method)
     return ModelSource(path.stem, folder / path.stem)
 
 

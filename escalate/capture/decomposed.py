@@ -44,7 +44,7 @@ def restore_norms(graph: fx.Graph) -> None:
                 break
 
 
-def _responses(node: fx.Node) -> tuple[Any, ...] | None:
+def _responses(node: Any) -> tuple[Any, ...] | None:
     """The tensor, the axes of its planes and the epsilon of gates that end in a node."""
     sizes, total = _operands(node)
     if _name(node) != "div" or _name(sizes) != "linalg_vector_norm":
@@ -76,7 +76,7 @@ def _local_norm(node: fx.Node) -> tuple[Any, ...] | None:
     for scaled, bias in _either(total, "add"):
         for mean, alpha in _either(scaled, "mul"):
             pool = _unshaped(mean)
-            pad = _unshaped(pool.args[0]) if _name(pool) == "avg_pool3d" else None
+            pad: Any = _unshaped(pool.args[0]) if _name(pool) == "avg_pool3d" else None
             if _name(pad) not in ("pad", "constant_pad_nd") or not _is_along_channels(pool, pad):
                 continue
             square = _unshaped(pad.args[0])
@@ -88,7 +88,7 @@ def _local_norm(node: fx.Node) -> tuple[Any, ...] | None:
     return None
 
 
-def _is_along_channels(pool: fx.Node, pad: fx.Node) -> bool:
+def _is_along_channels(pool: Any, pad: Any) -> bool:
     """Whether a mean is over channels, one by one, which alone are padded."""
     kernel, *others = pool.args[1:]
     strides = others[0] if others else kernel
@@ -141,7 +141,7 @@ def _name(node: Any) -> str:
 
 
 def _operands(node: Any) -> tuple[Any, Any]:
-    arguments = getattr(node, "args", ())
+    arguments: Any = getattr(node, "args", ())
     return (arguments[0], arguments[1]) if len(arguments) > 1 else (None, None)
 
 

@@ -51,13 +51,13 @@ def _takes_first(node: fx.Node) -> bool:
     if node.kwargs:
         return False
     if _name(node) in SPLITS:
-        axis = node.args[2] if len(node.args) > 2 else 0
+        axis: Any = node.args[2] if len(node.args) > 2 else 0
         squeezed = [last for part in node.users for last in part.users]
-        return axis == 0 and all(
+        return bool(axis == 0) and all(
             _name(each) == "squeeze" and each.args[1:] in ((0,), ([0],)) for each in squeezed
         )
     axis = node.args[1] if len(node.args) > 1 else 0
-    return _name(node) in ("unbind", "select") and axis == 0
+    return _name(node) in ("unbind", "select") and bool(axis == 0)
 
 
 def _take_second(node: fx.Node) -> None:

@@ -168,7 +168,8 @@ def left_open(module: OnnxModule) -> str:
 
 def _needed(graph: onnx.GraphProto, output: str) -> list[onnx.NodeProto]:
     """The operators that an output is computed by."""
-    wanted, found = {output}, []
+    wanted: set[str] = {output}
+    found: list[onnx.NodeProto] = []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             wanted.update(node.input)

@@ -4,7 +4,7 @@ torch has no operator of its own for it, so that files are read through one that
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -44,7 +44,8 @@ def _read(call: Call) -> str:
 
 def _restored(call: Call) -> Read:
     """A norm that was spelled out; torch has the longer side before a channel."""
-    values, (before, behind), *rest = call.node.args
+    arguments: Any = call.node.args
+    values, (before, behind), *rest = arguments
     tensor = call.tensor(values)
     numbers = [call.constant(each) for each in rest]
     if tensor is None or len(tensor.shape) != 3 or any(n is None or n.size != 1 for n in numbers):

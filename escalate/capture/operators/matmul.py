@@ -111,14 +111,14 @@ def _einsum(call: Call) -> Read:
     assert right is not None
     sizes = dict(zip(first[1:], left.shape, strict=True))
     sizes |= zip(second[1:], right.shape, strict=True)
-    matrices = [
+    one, two = [
         _grouped(tensor, own[1:], parts, sizes)
         for tensor, own, parts in (
             (left, first, (shared, rows, summed)),
             (right, second, (shared, summed, columns)),
         )
     ]
-    made = _product(call, *matrices)
+    made = _product(call, one, two)
     order = [*shared, *rows, *columns]
     whole = made.reshaped(tuple(sizes[each] for each in order))
     return whole.moved(tuple(order.index(each) for each in result[1:]))
