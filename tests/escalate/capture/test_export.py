@@ -458,9 +458,9 @@ REFUSED = {
         "getitem at .*reads the places of maxima",
     ),
     "images joined": (Calls(lambda s, x: torch.cat([x, x], 0)), "axis 0, which mixes images"),
-    "constant joined": (
-        Calls(lambda s, x: torch.cat([x, s.p], 1), p=nn.Parameter(torch.ones(1, 1, 8, 8))),
-        "cat at .*an operand is no tensor computed from the network's input",
+    "constant between": (
+        Calls(lambda s, x: torch.cat([x, s.p, x], 1), p=nn.Parameter(torch.ones(1, 1, 8, 8))),
+        "cat at .*constants between tensors, wanted them before or behind all",
     ),
     "divisor": (nn.AvgPool2d(2, divisor_override=3), "divisor_override is not supported"),
     "mean of all": (Calls(lambda s, x: x.mean()), r"over axes \[0, 1, 2, 3\] of shape"),
@@ -493,9 +493,9 @@ REFUSED = {
     "cast": (Calls(lambda s, x: x.double()), "to at .*not a supported operator"),
     "several outputs": (
         Calls(lambda s, x: (x, x)),
-        "net: the module returns 2 tensors, wanted one",
+        "net: returns 2 tensors, wanted one: --output 0 or 1",
     ),
-    "no output": (Calls(lambda s, x: 3), "net: the module returns 0 tensors, wanted one"),
+    "no output": (Calls(lambda s, x: 3), "net: returns no tensor"),
     "constant": (
         Calls(lambda s, x: s.p, p=nn.Parameter(torch.ones(1))),
         "net: the module returns no tensor computed from its input",

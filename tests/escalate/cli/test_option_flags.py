@@ -73,6 +73,7 @@ def given(monkeypatch, escalate):
         code, _, err = escalate("compress", "digits_cnn", *words)
         assert code == 0, err
         own = {"checkpoint", "data", "out", "resume", "device", "progress", "watch"}
+        own |= {"input", "output"}
         return {name: value for name, value in told.items() if name not in own}
 
     return asked
