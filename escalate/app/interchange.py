@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from escalate.app.fed_images import told_network
 from escalate.app.results import NewFolder
 from escalate.app.sources import ModelSource, Source, SourceError, TensorSource
 from workloads.layer import ConvLayer
@@ -16,7 +17,10 @@ from workloads.topology import sayable, topology_text
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The layers of a source; ``images`` and ``densities`` by layer, as far as they are known."""
+    """The layers of a source; ``images`` and ``densities`` by layer, as far as they are known.
+
+    ``notes`` tell how its network was read.
+    """
 
     name: str
     summary: str
@@ -24,6 +28,7 @@ class Shown:
     layers: tuple[ConvLayer, ...]
     images: Mapping[str, int]
     densities: Mapping[str, Mapping[str, float]]
+    notes: tuple[str, ...] = ()
 
 
 def shown(source: Source) -> Shown:
@@ -50,7 +55,8 @@ def shown(source: Source) -> Shown:
             },
         )
     network = source.network
-    return Shown(source.name, network.summary, network.source, source.layers, {}, {})
+    about = (source.name, network.summary, network.source)
+    return Shown(*about, source.layers, {}, {}, source.notes)
 
 
 def _model(source: ModelSource) -> Shown:
@@ -61,7 +67,9 @@ def _model(source: ModelSource) -> Shown:
         name: each.weights for name, each in model.weights.items() if each.weights is not None
     }
     densities = {name: {"Weights": _density(array)} for name, array in weights.items()}
-    return Shown(source.name, "as stored", str(source.folder), model.graph.layers, {}, densities)
+    about = (source.name, "as stored", str(source.folder))
+    notes = tuple(told_network(model))
+    return Shown(*about, model.graph.layers, {}, densities, notes)
 
 
 def _density(values: np.ndarray) -> float:

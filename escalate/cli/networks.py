@@ -110,3 +110,4 @@ def _print(found: "Shown", shape: Format) -> None:
     if not terminal.print_data(shape, head, rows):
         typer.echo(f"{found.name}: {found.summary}\nsource: {found.source}")
         terminal.print_table(rows, tuple(rows[0]))
+        terminal.print_notes(found.notes)
