@@ -42,5 +42,7 @@ def test_the_command(compressed, monkeypatch, capsys):
         return capsys.readouterr().out
 
     assert "30 logits of 3 images through 5 layers" in told(3)
-    assert told(3).strip().endswith("bit for bit")  # too few images to say more
-    assert told(FEWEST).strip().endswith("classified correctly")
+    lines = told(3).splitlines()
+    assert lines[1].endswith("bit for bit")  # too few images to say more
+    assert "loses most" in lines[2]
+    assert told(FEWEST).splitlines()[1].endswith("classified correctly")
