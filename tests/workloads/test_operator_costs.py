@@ -175,6 +175,17 @@ def test_operations_of_a_local_norm_and_a_resize_by_hand():
     assert resize.operator.operations(resize, [(4, 3, 2)]) == 4 * 3 * (6 * 2 + 6 * 5)
 
 
+def test_operations_of_products_and_gates_by_hand():
+    shapes = [(2, 3, 4), (2, 4, 5)]
+    for factor, scaled in ((1.0, 0), (0.5, 1)):
+        product = Node("n", "matmul", ("x", "y"), (2, 3, 5), attributes={"factor": factor})
+        # 4 products, 3 additions, perhaps times the factor
+        assert product.operator.operations(product, shapes) == 2 * 3 * 5 * (4 + 3 + scaled)
+    gates = Node("g", "response_norm", ("x",), (4, 1, 1), attributes={"epsilon": 1e-6})
+    # of each plane 6 squares, 5 additions, a root; their mean plus epsilon; 4 divisions
+    assert gates.operator.operations(gates, [(4, 3, 2)]) == 4 * (6 + 5 + 1) + (3 + 1 + 1) + 4
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_operator_says_what_it_costs(name):
     """Arithmetic, or only movement; nothing is free because nobody asked."""

@@ -1,5 +1,6 @@
 """matmul: the matrix product of two tensors, channel by channel, as attention has it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ class Matmul(Host):
         """The products without their factor."""
         found: np.ndarray = operands[0] @ operands[1]
         return found
+
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """Of sums of D products: these, D - 1 additions, and the factor."""
+        return math.prod(node.shape) * (2 * operands[0][2] - 1 + (node.attributes["factor"] != 1))
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The products."""

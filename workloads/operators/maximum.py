@@ -1,10 +1,12 @@
 """maximum: the larger of two tensors' numbers."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloads.operator import Shape
 from workloads.rescaling import Pairwise
 
 if TYPE_CHECKING:
@@ -32,6 +34,13 @@ class Maximum(Pairwise):
         """The same in torch."""
         left, right = self.torch_rescaled(model, node, operands)
         return left.where(left > right, right)
+
+    def work(
+        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
+    ) -> Mapping[str, int]:
+        """A rescale of each number that is read, and a comparison for each that is made."""
+        counts = [math.prod(shape) for shape in operands]
+        return {"rescale": self.rescales(model, node, counts), "compare": math.prod(node.shape)}
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The larger ones."""

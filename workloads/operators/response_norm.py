@@ -34,6 +34,11 @@ class ResponseNorm(Host):
         found: np.ndarray = np.divide(sizes, mean, out=np.zeros_like(sizes), where=mean > 0)
         return found
 
+    def operations(self, node: "Node", operands: Sequence[Shape]) -> int:
+        """A plane's squares, sum and root; their mean, what is added to it, and C divisions."""
+        c, h, w = operands[0]
+        return c * 2 * h * w + c + 1 + c
+
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The gates."""
         sizes = operands[0].square().sum((2, 3), keepdim=True).sqrt()
