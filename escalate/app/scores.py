@@ -178,11 +178,11 @@ def told_loss(found: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> told_loss({"sqnr_db": 40.62, "loses_most": "b", "layer_sqnr_db": 33.1})
-    'SQNR 40.6 dB against the floats; b loses most, 33.1 dB on its own'
+    'SQNR 40.6 dB; b loses most, 33.1 dB alone'
     """
-    told = [f"SQNR {found['sqnr_db']:.1f} dB against the floats"] if "sqnr_db" in found else []
+    told = [f"SQNR {found['sqnr_db']:.1f} dB"] if "sqnr_db" in found else []
     if "loses_most" in found:
-        told.append(f"{found['loses_most']} loses most, {found['layer_sqnr_db']:.1f} dB on its own")
+        told.append(f"{found['loses_most']} loses most, {found['layer_sqnr_db']:.1f} dB alone")
     return "; ".join(told)
 
 

@@ -1,6 +1,7 @@
 """Does a source give the runs it should, and do the machine's psums classify?"""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -220,9 +221,10 @@ def test_frames_from_python(own, compressed):
     assert set(changed["preset"]) == {"default with pe_blocks=2"}
     assert set(changed["notes"].str.partition(":")[0]) == {"", "read from DRAM more than 4 times"}
     about = json.loads(changed["provenance_json"][0])
-    changed, fed, stored = about["notes"]
+    changed, fed, stored, lost = about["notes"]
     assert (changed, fed) == ("machine changed: pe_blocks=2", "fed the compressed model")
     assert stored.startswith("coefficients in DRAM are ")
+    assert re.fullmatch(r"SQNR .* dB; .* loses most, .* dB alone", lost)
     synthetic = escalate.simulate("digits_cnn", synthetic="coefficients=0.1,activations=0.4")
     assert set(synthetic["origin"]) == {"synthetic"}
     both = escalate.compare(compressed, ["basis_first", "systolic"], baseline="systolic")

@@ -60,7 +60,7 @@ def test_the_layer_that_loses_most_is_named_everywhere(tmp_path):
         Coarse(), data=Data("digits", limit=64), out=tmp_path / "out", method="int8", name="net"
     )
     assert min(made.layer_sqnr, key=made.layer_sqnr.get) == "second"
-    told = f"SQNR {made.int8.sqnr_db:.1f} dB against the floats; second loses most, "
+    told = f"SQNR {made.int8.sqnr_db:.1f} dB; second loses most, "
     assert made.loss.startswith(told)
     model = load(made.folder)
     assert model.provenance["layer_sqnr_db"] == made.layer_sqnr
