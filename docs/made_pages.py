@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
 from arch.machine import machine
@@ -32,6 +33,15 @@ STUDY = ("speedup_table", "pareto_front", "best_under", "axis_effect", "seed_spr
 BASES = ("arch.model.Model", "escalate.compressors.compressor.Compressor")
 LARGE = 1000  # numbers from here on are shown without decimals
 BASIS_FIRST = "Basis-First stands in the [README](../README.md).\n"
+
+
+@event_priority(100)  # before the plugin looks at its configuration
+def on_config(config: Any) -> Any:
+    """Tell the plugin for docstrings where our packages and its extension are."""
+    handler = config.plugins["mkdocstrings"].config.handlers["python"]
+    handler["paths"] = [str(ROOT)]
+    handler["options"]["extensions"] = [str(ROOT / "docs" / "docstrings.py")]
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
