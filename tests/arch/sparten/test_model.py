@@ -316,3 +316,13 @@ def test_presets_price_every_event(name):
 def test_masks_by_hash_are_those_of_the_tests():
     for shape, density, salt in (((2, 3, 5), 0.3, 4), ((7,), 1.0, 1), ((64,), 0.0, 9)):
         assert np.array_equal(hash_masks.mask(shape, density, salt), mask(shape, density, salt))
+
+
+@pytest.mark.parametrize(("size", "entered"), [(72, 2304), (71, 9216)])
+def test_a_filter_of_exactly_half_its_buffer_stays_there(size, entered):
+    """36 B enter each of 32 clusters once in either run of rows, or for each of 256 outputs."""
+    layer = ConvLayer("one", C=32, K=2, H=16, W=16)
+    ones = np.ones((1, 32, 16, 16), np.uint8), np.ones(layer.weight_shape, np.int8)
+    spec = override(PRESETS["iso"], {"filter_buffer_bytes": size, "chunk": 16})
+    counters = MACHINE.run(LayerTensors(layer, *ones), spec).result.counters
+    assert counters.events["filter_buffer", "write", "weight"] == entered
