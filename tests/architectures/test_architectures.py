@@ -5,7 +5,13 @@ import warnings
 
 import pytest
 import torch
+from PIL import Image
 
+from escalate.app.compress import compress
+from escalate.app.data import Data
+from escalate.app.feed import Feed
+from escalate.app.machines import choose
+from escalate.app.verify import verify
 from escalate.capture.export import capture
 from escalate.capture.onnx_module import OnnxModule
 from escalate.train.modules import float_module
@@ -100,3 +106,25 @@ def test_a_file_is_read_as_the_module(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_both_exporters_are_read_as_the_module(name, tmp_path, dynamo, opset):
     assert_file_is_read(name, tmp_path, dynamo, opset)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", NAMES)
+def test_int8_outputs_are_proved(name, tmp_path):
+    """Psums of a machine, through all layers, give the outputs of the integer network in torch."""
+    found = architecture(name)
+    images = found.images(6, small=True)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, image in enumerate(images):
+        pixels = (image.clamp(-2, 2) * 63 + 128).to(torch.uint8).permute(1, 2, 0).numpy()
+        Image.fromarray(pixels.squeeze()).save(pictures / f"{number}.png")
+    channels = images.shape[1]
+    moments = {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    data = Data(str(pictures), size=tuple(images.shape[2:]), **moments)
+    made = compress(
+        found.module(0.25), data=data, out=tmp_path / "out", name=name, method="int8", epochs=0
+    )
+    proof = verify(made.folder, choose("basis_first")[0], Feed(data.name, 1))
+    assert proof.logits > 0
+    assert proof.layers >= len(network(name).shapes)
