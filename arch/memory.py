@@ -6,6 +6,7 @@ Rules: specification/memory.md, MEM-1 to MEM-8.
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,15 +16,16 @@ from arch.spec import MachineSpec
 
 CLOSE = 1e-9  # far more than the relative error of a float sum of one microsecond's requests
 MOST_CYCLES = 2**62  # of one layer; sums of two such numbers still fit 64 bits
+Size = TypeVar("Size", int, np.ndarray)
 
 
-def burst_bytes(size: int, spec: MachineSpec) -> int:
-    """``size`` bytes rounded up to whole bursts.
+def burst_bytes(size: Size, spec: MachineSpec) -> Size:
+    """``size`` bytes rounded up to whole bursts; each of an array of sizes.
 
     Examples
     --------
-    >>> burst_bytes(65, MachineSpec())
-    128
+    >>> burst_bytes(65, MachineSpec()), burst_bytes(np.array([0, 64]), MachineSpec()).tolist()
+    (128, [0, 64])
     """
     return -(-size // spec.dram_burst_bytes) * spec.dram_burst_bytes
 

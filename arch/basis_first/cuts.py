@@ -13,6 +13,7 @@ import numpy as np
 
 from arch.basis_first.layout import StoredTensor
 from arch.basis_first.tiling import Tile, TilingProblem, grid
+from arch.memory import burst_bytes
 
 Bytes = tuple[np.ndarray, np.ndarray]  # exactly, and every run in whole bursts
 
@@ -97,7 +98,8 @@ class Cut:
             some = np.flatnonzero([each.size for each in rows])
             first, last = (np.array([rows[n][end] for n in some], np.int64) for end in (0, -1))
             runs[:, some] = image.rows[:, last + 1] - image.rows[:, first]
-            return runs.sum(axis=0), self._whole_bursts(runs).sum(axis=0)
+            exact, bursts = (size.sum(axis=0) for size in self._both(runs))
+            return exact, bursts
         strips = self.tiles[: self.strip_of[-1] + 1]
         needed = [tile.columns.needed for tile in strips]
         spans = [(at[0], at[-1] + 1) if at.size else (0, 0) for at in needed]
@@ -125,12 +127,7 @@ class Cut:
         return exact, bursts
 
     def _both(self, runs: np.ndarray) -> Bytes:
-        return runs, self._whole_bursts(runs)
-
-    def _whole_bursts(self, runs: np.ndarray) -> np.ndarray:
-        burst = self.problem.spec.dram_burst_bytes
-        found: np.ndarray = -(-runs // burst) * burst
-        return found
+        return runs, burst_bytes(runs, self.problem.spec)
 
 
 def _between(sizes: np.ndarray, edges: np.ndarray) -> np.ndarray:

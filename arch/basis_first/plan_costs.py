@@ -47,8 +47,7 @@ class PlanCosts:
         self._work = lambda: shared.work(problem, tensors, found)
         self.choices = self.shapes.choices
         stored = stored_coefficients(problem, tensors)
-        burst = problem.spec.dram_burst_bytes
-        self.coefficients = -(-stored // burst) * burst
+        self.coefficients = burst_bytes(stored, problem.spec)
         self.bitmaps = int(stored.sum()) if tensors.coding == "bitmap" else 0
         self.basis = 0 if tensors.basis is None else burst_bytes(tensors.basis.size, problem.spec)
 

@@ -12,6 +12,7 @@ from arch.basis_first.auto import choices
 from arch.basis_first.cuts import Bytes, Cut, cut_points
 from arch.basis_first.layout import StoredTensor
 from arch.basis_first.tiling import Tile, TilingProblem, grid
+from arch.memory import burst_bytes
 
 
 class Shapes:
@@ -57,12 +58,12 @@ class Shapes:
     def largest(self) -> tuple[int, int]:
         """Bytes of the largest image and of the largest output plane of one image."""
         planes = max(int(each.whole().max()) for each in self._planes)
-        return max(int(image.whole().sum()) for image in self.problem.images), planes
+        return max(self.whole(n)[0] for n in range(len(self.problem.images))), planes
 
     def whole(self, image: int) -> tuple[int, int]:
         """Bytes of a whole image, exactly and in bursts."""
-        runs, burst = self.problem.images[image].whole(), self.problem.spec.dram_burst_bytes
-        return int(runs.sum()), int((-(-runs // burst) * burst).sum())
+        runs = self.problem.images[image].whole()
+        return int(runs.sum()), int(burst_bytes(runs, self.problem.spec).sum())
 
     @cached_property
     def table(self) -> dict[str, np.ndarray]:

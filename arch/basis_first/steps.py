@@ -220,7 +220,7 @@ def _bytes(
     """The DRAM bytes of every step."""
     burst = problem.spec.dram_burst_bytes
     around = problem.around
-    sizes = -(-stored_coefficients(problem, tensors) // burst) * burst
+    sizes = burst_bytes(stored_coefficients(problem, tensors), problem.spec)
     found = np.zeros((3, len(steps)), np.int64)
     coefficient, basis, output = found
     if tensors.basis is not None:

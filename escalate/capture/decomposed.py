@@ -47,7 +47,7 @@ def restore_norms(graph: fx.Graph) -> None:
 def _responses(node: Any) -> tuple[Any, ...] | None:
     """The tensor, the axes of its planes and the epsilon of gates that end in a node."""
     sizes, total = _operands(node)
-    if _name(node) != "div" or _name(sizes) != "linalg_vector_norm":
+    if aten_name(node) != "div" or aten_name(sizes) != "linalg_vector_norm":
         return None
     values, order, axes, keeps = (*sizes.args, *(None,) * 4)[:4]
     rank = len(values.meta["val"].shape)
@@ -56,7 +56,7 @@ def _responses(node: Any) -> tuple[Any, ...] | None:
         return None
     (channels,) = {1, 2, 3}.difference(planes)
     for mean, epsilon in _either(total, "add"):
-        over = mean.args[1] if _name(mean) == "mean" and len(mean.args) > 2 else []
+        over = mean.args[1] if aten_name(mean) == "mean" and len(mean.args) > 2 else []
         if (
             over
             and mean.args[0] is sizes
@@ -70,19 +70,21 @@ def _responses(node: Any) -> tuple[Any, ...] | None:
 def _local_norm(node: fx.Node) -> tuple[Any, ...] | None:
     """The tensor, the channels around each, alpha, beta and bias of a norm that ends in a node."""
     values, power = _operands(node)
-    if _name(node) != "div" or _name(power) != "pow":
+    if aten_name(node) != "div" or aten_name(power) != "pow":
         return None
     total, beta = _operands(power)
     for scaled, bias in _either(total, "add"):
         for mean, alpha in _either(scaled, "mul"):
             pool = _unshaped(mean)
-            pad: Any = _unshaped(pool.args[0]) if _name(pool) == "avg_pool3d" else None
-            if _name(pad) not in ("pad", "constant_pad_nd") or not _is_along_channels(pool, pad):
+            pad: Any = _unshaped(pool.args[0]) if aten_name(pool) == "avg_pool3d" else None
+            if aten_name(pad) not in ("pad", "constant_pad_nd") or not _is_along_channels(
+                pool, pad
+            ):
                 continue
             square = _unshaped(pad.args[0])
             before, behind = pad.args[1][4:6]
-            same = _name(square) == "mul" and _operands(square) == (values, values)
-            same |= _name(square) == "pow" and _operands(square) == (values, 2)
+            same = aten_name(square) == "mul" and _operands(square) == (values, values)
+            same |= aten_name(square) == "pow" and _operands(square) == (values, 2)
             if same and pool.args[1][0] == before + behind + 1:
                 return values, (before, behind), alpha, beta, bias
     return None
@@ -100,33 +102,33 @@ def _is_along_channels(pool: Any, pad: Any) -> bool:
 
 def _either(node: Any, name: str) -> list[tuple[Any, Any]]:
     """The operands of an operator in both orders; none where it is another."""
-    left, right = _operands(node) if _name(node) == name else (None, None)
+    left, right = _operands(node) if aten_name(node) == name else (None, None)
     return [] if left is None else [(left, right), (right, left)]
 
 
 def _unshaped(node: Any) -> Any:
     """The node whose numbers only stand on other axes."""
-    while _name(node) in SHAPES:
+    while aten_name(node) in SHAPES:
         node = node.args[0]
     return node
 
 
 def _norm(node: fx.Node) -> tuple[fx.Node, list[int], Any] | None:
     """The tensor, the axes and the epsilon of a norm that ends in ``node``."""
-    if _name(node) == "div":
+    if aten_name(node) == "div":
         centred, deviation = _operands(node)
-        if _name(deviation) != "sqrt":
+        if aten_name(deviation) != "sqrt":
             return None
         shifted = deviation.args[0]
-    elif _name(node) == "mul":
+    elif aten_name(node) == "mul":
         centred, inverse = _operands(node)
-        if _name(inverse) != "rsqrt":
+        if aten_name(inverse) != "rsqrt":
             return None
         shifted = inverse.args[0]
     else:
         return None
     values, axes = _centred(centred)
-    if values is None or _name(shifted) != "add":
+    if values is None or aten_name(shifted) != "add":
         return None
     variance, epsilon = _operands(shifted)
     if not _is_mean(variance, axes) or not _is_square(variance.args[0], values, axes):
@@ -134,7 +136,8 @@ def _norm(node: fx.Node) -> tuple[fx.Node, list[int], Any] | None:
     return values, axes, epsilon
 
 
-def _name(node: Any) -> str:
+def aten_name(node: Any) -> str:
+    """The ATen name of a node's operator; empty for what is none."""
     target = getattr(node, "target", None)
     schema = getattr(target, "_schema", None)
     return schema.name.removeprefix("aten::") if schema is not None else ""
@@ -146,24 +149,29 @@ def _operands(node: Any) -> tuple[Any, Any]:
 
 
 def _is_mean(node: Any, axes: list[int]) -> bool:
-    return _name(node) == "mean" and len(node.args) > 1 and list(node.args[1]) == axes
+    return aten_name(node) == "mean" and len(node.args) > 1 and list(node.args[1]) == axes
 
 
 def _centred(node: Any) -> tuple[Any, list[int]]:
     """The tensor that a node shifts by its mean over axes, and these."""
-    if _name(node) == "sub":
+    if aten_name(node) == "sub":
         values, mean = _operands(node)
-        if _name(mean) == "mean" and len(mean.args) > 2 and mean.args[0] is values and mean.args[2]:
+        if (
+            aten_name(mean) == "mean"
+            and len(mean.args) > 2
+            and mean.args[0] is values
+            and mean.args[2]
+        ):
             return values, list(mean.args[1])
     return None, []
 
 
 def _is_square(node: Any, values: fx.Node, axes: list[int]) -> bool:
     """Whether a node squares the shifted tensor."""
-    if _name(node) == "pow":
+    if aten_name(node) == "pow":
         base, exponent = _operands(node)
         return exponent == 2 and _centred(base) == (values, axes)
-    if _name(node) == "mul":
+    if aten_name(node) == "mul":
         left, right = _operands(node)
         return _centred(left) == _centred(right) == (values, axes)
-    return _name(node) == "square" and _centred(node.args[0]) == (values, axes)
+    return aten_name(node) == "square" and _centred(node.args[0]) == (values, axes)

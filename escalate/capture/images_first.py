@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from escalate.capture.decomposed import aten_name
 from escalate.errors import CaptureError
 
 SPLITS = ("chunk", "split", "split_with_sizes")
@@ -34,7 +35,7 @@ def images_first() -> Iterator[None]:
 def take_apart_in_place(graph: fx.Graph) -> None:
     """Let images stay first where an axis is put before them only to be taken apart."""
     for node in graph.nodes:
-        if _name(node) != "permute" or len(node.args) < 2:
+        if aten_name(node) != "permute" or len(node.args) < 2:
             continue
         source, order = node.args[0], [axis % len(node.args[1]) for axis in node.args[1]]
         parts = list(node.users)
@@ -50,19 +51,19 @@ def _takes_first(node: fx.Node) -> bool:
     """Whether an operator takes the first axis apart, and nothing of it is left."""
     if node.kwargs:
         return False
-    if _name(node) in SPLITS:
+    if aten_name(node) in SPLITS:
         axis: Any = node.args[2] if len(node.args) > 2 else 0
         squeezed = [last for part in node.users for last in part.users]
         return bool(axis == 0) and all(
-            _name(each) == "squeeze" and each.args[1:] in ((0,), ([0],)) for each in squeezed
+            aten_name(each) == "squeeze" and each.args[1:] in ((0,), ([0],)) for each in squeezed
         )
     axis = node.args[1] if len(node.args) > 1 else 0
-    return _name(node) in ("unbind", "select") and bool(axis == 0)
+    return aten_name(node) in ("unbind", "select") and bool(axis == 0)
 
 
 def _take_second(node: fx.Node) -> None:
     """Let that operator take the second axis apart instead."""
-    if _name(node) not in SPLITS:
+    if aten_name(node) not in SPLITS:
         node.args = (node.args[0], 1, *node.args[2:])
         return
     node.args = (*node.args[:2], 1)
@@ -70,11 +71,6 @@ def _take_second(node: fx.Node) -> None:
         part.meta["val"] = part.meta["val"].transpose(0, 1)
         for last in list(part.users):
             last.args = (part, 1)
-
-
-def _name(node: fx.Node) -> str:
-    schema = getattr(node.target, "_schema", None)
-    return schema.name.removeprefix("aten::") if schema is not None else ""
 
 
 def _forward(

@@ -59,9 +59,7 @@ def transposed(graph, source, shape):
 
 @way(3)
 def norm(graph, source, shape):
-    variance = graph.constant(graph.random.uniform(0.5, 2, shape[1]).astype(np.float32))
-    parts = [graph.floats(shape[1]) for _ in range(3)]
-    return graph.add("BatchNormalization", source, *parts, variance)
+    return graph.norm(source, shape[1])
 
 
 PLAIN = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Abs", "Neg", "Erf", "Exp")
@@ -98,7 +96,7 @@ def gated(graph, source, shape):
 
 @way(2)
 def clipped(graph, source, shape):
-    low, high = (graph.constant(np.float32(each)) for each in (-0.5, graph.number(1, 6)))
+    low, high = (graph.tensor(np.float32(each)) for each in (-0.5, graph.number(1, 6)))
     return graph.add("Clip", source, graph.of(low, ""), *([high] if graph.chance(0.7) else []))
 
 
@@ -131,7 +129,7 @@ def reduced(graph, source, shape):
         return graph.add(kind, source)
     axes = graph.of([2, 3], [-2, -1], [1], [2])
     if graph.opset >= 18:
-        return graph.add(kind, source, graph.constant(np.array(axes, np.int64)), keepdims=1)
+        return graph.add(kind, source, graph.tensor(np.array(axes, np.int64)), keepdims=1)
     return graph.add(kind, source, axes=axes, keepdims=1)
 
 
@@ -178,7 +176,7 @@ def split(graph, source, shape):
     if shape[1] < 2:
         return None
     first = graph.number(1, shape[1] - 1)
-    sizes = graph.constant(np.array([first, shape[1] - first], np.int64))
+    sizes = graph.tensor(np.array([first, shape[1] - first], np.int64))
     left, right = graph.add("Split", source, sizes, axis=1, outputs=2)
     return graph.add("Concat", right, left, axis=1)
 
@@ -193,13 +191,13 @@ def sliced(graph, source, shape):
         [axis],
         [graph.of(1, 1, 2)],
     ]
-    return graph.add("Slice", source, *(graph.constant(np.array(each, np.int64)) for each in parts))
+    return graph.add("Slice", source, *(graph.tensor(np.array(each, np.int64)) for each in parts))
 
 
 @way()
 def gathered(graph, source, shape):
     order = graph.random.permutation(shape[1])[: graph.number(1, shape[1])]
-    return graph.add("Gather", source, graph.constant(order.astype(np.int64)), axis=1)
+    return graph.add("Gather", source, graph.tensor(order.astype(np.int64)), axis=1)
 
 
 @way(2)
@@ -207,7 +205,7 @@ def shuffled(graph, source, shape):
     """Channels by groups, as ShuffleNet has it."""
     groups = graph.of(*[each for each in (1, 2, 3) if shape[1] % each == 0])
     sizes = [(1, groups, shape[1] // groups, *shape[2:]), shape]
-    five, four = (graph.constant(np.array(each, np.int64)) for each in sizes)
+    five, four = (graph.tensor(np.array(each, np.int64)) for each in sizes)
     wide = graph.add("Reshape", source, five)
     return graph.add("Reshape", graph.add("Transpose", wide, perm=[0, 2, 1, 3, 4]), four)
 
@@ -240,7 +238,7 @@ def blocks(graph, source, shape):
 
 @way(3)
 def resized(graph, source, shape):
-    scales = graph.constant(np.array([1, 1, graph.of(1, 2, 3), graph.of(1, 2)], np.float32))
+    scales = graph.tensor(np.array([1, 1, graph.of(1, 2, 3), graph.of(1, 2)], np.float32))
     how = graph.of(
         {
             "mode": "nearest",
@@ -260,8 +258,8 @@ def padded(graph, source, shape):
     edges = [0, 0, *(graph.number(0, min(2, side - 1)) for side in shape[2:])]
     edges += [graph.of(0, 0, 1) * 0, 0, *(graph.number(0, min(2, side - 1)) for side in shape[2:])]
     mode = graph.of("constant", "constant", "constant", "reflect", "edge")
-    value = [graph.constant(np.float32(graph.of(0, 0, 0.5)))] if mode == "constant" else []
-    return graph.add("Pad", source, graph.constant(np.array(edges, np.int64)), *value, mode=mode)
+    value = [graph.tensor(np.float32(graph.of(0, 0, 0.5)))] if mode == "constant" else []
+    return graph.add("Pad", source, graph.tensor(np.array(edges, np.int64)), *value, mode=mode)
 
 
 @way(2)
@@ -283,7 +281,7 @@ def nothing(graph, source, shape):
     if kind == "Cast":
         return graph.add("Cast", source, to=1)
     if kind == "Unsqueeze":
-        axis = graph.constant(np.array([graph.of(0, 2)], np.int64))
+        axis = graph.tensor(np.array([graph.of(0, 2)], np.int64))
         return graph.add("Squeeze", graph.add("Unsqueeze", source, axis), axis)
     return graph.add(kind, source)
 
@@ -299,7 +297,7 @@ def classified(graph, source, shape):
         )
     else:
         found = graph.add("Gemm", flat, graph.floats(shape[1], width))
-    sizes = graph.constant(np.array([1, width, 1, 1], np.int64))
+    sizes = graph.tensor(np.array([1, width, 1, 1], np.int64))
     return graph.add("Reshape", found, sizes)
 
 
@@ -308,5 +306,5 @@ def powers(graph, source, shape):
     kind = graph.of("Pow", "Sqrt", "Reciprocal", "Log")
     positive = graph.add("Sigmoid", source)
     if kind == "Pow":
-        return graph.add("Pow", positive, graph.constant(np.float32(graph.of(2, 0.5))))
+        return graph.add("Pow", positive, graph.tensor(np.float32(graph.of(2, 0.5))))
     return graph.add(kind, positive)

@@ -15,12 +15,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from escalate.capture.export import capture
 from escalate.capture.onnx_module import OnnxModule
 from escalate.errors import CaptureError
 from escalate.train.modules import float_module
+from tests.escalate.capture.onnx_builder import Builder
 from tests.fuzz import graph_nodes
 
 TOLERANCE = 1e-4  # of the largest output
@@ -30,15 +31,15 @@ MOST_NUMBERS = 4096  # of a tensor
 SAME, REFUSED, OTHER, TRACEBACK, INVALID = "same", "refused", "OTHER", "TRACEBACK", "invalid"
 
 
-class Graph:
+class Graph(Builder):
     """A graph that grows node by node, with the shape of each of its tensors."""
 
     def __init__(self, seed):
-        self.random = np.random.default_rng(seed)
+        super().__init__(seed=seed)
         self.opset = int(self.random.choice(OPSETS))
-        self.nodes, self.tensors, self.shapes = [], [], {}
-        shape = (1, *self.random.integers(1, 7, 1), *self.random.integers(3, 11, 2))
-        self.shapes["image"] = tuple(map(int, shape))
+        sizes = (*self.random.integers(1, 7, 1), *self.random.integers(3, 11, 2))
+        self.shape = tuple(map(int, sizes))
+        self.shapes = {"image": (1, *self.shape)}
 
     def number(self, low, high):
         """An integer, both ends included."""
@@ -49,36 +50,6 @@ class Graph:
 
     def of(self, *choices):
         return choices[self.number(0, len(choices) - 1)]
-
-    def constant(self, values):
-        name = f"c{len(self.tensors)}"
-        self.tensors.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def floats(self, *shape, scale=1.0):
-        return self.constant((self.random.normal(size=shape) * scale).astype(np.float32))
-
-    def add(self, kind, *inputs, outputs=1, **attributes):
-        """A node; its output, or a list of several."""
-        names = [f"v{len(self.nodes)}_{n}" for n in range(outputs)]
-        node = helper.make_node(
-            kind, list(inputs), names, f"{kind}_{len(self.nodes)}", **attributes
-        )
-        self.nodes.append(node)
-        return names[0] if outputs == 1 else names
-
-    def model(self, outputs):
-        value = helper.make_tensor_value_info
-        graph = helper.make_graph(
-            self.nodes,
-            "net",
-            [value("image", TensorProto.FLOAT, self.shapes["image"])],
-            [value(name, TensorProto.FLOAT, None) for name in outputs],
-            self.tensors,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        model.ir_version = 9
-        return model
 
     def grown(self):
         """The output of one more operator, or of a few that belong together; None if it is no good.
@@ -99,7 +70,9 @@ class Graph:
         """Whether all new tensors have a shape that is neither empty nor large."""
         try:
             model = onnx.shape_inference.infer_shapes(
-                self.model([self.nodes[-1].output[0]]), check_type=True, strict_mode=True
+                self.model(self.nodes[-1].output[0], 1, self.opset),
+                check_type=True,
+                strict_mode=True,
             )
         except onnx.shape_inference.InferenceError:
             return False
@@ -142,7 +115,7 @@ def once(seed, folder):
     if made.nodes[-1].op_type == "Softmax":  # at the end it is left out, and told
         output = made.nodes[-1].input[0]
     path = Path(folder) / "graph.onnx"
-    onnx.save(made.model([output]), path)
+    made.save(path, output, 1, made.opset)
     kinds = " ".join(node.op_type for node in made.nodes)
     image = made.random.normal(size=made.shapes["image"]).astype(np.float32)
     try:

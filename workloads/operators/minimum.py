@@ -1,46 +1,22 @@
 """minimum: the smaller of two tensors' numbers."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloads.operator import Shape
-from workloads.rescaling import Pairwise
+from workloads.extreme import Extreme
 
 if TYPE_CHECKING:
     import torch
 
     from workloads.graph import Node
-    from workloads.integer import IntegerModel
 
 
-class Minimum(Pairwise):
+class Minimum(Extreme):
     """min(x, y), both brought to the scale of the output."""
 
-    rounds_operands = True
-
-    def integers(
-        self, model: "IntegerModel", node: "Node", operands: Sequence[np.ndarray]
-    ) -> np.ndarray:
-        """The smaller ones of the rescaled operands."""
-        found: np.ndarray = np.minimum(*self.rescaled(model, node, operands))
-        return found
-
-    def torch_integers(
-        self, model: "IntegerModel", node: "Node", operands: Sequence["torch.Tensor"]
-    ) -> "torch.Tensor":
-        """The same in torch."""
-        left, right = self.torch_rescaled(model, node, operands)
-        return left.where(left < right, right)
-
-    def work(
-        self, model: "IntegerModel", node: "Node", operands: Sequence[Shape]
-    ) -> Mapping[str, int]:
-        """A rescale of each number that is read, and a comparison for each that is made."""
-        counts = [math.prod(shape) for shape in operands]
-        return {"rescale": self.rescales(model, node, counts), "compare": math.prod(node.shape)}
+    of = np.minimum
 
     def floats(self, node: "Node", operands: Sequence["torch.Tensor"]) -> "torch.Tensor":
         """The smaller ones."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import nn
 from torch.nn import functional
 
@@ -102,22 +103,27 @@ def linear_product(
 def _onnx_conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:
     weights = kernels_of(step, constants)
     groups = step.get("group", 1)
-    k, c, r, s = weights.shape
+    k = weights.shape[0]
     step.steps = steps_of(step, 1, 0, k)
     if k % groups:
         step.fail(f"group is {groups}, wanted a divisor of the {k} filters")
+    return convolution_of(step, constants, conv_module(step, weights, 2), weights)
+
+
+def conv_module(step: "Step", weights: torch.Tensor, bias_at: int) -> nn.Conv2d:
+    """A convolution for weights (K, C/groups, R, S), whose bias would be operand ``bias_at``."""
+    groups, (k, c, r, s) = step.get("group", 1), weights.shape
     if list(step.get("kernel_shape", (r, s))) != [r, s]:
         step.fail(f"kernel_shape is {step.get('kernel_shape', ())}, the weights are {r} x {s}")
-    module = nn.Conv2d(
+    return nn.Conv2d(
         c * groups,
         k,
         (r, s),
         stride=tuple(step.get("strides", (1, 1))),
         dilation=tuple(step.get("dilations", (1, 1))),
         groups=groups,
-        bias=step.has(2),
+        bias=step.has(bias_at),
     )
-    return convolution_of(step, constants, module, weights)
 
 
 def gemm_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module:

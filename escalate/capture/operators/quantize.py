@@ -20,6 +20,7 @@ from escalate.capture.aten import Aten, Call, Read
 from escalate.capture.codes import Codes, codes_of, scale_of
 from escalate.capture.onnx_operator import Act, Onnx, Value, filled, padding_of
 from escalate.capture.operators import avg_pool, table
+from escalate.capture.operators.conv import conv_module
 from escalate.capture.stages import Clip
 from escalate.capture.tensor import Tensor
 from workloads.operator import ANY_NUMBER
@@ -131,18 +132,7 @@ def _conv_module(step: "Step", constants: Mapping[str, np.ndarray]) -> nn.Module
     groups = step.get("group", 1)
     if weights.ndim != 4 or weights.shape[0] % groups:
         step.fail(f"weights are {list(weights.shape)} in {groups} groups, wanted 4 axes")
-    k, c, r, s = weights.shape
-    if list(step.get("kernel_shape", (r, s))) != [r, s]:
-        step.fail(f"kernel_shape is {step.get('kernel_shape', ())}, the weights are {r} x {s}")
-    module = nn.Conv2d(
-        c * groups,
-        k,
-        (r, s),
-        stride=tuple(step.get("strides", (1, 1))),
-        dilation=tuple(step.get("dilations", (1, 1))),
-        groups=groups,
-        bias=step.has(8),
-    )
+    module = conv_module(step, weights, 8)
     if not step.has(8):
         return filled(module, weight=weights)
     return filled(module, weight=weights, bias=_bias(step, constants, 8))

@@ -27,14 +27,15 @@ class Builder:
         self.tensors.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def floats(self, *shape):
-        return self.tensor(self.random.normal(size=shape).astype(np.float32))
+    def floats(self, *shape, scale=1.0):
+        return self.tensor((self.random.normal(size=shape) * scale).astype(np.float32))
 
-    def add(self, kind, *inputs, **attributes):
-        name = f"/{kind.lower()}/{len(self.nodes)}"
-        output = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name, **attributes))
-        return output
+    def add(self, kind, *inputs, outputs=1, **attributes):
+        """A node; its output, or a list of several."""
+        name, first = f"/{kind.lower()}/{len(self.nodes)}", f"v{len(self.nodes)}"
+        names = [first, *(f"{first}_{n}" for n in range(1, outputs))]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, name, **attributes))
+        return first if outputs == 1 else names
 
     def conv(self, source, c, k, r, **attributes):
         groups = attributes.get("group", 1)
@@ -45,7 +46,7 @@ class Builder:
         parts = [self.floats(channels) for _ in range(3)]
         return self.add("BatchNormalization", source, *parts, variance, epsilon=1e-3)
 
-    def save(self, path, output, batch="n", opset=OPSET):
+    def model(self, output, batch="n", opset=OPSET):
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes,
@@ -56,7 +57,10 @@ class Builder:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         model.ir_version = 9
-        onnx.save(model, path)
+        return model
+
+    def save(self, path, output, batch="n", opset=OPSET):
+        onnx.save(self.model(output, batch, opset), path)
         return path
 
 

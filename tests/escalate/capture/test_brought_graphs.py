@@ -6,7 +6,7 @@ Each stands for a kind that was refused once, or read wrongly.
 import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from escalate.capture.export import capture
 from escalate.capture.onnx_module import OnnxModule
@@ -161,9 +161,8 @@ def sum_of_two(b):
 
 @graph
 def halves_exchanged(b):
-    x, names = convolved(b), ["first", "second"]
-    b.nodes.append(helper.make_node("Split", [x, ints(b, 4, 4)], names, "/split", axis=1))
-    return b.add("Concat", *reversed(names), axis=1)
+    halves = b.add("Split", convolved(b), ints(b, 4, 4), axis=1, outputs=2)
+    return b.add("Concat", *reversed(halves), axis=1)
 
 
 @graph
